@@ -1,0 +1,92 @@
+//! The edges that an edit of the release file takes.
+
+use super::phase::{Baking, Context, Draining, Failed, Phase, Probing, Release, RollingBack, Step};
+
+/// The service was edited in the file: where to from here. `number` is the next release's.
+pub(super) fn edited(phase: Phase, cx: &Context<'_>, number: u64) -> Step {
+    let live = &cx.spec.live;
+    if *live == phase.serving().name {
+        return stay_where_we_are(phase, cx);
+    }
+    match phase {
+        // The same release with other endpoints or limits: it gets its whole deadline again.
+        Phase::Probing(mut probing) if *live == probing.release.to.name => {
+            probing.deadline = cx.now + cx.spec.release.deadline;
+            Step::Stay(Phase::Probing(probing))
+        }
+        // Of a release that replaced a baking one, only the baking one ever answered.
+        Phase::Probing(Probing { release, .. }) if can_go_back(&release, cx) => {
+            go_back(Release { to: release.from.clone(), ..release }, cx)
+        }
+        Phase::Baking(Baking { release, .. }) | Phase::Draining(Draining { release, .. })
+            if can_go_back(&release, cx) =>
+        {
+            go_back(release, cx)
+        }
+        other => begin(other, cx, number),
+    }
+}
+
+/// The file asks for the pool that answers: end what was being prepared.
+fn stay_where_we_are(phase: Phase, cx: &Context<'_>) -> Step {
+    let previous = phase.fallback().cloned();
+    match phase {
+        Phase::Probing(Probing { release, .. }) => withdraw(release, cx),
+        Phase::RollingBack(mut back) => {
+            back.failure = None;
+            Step::Stay(Phase::RollingBack(back))
+        }
+        Phase::Failed(failed) => {
+            let why = format!("the file asks for {} again", failed.serving.name);
+            Step::Go(Phase::steady(failed.serving, previous), why)
+        }
+        rest @ (Phase::Steady(_) | Phase::Shifting(_) | Phase::Baking(_) | Phase::Draining(_)) => {
+            Step::Stay(rest)
+        }
+    }
+}
+
+/// Nothing was moved yet. A pool whose bake was interrupted begins it anew.
+fn withdraw(release: Release, cx: &Context<'_>) -> Step {
+    let why = format!("the file asks for {} again; nothing was moved", release.from.name);
+    if release.from.name == release.safe.name {
+        return Step::Go(Phase::steady(release.from, release.fallback), why);
+    }
+    let release = Release { to: release.from, from: release.safe.clone(), ..release };
+    Step::Go(Phase::Baking(Baking::begin(release, cx)), why)
+}
+
+/// Whether the file asks for the last good pool while another one answers, and that pool can take
+/// the clients back. If it cannot, it has to pass its probes like any other.
+fn can_go_back(release: &Release, cx: &Context<'_>) -> bool {
+    cx.spec.live == release.safe.name && cx.health.tally(&release.safe).eligible > 0
+}
+
+fn go_back(release: Release, cx: &Context<'_>) -> Step {
+    let why = format!("the file asks for {} again: rolled back", release.safe.name);
+    Step::Go(Phase::RollingBack(RollingBack::begin(release, None, cx)), why)
+}
+
+/// A new release from wherever we stand. Its rollback goes to the last pool that was proven.
+fn begin(phase: Phase, cx: &Context<'_>, number: u64) -> Step {
+    let from = phase.serving().clone();
+    let safe = match &phase {
+        Phase::Baking(Baking { release, .. })
+        | Phase::Probing(Probing { release, .. })
+        | Phase::Failed(Failed { release, .. }) => release.safe.clone(),
+        Phase::Steady(_) | Phase::Shifting(_) | Phase::Draining(_) | Phase::RollingBack(_) => {
+            from.clone()
+        }
+    };
+    let release = Release {
+        id: number,
+        to: cx.spec.live_pool().clone(),
+        fallback: phase.fallback().filter(|pool| pool.name != safe.name).cloned(),
+        from,
+        safe,
+        started_at: cx.now,
+    };
+    let why = format!("the file asks for {} instead of {}", release.to.name, release.from.name);
+    let deadline = cx.now + cx.spec.release.deadline;
+    Step::Go(Phase::Probing(Probing { release, deadline }), why)
+}

@@ -1,0 +1,204 @@
+//! Floor 1: the release machine of one service.
+//!
+//! Pure: events and the time go in, transitions come out, and between them the machine can be
+//! asked what is to be answered ([`Cutover::answering`]) and when it wants to be looked at again
+//! ([`Cutover::next_deadline`]). It moves nothing itself: the conductor builds and stores the
+//! record table, then says so with [`Event::Published`].
+//!
+//! Read [`phase`] first: each phase is a type that holds just what that phase needs, and each
+//! edge consumes one and makes the next.
+
+mod answering;
+mod edit;
+pub mod phase;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+
+pub use answering::{Answering, Basis};
+
+use crate::{
+    health::ServiceHealth,
+    model::{Pool, ProbeSetting, ServiceSpec, Timestamp},
+};
+use phase::{Context, Phase, Step};
+
+/// What can happen to a service.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A valid release file asks for this.
+    Desired(Arc<ServiceSpec>),
+    /// A valid release file no longer names the service.
+    Vanished,
+    /// A verdict changed, or a deadline came.
+    Observed,
+    /// The table that answers as the machine last asked for has been stored.
+    Published,
+}
+
+/// A change of phase, told once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// The phase that was left.
+    pub from: &'static str,
+    /// The phase that was entered; the same one when only its reason changed.
+    pub to: &'static str,
+    /// One sentence for the person who asks why.
+    pub why: String,
+    /// The number of the release, if there is one.
+    pub release: Option<u64>,
+}
+
+/// The machine of one service.
+#[derive(Clone, Debug)]
+pub struct Cutover {
+    spec: Arc<ServiceSpec>,
+    phase: Phase,
+    orphaned: bool,
+    /// How many releases this service has seen; the last one's number.
+    releases: u64,
+    /// Until when caches may hold answers that were given with a longer TTL than today's.
+    outstanding: Timestamp,
+}
+
+impl Cutover {
+    /// A service seen for the first time: its live pool answers at once, for there is nothing
+    /// else to answer with.
+    pub fn adopt(spec: Arc<ServiceSpec>) -> Self {
+        let phase = Phase::steady(spec.live_pool().clone(), None);
+        Self { spec, phase, orphaned: false, releases: 0, outstanding: Timestamp::default() }
+    }
+
+    /// Takes one event and says what changed.
+    pub fn handle(
+        &mut self,
+        now: Timestamp,
+        event: Event,
+        health: &ServiceHealth,
+    ) -> Vec<Transition> {
+        let mut told = Vec::new();
+        match event {
+            Event::Desired(spec) => self.desire(now, spec, health, &mut told),
+            Event::Vanished => self.orphaned = true,
+            Event::Observed => {}
+            Event::Published => self.go(&mut told, |phase, cx| phase.published(cx), now, health),
+        }
+        self.renew_pools(health);
+        // Each pass takes one edge; a chain such as Baking, Draining, Steady takes several.
+        while self.go_on(&mut told, now, health) {}
+        told
+    }
+
+    /// When the machine must next be handed [`Event::Observed`], if nothing happens before.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.phase.deadline()
+    }
+
+    /// The service as the file last asked for it.
+    pub fn spec(&self) -> &Arc<ServiceSpec> {
+        &self.spec
+    }
+
+    /// The phase.
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// Whether the file no longer names the service.
+    pub fn is_orphaned(&self) -> bool {
+        self.orphaned
+    }
+
+    /// Every address that must be probed: those of the file and those that are still held.
+    pub fn addresses(&self) -> BTreeSet<IpAddr> {
+        let held = self.phase.pools();
+        self.spec.pools.values().chain(held).flat_map(|pool| pool.addresses()).collect()
+    }
+
+    fn desire(
+        &mut self,
+        now: Timestamp,
+        spec: Arc<ServiceSpec>,
+        health: &ServiceHealth,
+        told: &mut Vec<Transition>,
+    ) {
+        self.orphaned = false;
+        let spec = self.keep_probe(spec);
+        if *self.spec == *spec {
+            return;
+        }
+        if spec.ttl < self.spec.ttl {
+            self.outstanding = self.outstanding.max(now + self.spec.ttl.duration());
+        }
+        self.spec = spec;
+        let next_release = self.releases + 1;
+        self.go(told, |phase, cx| edit::edited(phase, cx, next_release), now, health);
+        if self.phase.release().is_some_and(|release| release.id == next_release) {
+            self.releases = next_release;
+        }
+    }
+
+    /// A probe goes only when the file says so: it is the gate of every release.
+    fn keep_probe(&self, mut spec: Arc<ServiceSpec>) -> Arc<ServiceSpec> {
+        if spec.probe == ProbeSetting::Unset {
+            Arc::make_mut(&mut spec).probe = self.spec.probe.clone();
+        }
+        spec
+    }
+
+    fn go_on(
+        &mut self,
+        told: &mut Vec<Transition>,
+        now: Timestamp,
+        health: &ServiceHealth,
+    ) -> bool {
+        let before = told.len();
+        self.go(told, |phase, cx| phase.advance(cx), now, health);
+        told.len() > before
+    }
+
+    fn go(
+        &mut self,
+        told: &mut Vec<Transition>,
+        edge: impl FnOnce(Phase, &Context<'_>) -> Step,
+        now: Timestamp,
+        health: &ServiceHealth,
+    ) {
+        let context = Context { now, spec: &self.spec, health, outstanding: self.outstanding };
+        let from = self.phase.name();
+        match edge(self.phase.clone(), &context) {
+            Step::Stay(phase) => self.phase = phase,
+            Step::Go(phase, why) => {
+                let release = phase.release().or(self.phase.release()).map(|release| release.id);
+                told.push(Transition { from, to: phase.name(), why, release });
+                self.phase = phase;
+            }
+        }
+    }
+
+    /// Lets the held pools follow the file. A pool that gets no clients follows at once. The one
+    /// that answers follows when that leaves clients somewhere proven to go: an endpoint that
+    /// stays, or enough of the new ones.
+    fn renew_pools(&mut self, health: &ServiceHealth) {
+        let serving = self.phase.serving().name.clone();
+        let spec = self.spec.clone();
+        self.phase.drop_forgotten(&spec);
+        self.phase.for_each_pool(|held| match spec.pools.get(&held.name) {
+            Some(wanted) if held.name != serving || may_replace(held, wanted, &spec, health) => {
+                *held = wanted.clone();
+            }
+            _ => {}
+        });
+    }
+}
+
+fn may_replace(held: &Pool, wanted: &Pool, spec: &ServiceSpec, health: &ServiceHealth) -> bool {
+    let before: BTreeSet<IpAddr> = held.addresses().collect();
+    let stays = wanted.addresses().any(|a| before.contains(&a) && health.verdict(a).is_eligible());
+    let tally = health.tally(wanted);
+    stays
+        || spec.release.min_up.reached_by(tally.proven, tally.total)
+        || health.tally(held).eligible == 0
+}

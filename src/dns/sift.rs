@@ -1,0 +1,182 @@
+//! The first look at a packet: raw octets only, nothing allocated.
+//!
+//! What passes has one question with an uncompressed name, and counts that its length can hold;
+//! so the codec behind it is never asked to make room for what is not there.
+
+use hickory_proto::op::ResponseCode;
+
+const HEADER_LEN: usize = 12;
+/// Type and class.
+const QUESTION_FIXED_LEN: usize = 4;
+/// A root name, type, class, TTL, data length.
+const RECORD_LEN_MIN: usize = 11;
+const NAME_LEN_MAX: usize = 255;
+const LABEL_LEN_MAX: u8 = 63;
+
+/// Why a packet gets no reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropCause {
+    /// Shorter than a header: there is no ID to reply to.
+    Short,
+    /// A response: replying to it could make two servers talk for ever.
+    Response,
+    /// The sender's port is 0: nobody can receive there.
+    PortZero,
+    /// The reply could not be made.
+    Internal,
+}
+
+impl DropCause {
+    pub(super) const ALL: [Self; 4] = [Self::Short, Self::Response, Self::PortZero, Self::Internal];
+
+    /// The word in the metric.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Short => "short",
+            Self::Response => "response",
+            Self::PortZero => "port_zero",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+/// What to do with a packet.
+#[derive(Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives on the stack for one packet; boxing would allocate"
+)]
+pub(super) enum Sifted {
+    Drop(DropCause),
+    /// Reply with this code and the header alone.
+    Reject(ResponseCode),
+    /// Decode it.
+    Pass(LowerName),
+}
+
+/// The question's name in wire form and lower case.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct LowerName {
+    octets: [u8; NAME_LEN_MAX],
+    len: usize,
+}
+
+impl LowerName {
+    pub(super) fn wire(&self) -> &[u8] {
+        &self.octets[..self.len]
+    }
+}
+
+pub(super) fn sift(packet: &[u8]) -> Sifted {
+    let Some((header, rest)) = packet.split_first_chunk::<HEADER_LEN>() else {
+        return Sifted::Drop(DropCause::Short);
+    };
+    if header[2] & 0x80 != 0 {
+        return Sifted::Drop(DropCause::Response);
+    }
+    let opcode = (header[2] >> 3) & 0x0f;
+    if opcode != 0 {
+        return Sifted::Reject(ResponseCode::NotImp);
+    }
+    let [questions, records @ ..] =
+        [4, 6, 8, 10].map(|at| usize::from(u16::from_be_bytes([header[at], header[at + 1]])));
+    if questions != 1 {
+        return Sifted::Reject(ResponseCode::FormErr);
+    }
+    let Some((name, rest)) = question_name(rest) else {
+        return Sifted::Reject(ResponseCode::FormErr);
+    };
+    let least = QUESTION_FIXED_LEN + RECORD_LEN_MIN * records.iter().sum::<usize>();
+    match rest.len() >= least {
+        true => Sifted::Pass(name),
+        false => Sifted::Reject(ResponseCode::FormErr),
+    }
+}
+
+/// The header of a reply that has nothing else.
+pub(super) fn bare_reply(packet: &[u8], code: ResponseCode) -> Vec<u8> {
+    let mut reply = vec![0; HEADER_LEN];
+    reply[..2].copy_from_slice(&packet[..2]);
+    // QR set; opcode and RD as they came.
+    reply[2] = 0x80 | packet[2] & 0x79;
+    reply[3] = code.low() & 0x0f;
+    reply
+}
+
+/// A name without compression (nothing stands before it that it could point to), and what follows.
+fn question_name(octets: &[u8]) -> Option<(LowerName, &[u8])> {
+    let mut len = 0;
+    loop {
+        let label_len = *octets.get(len)?;
+        if label_len > LABEL_LEN_MAX {
+            return None;
+        }
+        len += 1 + usize::from(label_len);
+        if len > NAME_LEN_MAX {
+            return None;
+        }
+        if label_len == 0 {
+            break;
+        }
+    }
+    let (name, rest) = octets.split_at_checked(len)?;
+    let mut lower = LowerName { octets: [0; NAME_LEN_MAX], len };
+    lower.octets[..len].copy_from_slice(name);
+    // Length octets are at most 63 and so are never taken for letters.
+    lower.octets[..len].make_ascii_lowercase();
+    Some((lower, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const QUERY: &[u8] =
+        b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03aPi\x04Test\x00\x00\x01\x00\x01";
+
+    fn with(edit: impl FnOnce(&mut Vec<u8>)) -> Sifted {
+        let mut packet = QUERY.to_vec();
+        edit(&mut packet);
+        sift(&packet)
+    }
+
+    #[test]
+    fn a_plain_question_passes_in_lower_case() {
+        let Sifted::Pass(name) = sift(QUERY) else { panic!("must pass") };
+        assert_eq!(name.wire(), b"\x03api\x04test\x00");
+    }
+
+    #[test]
+    fn what_does_not_pass() {
+        let formerr = Sifted::Reject(ResponseCode::FormErr);
+        assert_eq!(sift(&QUERY[..11]), Sifted::Drop(DropCause::Short));
+        assert_eq!(with(|p| p[2] |= 0x80), Sifted::Drop(DropCause::Response));
+        assert_eq!(with(|p| p[2] = 4 << 3), Sifted::Reject(ResponseCode::NotImp));
+        assert_eq!(with(|p| p[5] = 0), formerr, "no question");
+        assert_eq!(with(|p| p[4] = 0xff), formerr, "65,281 questions");
+        assert_eq!(with(|p| p[10] = 0xff), formerr, "more records than octets");
+        assert_eq!(with(|p| p[12] = 0xc0), formerr, "a compressed name");
+        assert_eq!(with(|p| p.truncate(24)), formerr, "no class");
+        assert_eq!(with(|p| p.truncate(15)), formerr, "half a name");
+    }
+
+    #[test]
+    fn a_bare_reply_keeps_id_opcode_and_rd() {
+        let mut packet = QUERY.to_vec();
+        packet[2] = 4 << 3 | 1;
+        let reply = bare_reply(&packet, ResponseCode::NotImp);
+        assert_eq!(reply, b"\x12\x34\xa1\x04\0\0\0\0\0\0\0\0");
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_are_sifted(packet in prop::collection::vec(any::<u8>(), 0..600)) {
+            if let Sifted::Pass(name) = sift(&packet) {
+                prop_assert_eq!(packet[2] & 0xf8, 0);
+                prop_assert!(name.wire().len() <= NAME_LEN_MAX);
+                prop_assert_eq!(name.wire().last(), Some(&0));
+            }
+        }
+    }
+}

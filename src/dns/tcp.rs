@@ -1,0 +1,62 @@
+//! Streams (RFC 7766), one task per connection, one message at a time.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+
+use super::{Counters, Reply, Store, Transport, reply, udp::guarded};
+
+/// Connections in all; further ones wait in the kernel's queue.
+pub(super) const CONNECTIONS_MAX: usize = 1024;
+/// How long a connection may be silent between messages.
+const IDLE: Duration = Duration::from_secs(10);
+/// How long one message may take, each way.
+const MESSAGE: Duration = Duration::from_secs(2);
+/// After an error of `accept` that may come again at once, such as "too many open files".
+const PAUSE: Duration = Duration::from_millis(100);
+
+pub(super) async fn run(
+    listener: TcpListener,
+    store: Store,
+    counters: Arc<Counters>,
+    connections: Arc<Semaphore>,
+) {
+    loop {
+        let Ok(permit) = connections.clone().acquire_owned().await else { return };
+        let Ok((stream, client)) = listener.accept().await else {
+            sleep(PAUSE).await;
+            continue;
+        };
+        let (store, counters) = (store.clone(), counters.clone());
+        tokio::spawn(async move {
+            // Whatever ends a connection is the client's business; the counters tell the rest.
+            let _ = converse(stream, client, &store, &counters).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn converse(
+    mut stream: TcpStream,
+    client: SocketAddr,
+    store: &Store,
+    counters: &Counters,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    loop {
+        let len = timeout(IDLE, stream.read_u16()).await??;
+        let mut packet = vec![0; usize::from(len)];
+        timeout(MESSAGE, stream.read_exact(&mut packet)).await??;
+        let answered = guarded(|| reply(&store.load(), &packet, client, Transport::Tcp));
+        counters.count(&answered, Transport::Tcp);
+        let Reply::Send(octets, _) = answered else { return Ok(()) };
+        let len = u16::try_from(octets.len()).map_err(io::Error::other)?;
+        let framed = [&len.to_be_bytes(), octets.as_slice()].concat();
+        timeout(MESSAGE, stream.write_all(&framed)).await??;
+    }
+}

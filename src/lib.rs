@@ -1,0 +1,6 @@
+//! cutover
+pub mod cutover;
+pub mod dns;
+pub mod health;
+pub mod model;
+pub mod table;

@@ -1,0 +1,20 @@
+//! Floor 0: the words of the project as types.
+//!
+//! An invalid value cannot be built: every constructor checks its range and says what is wrong.
+//! Nothing here knows how a value was written down, sent or measured.
+
+mod endpoint;
+mod name;
+mod probe;
+mod service;
+mod time;
+mod units;
+mod zone;
+
+pub use endpoint::{Endpoint, EndpointError};
+pub use name::{DnsName, NameError, PoolName, ServiceName};
+pub use probe::{HttpProbe, ProbeKind, ProbeSetting, ProbeSpec, TcpProbe};
+pub use service::{Desired, FailPolicy, Pool, ReleasePolicy, ServiceSpec};
+pub use time::Timestamp;
+pub use units::{Percent, Ttl, UnitError, Weight};
+pub use zone::{NEGATIVE_TTL, StaticRecord, ZoneSpec};

@@ -1,0 +1,111 @@
+//! What the release file asks for: services, their pools, and how they are released.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{DnsName, Endpoint, Percent, PoolName, ProbeSetting, ServiceName, Ttl};
+
+/// A named set of endpoints: one deployed version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Its name.
+    pub name: PoolName,
+    /// At least one, no address twice.
+    pub endpoints: Vec<Endpoint>,
+}
+
+impl Pool {
+    /// The addresses of its endpoints.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.endpoints.iter().map(Endpoint::address)
+    }
+}
+
+/// One service as the release file asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSpec {
+    /// Its name in the file.
+    pub name: ServiceName,
+    /// Its name in the DNS.
+    pub owner: DnsName,
+    /// The pool that is to answer; one of `pools`.
+    pub live: PoolName,
+    /// The TTL of its answers.
+    pub ttl: Ttl,
+    /// Its pools.
+    pub pools: BTreeMap<PoolName, Arc<Pool>>,
+    /// How its endpoints are probed.
+    pub probe: ProbeSetting,
+    /// What is answered when nothing of the serving pool is up.
+    pub fail_policy: FailPolicy,
+    /// How it is released.
+    pub release: ReleasePolicy,
+}
+
+impl ServiceSpec {
+    /// The default TTL.
+    pub const TTL: Ttl = Ttl::from_secs_const(60);
+
+    /// The pool that is to answer.
+    pub fn live_pool(&self) -> &Arc<Pool> {
+        self.pools.get(&self.live).expect("invariant: `live` names one of the pools")
+    }
+}
+
+/// What is answered when no endpoint of the serving pool is up. Never an empty answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum FailPolicy {
+    /// The pool that served before, if one of its endpoints is up; else as `Open`.
+    #[default]
+    Previous,
+    /// Every endpoint of the serving pool that has ever passed, as if it were up.
+    Open,
+    /// SERVFAIL, so that resolvers try another name server and cache nothing as absent.
+    Closed,
+}
+
+impl FailPolicy {
+    /// The value in the release file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Previous => "previous",
+            Self::Open => "open",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// How a release of one service is carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleasePolicy {
+    /// How long the new pool is watched at 100 % before the release counts as done.
+    pub bake: Duration,
+    /// How long the new pool may take to pass its probes; after it the release has failed.
+    pub deadline: Duration,
+    /// The share of the new pool's endpoints that must be up before the answers move; while it
+    /// bakes, fewer make it roll back.
+    pub min_up: Percent,
+}
+
+impl Default for ReleasePolicy {
+    fn default() -> Self {
+        Self {
+            bake: Duration::from_secs(300),
+            deadline: Duration::from_secs(600),
+            min_up: Percent::ALL,
+        }
+    }
+}
+
+/// What one valid release file asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Desired {
+    /// The services, at least one.
+    pub services: BTreeMap<ServiceName, Arc<ServiceSpec>>,
+    /// The services that a person says are to go; disjoint from `services`.
+    pub removed: BTreeSet<ServiceName>,
+}
