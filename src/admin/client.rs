@@ -1,0 +1,54 @@
+//! Asks a running daemon for its status, over its HTTP listener.
+
+use std::{net::SocketAddr, time::Duration};
+
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{Request, body::Bytes, client::conn::http1, header::HOST};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, time::timeout};
+
+use super::status::Status;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A status of a million services is below this, in octets.
+const STATUS_MAX: usize = 1 << 30;
+
+/// Why there is no status.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// Nobody listens there, or not in time.
+    #[error("no daemon answers at http://{0}: {1}")]
+    Unreachable(SocketAddr, String),
+    /// Somebody else listens there.
+    #[error("what answers at http://{0} is not this daemon: {1}")]
+    NotAStatus(SocketAddr, String),
+}
+
+/// The status of the daemon whose HTTP listener is at `address`.
+pub async fn status(address: SocketAddr) -> Result<Status, StatusError> {
+    let page = timeout(PATIENCE, get(address, "/status")).await;
+    let page = page.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}").into()));
+    let (code, body) = page.map_err(|e| StatusError::Unreachable(address, e.to_string()))?;
+    if code != 200 {
+        let said = String::from_utf8_lossy(&body).trim().to_owned();
+        return Err(StatusError::NotAStatus(address, format!("status {code}: {said}")));
+    }
+    serde_json::from_slice(&body)
+        .map_err(|error| StatusError::NotAStatus(address, error.to_string()))
+}
+
+type PageError = Box<dyn std::error::Error + Send + Sync>;
+
+/// One page: its status code and its body.
+pub async fn get(address: SocketAddr, path: &str) -> Result<(u16, Bytes), PageError> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let request =
+        Request::get(path).header(HOST, address.to_string()).body(Empty::<Bytes>::new())?;
+    let response = sender.send_request(request).await?;
+    let code = response.status().as_u16();
+    let body = Limited::new(response.into_body(), STATUS_MAX).collect().await?.to_bytes();
+    connection.abort();
+    Ok((code, body))
+}

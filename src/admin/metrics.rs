@@ -1,0 +1,94 @@
+//! The metrics: what is counted as it happens, and what is read off the status at each scrape.
+//!
+//! The second kind is made anew each time, so a service or pool that is gone leaves no label
+//! behind.
+
+use prometheus::{Encoder, GaugeVec, Opts, Registry, TextEncoder};
+
+use super::status::{ServiceStatus, Status};
+use crate::cutover::phase::Phase;
+
+/// The text that Prometheus scrapes. Without a status only what is counted is there.
+pub(super) fn render(
+    counted: &Registry,
+    status: Option<&Status>,
+) -> Result<String, prometheus::Error> {
+    let mut families = counted.gather();
+    if let Some(status) = status {
+        let read_off = Registry::new();
+        Gauges::register(&read_off)?.set(status);
+        families.extend(read_off.gather());
+    }
+    families.sort_by(|a, b| a.name().cmp(b.name()));
+    let mut text = Vec::new();
+    TextEncoder::new().encode(&families, &mut text)?;
+    String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
+}
+
+struct Gauges {
+    build: GaugeVec,
+    ready: GaugeVec,
+    generation: GaugeVec,
+    file: GaugeVec,
+    phase: GaugeVec,
+    orphaned: GaugeVec,
+    share: GaugeVec,
+    endpoint: GaugeVec,
+}
+
+impl Gauges {
+    fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let gauge = |name: &str, help: &str, labels: &[&str]| {
+            let gauge = GaugeVec::new(Opts::new(format!("cutover_{name}"), help), labels)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        Ok(Self {
+            build: gauge("build_info", "1, labelled with the version.", &["version"])?,
+            ready: gauge("ready", "1 once a valid release file has been read.", &[])?,
+            generation: gauge("table_generation", "Number of the record table.", &[])?,
+            file: gauge("file_accepted", "1 if the release file on disk is what is served.", &[])?,
+            phase: gauge(
+                "service_phase",
+                "1 for the phase the service is in.",
+                &["service", "phase"],
+            )?,
+            orphaned: gauge("service_orphaned", "1 if the file no longer names it.", &["service"])?,
+            share: gauge("pool_share_ratio", "Share of clients.", &["service", "pool"])?,
+            endpoint: gauge(
+                "endpoint_up",
+                "1 if the endpoint may be answered.",
+                &["service", "pool", "endpoint"],
+            )?,
+        })
+    }
+
+    fn set(&self, status: &Status) {
+        let flag = |gauge: &GaugeVec, labels: &[&str], on: bool| {
+            gauge.with_label_values(labels).set(f64::from(u8::from(on)));
+        };
+        flag(&self.build, &[env!("CARGO_PKG_VERSION")], true);
+        flag(&self.ready, &[], status.ready);
+        flag(&self.file, &[], status.file.accepted);
+        self.generation.with_label_values(&[] as &[&str]).set(status.generation as f64);
+        for (name, service) in &status.services {
+            for phase in Phase::NAMES {
+                flag(&self.phase, &[name, phase], service.phase == phase);
+            }
+            flag(&self.orphaned, &[name], service.orphaned);
+            self.set_pools(name, service);
+        }
+    }
+
+    fn set_pools(&self, name: &str, service: &ServiceStatus) {
+        for (pool_name, pool) in &service.pools {
+            let share = f64::from(pool.share) / 100.0;
+            self.share.with_label_values(&[name, pool_name]).set(share);
+            for endpoint in &pool.endpoints {
+                let up = ["up", "presumed", "unprobed"].contains(&endpoint.verdict.as_str());
+                let labels = [name, pool_name, &endpoint.address];
+                self.endpoint.with_label_values(&labels).set(f64::from(u8::from(up)));
+            }
+        }
+    }
+}

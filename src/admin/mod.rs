@@ -1,0 +1,116 @@
+//! Floor 2: what people and their tools see: `/metrics`, `/healthz`, `/readyz`, `/status`.
+//!
+//! Read only, meant for loopback. The facts come from the conductor, asked anew each time
+//! ([`StatusRequest`]), so a page can never be older than the request for it; and a control plane
+//! that has stopped ticking shows as unhealthy.
+
+pub mod client;
+mod metrics;
+pub mod status;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use prometheus::Registry;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use status::Status;
+
+/// How long the conductor may take to say how things are.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Asks the conductor how things are.
+pub type StatusRequest = oneshot::Sender<Box<Status>>;
+
+/// The way to ask.
+#[derive(Clone)]
+pub struct Inquiry(mpsc::Sender<StatusRequest>);
+
+impl Inquiry {
+    /// Asks whoever receives from the other end of `requests`.
+    pub fn new(requests: mpsc::Sender<StatusRequest>) -> Self {
+        Self(requests)
+    }
+
+    /// How things are; `None` when the control plane does not say so in time.
+    pub async fn status(&self) -> Option<Box<Status>> {
+        let (reply, answer) = oneshot::channel();
+        let asked = async {
+            self.0.send(reply).await.ok()?;
+            answer.await.ok()
+        };
+        timeout(PATIENCE, asked).await.ok().flatten()
+    }
+}
+
+struct Pages {
+    inquiry: Inquiry,
+    registry: Registry,
+}
+
+/// Serves the pages until the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    inquiry: Inquiry,
+    registry: Registry,
+) -> std::io::Result<()> {
+    let pages = Arc::new(Pages { inquiry, registry });
+    let router = Router::new()
+        .route("/status", get(status_page))
+        .route("/metrics", get(metrics_page))
+        .route("/healthz", get(health_page))
+        .route("/readyz", get(ready_page))
+        .with_state(pages);
+    axum::serve(listener, router).await
+}
+
+async fn status_page(State(pages): State<Arc<Pages>>) -> Response {
+    let Some(status) = pages.inquiry.status().await else { return stalled() };
+    match serde_json::to_string_pretty(&status) {
+        Ok(json) => ([(CONTENT_TYPE, "application/json")], json + "\n").into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn metrics_page(State(pages): State<Arc<Pages>>) -> Response {
+    let status = pages.inquiry.status().await;
+    match metrics::render(&pages.registry, status.as_deref()) {
+        Ok(text) => ([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+/// The process works: the control plane ticks.
+async fn health_page(State(pages): State<Arc<Pages>>) -> Response {
+    match pages.inquiry.status().await {
+        Some(_) => "ok\n".into_response(),
+        None => stalled(),
+    }
+}
+
+/// Every service of a release file can be answered.
+async fn ready_page(State(pages): State<Arc<Pages>>) -> Response {
+    match pages.inquiry.status().await {
+        Some(status) if status.ready => "ready\n".into_response(),
+        Some(_) => unavailable("no valid release file has been read yet\n"),
+        None => stalled(),
+    }
+}
+
+fn stalled() -> Response {
+    unavailable("the control plane does not answer\n")
+}
+
+fn unavailable(why: &'static str) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
+}

@@ -1,0 +1,115 @@
+//! The status document: written by the daemon, read by people, pipelines and `cutover status`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// How things are.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Status {
+    /// The number of the record table that is being answered from.
+    pub generation: u64,
+    /// The SOA serial.
+    pub serial: u32,
+    /// The zone's apex.
+    pub zone: String,
+    /// Whether a valid release file has been read since the start.
+    pub ready: bool,
+    /// What the release file on disk is.
+    pub file: FileStatus,
+    /// The services by name.
+    pub services: BTreeMap<String, ServiceStatus>,
+}
+
+/// What the release file on disk is.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct FileStatus {
+    /// Whether what is on disk is what is being carried out.
+    pub accepted: bool,
+    /// Where it stands.
+    pub path: String,
+    /// When it was last read and found good (RFC 3339).
+    pub loaded_at: Option<String>,
+    /// Why what is on disk is not being carried out.
+    pub errors: Vec<FileError>,
+}
+
+/// One mistake in the file.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct FileError {
+    /// From 1; 0 when the whole file is meant.
+    pub line: usize,
+    /// From 1; 0 when the whole file is meant.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// One service.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct ServiceStatus {
+    /// What is answered now: percent of clients by pool.
+    pub serving: BTreeMap<String, u8>,
+    /// What the file asks for: likewise.
+    pub desired: BTreeMap<String, u8>,
+    /// The phase of the release machine.
+    pub phase: String,
+    /// Until when the phase lasts, if the clock ends it (RFC 3339).
+    pub until: Option<String>,
+    /// `healthy`, `degraded` (something of the serving pool is down), or the fail policy in
+    /// force: `previous`, `open`, `closed`.
+    pub health: String,
+    /// The TTL of the answers, in seconds.
+    pub ttl: u32,
+    /// Whether the file no longer names the service.
+    pub orphaned: bool,
+    /// The release in progress, or the one that failed.
+    pub release: Option<ReleaseStatus>,
+    /// The pools by name.
+    pub pools: BTreeMap<String, PoolStatus>,
+}
+
+/// One release.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct ReleaseStatus {
+    /// Its number within the service, since the start.
+    pub id: u64,
+    /// The pool it started from.
+    pub from: String,
+    /// The pool it goes to.
+    pub to: String,
+    /// When it began (RFC 3339).
+    pub started_at: String,
+    /// Why it failed, is being rolled back, or is held.
+    pub reason: Option<String>,
+}
+
+/// One pool.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct PoolStatus {
+    /// The percentage of clients that are answered with it.
+    pub share: u8,
+    /// Whether it is in the file as it is answered.
+    pub in_file: bool,
+    /// Its endpoints.
+    pub endpoints: Vec<EndpointStatus>,
+}
+
+/// One endpoint.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct EndpointStatus {
+    /// Its address.
+    pub address: String,
+    /// Its weight within the pool.
+    pub weight: u32,
+    /// Whether it is in the answers now.
+    pub answered: bool,
+    /// `up`, `down`, `unproven`, `presumed`, `unprobed`.
+    pub verdict: String,
+    /// Since when (RFC 3339).
+    pub since: Option<String>,
+    /// Why the last try failed, if it did.
+    pub reason: Option<String>,
+    /// How long the last try took, in milliseconds.
+    pub latency_ms: Option<f64>,
+}

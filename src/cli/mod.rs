@@ -1,0 +1,121 @@
+//! Floor 3: the command line. One file per verb.
+
+mod check;
+mod demo;
+mod serve;
+mod status;
+
+use std::{
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::config::Rejected;
+
+/// An authoritative DNS server that releases software.
+#[derive(Debug, Parser)]
+#[command(name = "cutover", version, about, max_term_width = 100)]
+struct Arguments {
+    /// The daemon's settings.
+    #[arg(long, global = true, value_name = "PATH", default_value = "/etc/cutover/cutover.toml")]
+    config: PathBuf,
+    /// How much is logged to the standard error output [default: info; demo: error].
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log: Option<LogLevel>,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Answer questions, probe endpoints, and carry out what the release file asks for.
+    ///
+    /// SIGHUP reads the release file again; SIGTERM and SIGINT end the daemon. Changes of the
+    /// release file are noticed by themselves; changes of the settings need a restart.
+    Serve,
+    /// Check both files and show every mistake. Exits 1 if there is one.
+    Check {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Show services, pools, endpoints and phases of the running daemon.
+    Status {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Try it: a zone, two pools and a release file to edit, all in this process on loopback.
+    Demo(demo::Options),
+}
+
+#[derive(Debug, clap::Args)]
+struct Output {
+    /// The form of the output.
+    #[arg(short, long = "output", value_name = "FORM", default_value = "text")]
+    form: Form,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+/// Runs the verb that the arguments name.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let quiet = matches!(arguments.verb, Verb::Demo(_));
+    start_logging(arguments.log.unwrap_or(if quiet { LogLevel::Error } else { LogLevel::Info }));
+    let out = &mut io::stdout();
+    let ended = match arguments.verb {
+        Verb::Serve => in_runtime(serve::run(&arguments.config)),
+        Verb::Check { output } => check::run(&arguments.config, output.form, out),
+        Verb::Status { output } => in_runtime(status::run(&arguments.config, output.form, out)),
+        Verb::Demo(options) => in_runtime(demo::run(options, out)),
+    };
+    ended.unwrap_or_else(|error| {
+        complain(&error);
+        ExitCode::FAILURE
+    })
+}
+
+fn complain(error: &anyhow::Error) {
+    let io_kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+    // Nobody is left to complain to when even this cannot be written.
+    let _ = match (io_kind, error.downcast_ref::<Rejected>()) {
+        // A reader that has seen enough, as in `cutover status | head`.
+        (Some(io::ErrorKind::BrokenPipe), _) => Ok(()),
+        (_, Some(rejected)) => writeln!(io::stderr(), "{rejected}"),
+        _ => writeln!(io::stderr(), "cutover: {error:#}"),
+    };
+}
+
+fn in_runtime(verb: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(verb)
+}
+
+fn start_logging(level: LogLevel) {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    };
+    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    // The DNS codec logs for each packet; what is worth knowing of packets is counted instead.
+    let ours = tracing_subscriber::filter::Targets::new().with_target("cutover", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(colours);
+    use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
+    tracing_subscriber::registry().with(ours).with(lines).init();
+}

@@ -1,0 +1,319 @@
+//! `release.toml`: the file that is changed for each release.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    Rejected,
+    document::{self, Name, Table, Value, nearest},
+    settings::ttl,
+};
+use crate::model::{
+    Desired, DnsName, Endpoint, FailPolicy, HttpProbe, Pool, PoolName, ProbeKind, ProbeSetting,
+    ProbeSpec, ReleasePolicy, ServiceName, ServiceSpec, TcpProbe, Weight, ZoneSpec,
+};
+
+const DAY: Duration = Duration::from_secs(86_400);
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
+const TIMEOUT_MIN: Duration = Duration::from_millis(10);
+const ENDPOINTS_MAX: usize = 1_000;
+
+/// Reads the text of a release file for `zone`.
+pub fn parse(path: &Path, text: &str, zone: &ZoneSpec) -> Result<Desired, Rejected> {
+    document::parse(path, text, |mut root| {
+        root.version();
+        let services = root.required("services", "{ api = { … } }, or [services.api]");
+        let services = services.and_then(|value| value.table());
+        let removed = root.optional("removed");
+        let mut desired = Desired::default();
+        if let Some(table) = &services {
+            for (name, value) in table.entries() {
+                if let Some(spec) = service(&name, &value, zone) {
+                    desired.services.insert(spec.name.clone(), Arc::new(spec));
+                }
+            }
+            if table.entries().next().is_none() {
+                root.mistakes.add_with_hint(
+                    table.span(),
+                    "the file names no service",
+                    "to stop answering for a service, name it in `removed`",
+                );
+            }
+        }
+        if let Some(value) = &removed {
+            desired.removed = self::removed(value, &desired);
+        }
+        root.finish();
+        Some(desired)
+    })
+}
+
+fn removed(value: &Value<'_>, desired: &Desired) -> BTreeSet<ServiceName> {
+    let mut removed = BTreeSet::new();
+    for item in value.array().unwrap_or_default() {
+        let Some(name) = item.parse::<ServiceName>() else { continue };
+        if desired.services.contains_key(&name) {
+            let hint = format!("delete [services.{name}], or take `{name}` out of this list");
+            item.wrong_with_hint("a service cannot be removed and asked for at once", hint);
+        }
+        removed.insert(name);
+    }
+    removed
+}
+
+fn service(key: &Name<'_>, value: &Value<'_>, zone: &ZoneSpec) -> Option<ServiceSpec> {
+    let name = key.parse::<ServiceName>();
+    let owner = name.as_ref().and_then(|name| owner(key, name, zone));
+    let mut table = value.table()?;
+    let live = table.required("live", r#""v1""#);
+    let pools = table.required("pools", r#"{ v1 = { endpoints = ["192.0.2.1"] } }"#);
+    let pools = pools.and_then(|value| pools_of(&value));
+    let ttl = table.optional("ttl").map_or(Some(ServiceSpec::TTL), |value| ttl(&value));
+    let fail_policy = table.optional("fail_policy");
+    let fail_policy = fail_policy.map_or(Some(FailPolicy::default()), |v| self::fail_policy(&v));
+    let probe = table.optional("probe");
+    let probe = probe.map_or(Some(ProbeSetting::Unset), |v| self::probe(&v, owner.as_ref()));
+    let release = table.optional("release");
+    let release = release.map_or(Some(ReleasePolicy::default()), |value| self::release(&value));
+    table.finish();
+    let live = live.and_then(|value| self::live(&value, pools.as_ref()));
+    Some(ServiceSpec {
+        name: name?,
+        owner: owner?,
+        live: live?,
+        ttl: ttl?,
+        pools: pools?,
+        probe: probe?,
+        fail_policy: fail_policy?,
+        release: release?,
+    })
+}
+
+/// The service's name in the DNS, which nothing else may have.
+fn owner(key: &Name<'_>, name: &ServiceName, zone: &ZoneSpec) -> Option<DnsName> {
+    let owner = DnsName::within(name.as_str(), &zone.apex);
+    let owner = owner.map_err(|error| key.wrong(error.to_string())).ok()?;
+    if zone.records.iter().any(|record| record.owner == owner) {
+        key.wrong(format!("{owner} already has static records in cutover.toml"));
+        return None;
+    }
+    Some(owner)
+}
+
+fn live(value: &Value<'_>, pools: Option<&BTreeMap<PoolName, Arc<Pool>>>) -> Option<PoolName> {
+    let live = value.parse::<PoolName>()?;
+    let known: Vec<&str> = pools?.keys().map(PoolName::as_str).collect();
+    if known.contains(&live.as_str()) {
+        return Some(live);
+    }
+    let hint = match nearest(live.as_str(), &known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the pools of this service are: {}", known.join(", ")),
+    };
+    value.wrong_with_hint(format!("there is no pool `{live}`"), hint);
+    None
+}
+
+fn pools_of(value: &Value<'_>) -> Option<BTreeMap<PoolName, Arc<Pool>>> {
+    let table = value.table()?;
+    let mut pools = Some(BTreeMap::new());
+    for (key, value) in table.entries() {
+        let name = key.parse::<PoolName>();
+        let endpoints = value.table().and_then(|table| endpoints_of(table));
+        match (&mut pools, name, endpoints) {
+            (Some(pools), Some(name), Some(endpoints)) => {
+                pools.insert(name.clone(), Arc::new(Pool { name, endpoints }));
+            }
+            _ => pools = None,
+        }
+    }
+    if pools.as_ref().is_some_and(BTreeMap::is_empty) {
+        value.wrong("a service has at least one pool");
+        return None;
+    }
+    pools
+}
+
+fn endpoints_of(mut table: Table<'_>) -> Option<Vec<Endpoint>> {
+    let value = table.required("endpoints", r#"["192.0.2.1"]"#);
+    table.finish();
+    let value = value?;
+    let items = value.array()?;
+    if items.is_empty() || items.len() > ENDPOINTS_MAX {
+        value.wrong(format!("a pool has 1 to {ENDPOINTS_MAX} endpoints"));
+        return None;
+    }
+    let mut seen = BTreeSet::new();
+    let mut endpoints = Vec::with_capacity(items.len());
+    for item in &items {
+        let endpoint = endpoint(item);
+        if let Some(endpoint) = endpoint
+            && !seen.insert(endpoint.address())
+        {
+            item.wrong(format!("{} stands in this pool twice", endpoint.address()));
+        }
+        endpoints.push(endpoint);
+    }
+    endpoints.into_iter().collect()
+}
+
+/// `"192.0.2.1"` or `{ address = "192.0.2.1", weight = 2 }`.
+fn endpoint(value: &Value<'_>) -> Option<Endpoint> {
+    if !value.is_table() {
+        return build_endpoint(value, Weight::ONE);
+    }
+    let mut table = value.table()?;
+    let address = table.required("address", r#""192.0.2.1""#);
+    let weight = table.optional("weight").map_or(Some(Weight::ONE), |value| {
+        Weight::new(value.integer()?).map_err(|error| value.wrong(error.to_string())).ok()
+    });
+    table.finish();
+    build_endpoint(&address?, weight?)
+}
+
+fn build_endpoint(value: &Value<'_>, weight: Weight) -> Option<Endpoint> {
+    let Ok(address) = value.text()?.parse::<IpAddr>() else {
+        let hint = "write an IPv4 or IPv6 address without a port; names are not looked up";
+        value.wrong_with_hint("not an address", hint);
+        return None;
+    };
+    Endpoint::new(address, weight).map_err(|error| value.wrong(error.to_string())).ok()
+}
+
+fn fail_policy(value: &Value<'_>) -> Option<FailPolicy> {
+    const ALL: [FailPolicy; 3] = [FailPolicy::Previous, FailPolicy::Open, FailPolicy::Closed];
+    let text = value.text()?;
+    let found = ALL.into_iter().find(|policy| policy.name() == text);
+    if found.is_none() {
+        let names = ALL.map(FailPolicy::name).join(", ");
+        value.wrong_with_hint("unknown fail policy", format!("use one of {names}"));
+    }
+    found
+}
+
+fn release(value: &Value<'_>) -> Option<ReleasePolicy> {
+    let mut table = value.table()?;
+    let default = ReleasePolicy::default();
+    let bake = table
+        .optional("bake")
+        .map_or(Some(default.bake), |value| value.duration_in(Duration::ZERO..=7 * DAY));
+    let deadline = table.optional("deadline").map_or(Some(default.deadline), |value| {
+        value.duration_in(Duration::from_secs(1)..=7 * DAY)
+    });
+    let min_up = table.optional("min_up").map_or(Some(default.min_up), |value| value.parse());
+    table.finish();
+    Some(ReleasePolicy { bake: bake?, deadline: deadline?, min_up: min_up? })
+}
+
+/// `"none"`, or a table with one kind and the schedule.
+fn probe(value: &Value<'_>, owner: Option<&DnsName>) -> Option<ProbeSetting> {
+    match value.as_text() {
+        Some("none") => return Some(ProbeSetting::Off),
+        Some(_) => {
+            value.wrong_with_hint("not a probe", r#"write a table, or "none" to probe nothing"#);
+            return None;
+        }
+        None => {}
+    }
+    let mut table = value.table()?;
+    let kind = probe_kind(&mut table, owner);
+    let duration = |value: Option<Value<'_>>, default, range| {
+        value.map_or(Some(default), |value| value.duration_in(range))
+    };
+    let interval =
+        duration(table.optional("interval"), ProbeSpec::INTERVAL, INTERVAL_MIN..=INTERVAL_MAX);
+    let timeout_at = table.optional("timeout");
+    // A try must have ended before the next one of the same endpoint begins.
+    let timeout_max = interval.unwrap_or(INTERVAL_MAX);
+    let timeout_default = ProbeSpec::TIMEOUT.min(timeout_max);
+    let timeout = duration(timeout_at, timeout_default, TIMEOUT_MIN..=timeout_max);
+    let count = |value: Option<Value<'_>>, default: u32| {
+        let count = value.map_or(Some(default.into()), |value| value.integer_in(1..=100));
+        count.and_then(|count| u32::try_from(count).ok())
+    };
+    let rise = count(table.optional("rise"), ProbeSpec::RISE);
+    let fall = count(table.optional("fall"), ProbeSpec::FALL);
+    let jitter = table.optional("jitter").map_or(Some(ProbeSpec::JITTER), |value| value.parse());
+    table.finish();
+    Some(ProbeSetting::On(Arc::new(ProbeSpec {
+        kind: kind?,
+        interval: interval?,
+        timeout: timeout?,
+        rise: rise?,
+        fall: fall?,
+        jitter: jitter?,
+    })))
+}
+
+fn probe_kind(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<ProbeKind> {
+    let [tcp, http] = ["tcp", "http"].map(|kind| table.optional(kind));
+    match (tcp, http) {
+        (Some(value), None) => tcp_probe(&value).map(ProbeKind::Tcp),
+        (None, Some(value)) => http_probe(&value, owner).map(ProbeKind::Http),
+        (None, None) => {
+            let hint = "add tcp = { port = 8080 } or http = { port = 8080, path = \"/healthz\" }";
+            table.mistakes.add_with_hint(table.span(), "the probe has no kind", hint);
+            None
+        }
+        (Some(_), Some(second)) => {
+            second.wrong("a probe has one kind, and this is the second");
+            None
+        }
+    }
+}
+
+fn tcp_probe(value: &Value<'_>) -> Option<TcpProbe> {
+    let mut table = value.table()?;
+    let port = port(&mut table);
+    table.finish();
+    Some(TcpProbe { port: port? })
+}
+
+fn http_probe(value: &Value<'_>, owner: Option<&DnsName>) -> Option<HttpProbe> {
+    let mut table = value.table()?;
+    let port = port(&mut table);
+    let path = table.optional("path").map_or(Some("/".to_owned()), |value| {
+        let text = value.text()?;
+        let sendable = text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !sendable {
+            value.wrong("a path begins with / and has neither spaces nor characters beyond ASCII");
+        }
+        sendable.then(|| text.to_owned())
+    });
+    let host = table.optional("host").map_or(owner.map(ToString::to_string), |value| {
+        let text = value.text()?;
+        let sendable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !sendable {
+            value.wrong("a Host header has neither spaces nor characters beyond ASCII");
+        }
+        sendable.then(|| text.to_owned())
+    });
+    let status = table.optional("status").map_or(Some(vec![200]), |value| statuses(&value));
+    let body = match table.optional("body") {
+        Some(value) => value.text().map(|text| Some(text.to_owned())),
+        None => Some(None),
+    };
+    table.finish();
+    Some(HttpProbe { port: port?, path: path?, host: host?, status: status?, body: body? })
+}
+
+fn port(table: &mut Table<'_>) -> Option<u16> {
+    let port = table.required("port", "8080")?.integer_in(1..=65_535)?;
+    u16::try_from(port).ok()
+}
+
+fn statuses(value: &Value<'_>) -> Option<Vec<u16>> {
+    let items = value.array()?;
+    if items.is_empty() {
+        value.wrong("at least one status must pass");
+        return None;
+    }
+    let status = |item: &Value<'_>| u16::try_from(item.integer_in(100..=599)?).ok();
+    items.iter().map(status).collect()
+}

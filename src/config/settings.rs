@@ -1,0 +1,189 @@
+//! `cutover.toml`: the daemon's own settings.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use hickory_proto::rr::{RData, RecordType};
+
+use super::{
+    Rejected,
+    document::{self, Table, Value},
+};
+use crate::model::{DnsName, NameError, StaticRecord, Ttl, ZoneSpec};
+
+/// The record types that `[[records]]` takes.
+const RECORD_TYPES: [&str; 6] = ["A", "AAAA", "CAA", "MX", "SRV", "TXT"];
+const TTL_DEFAULT: Ttl = Ttl::from_secs_const(3_600);
+const TTL_RANGE: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(7 * 86_400);
+
+/// The daemon's own settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The zone without its services.
+    pub zone: ZoneSpec,
+    /// Where the release file stands.
+    pub release_file: PathBuf,
+    /// Where questions are answered, by UDP and TCP; at least one.
+    pub dns: Vec<SocketAddr>,
+    /// Where metrics and status are shown.
+    pub http: SocketAddr,
+}
+
+/// Reads the text of a settings file. Paths in it are relative to `path`'s directory.
+pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
+    document::parse(path, text, |mut root| {
+        root.version();
+        let zone = zone(&mut root);
+        let release_file = match root.optional("release_file") {
+            Some(value) => value.text().map(PathBuf::from),
+            None => Some(PathBuf::from("release.toml")),
+        };
+        let listen = root.optional("listen").map_or(Some(Listen::default()), |v| listen(&v));
+        root.finish();
+        let beside = path.parent().unwrap_or(Path::new(""));
+        let (listen, release_file) = (listen?, beside.join(release_file?));
+        Some(Settings { zone: zone?, release_file, dns: listen.dns, http: listen.http })
+    })
+}
+
+fn zone(root: &mut Table<'_>) -> Option<ZoneSpec> {
+    let apex = root.required("zone", r#""svc.example.com""#).and_then(|v| v.parse::<DnsName>());
+    let nameservers = root.required("nameservers", r#"["ns1.svc.example.com"]"#);
+    let nameservers = nameservers.and_then(|value| Some((value.clone(), names(&value)?)));
+    let hostmaster = root.required("hostmaster", r#""hostmaster@example.com""#);
+    let hostmaster = hostmaster.and_then(|value| mailbox(&value));
+    let records = root.optional("records").map_or(Some(Vec::new()), |value| value.array());
+    let (apex, (nameservers_at, nameservers)) = (apex?, nameservers?);
+    let records: Vec<StaticRecord> =
+        records?.iter().filter_map(|value| record(value, &apex)).flatten().collect();
+    check_glue(&nameservers_at, &nameservers, &apex, &records);
+    Some(ZoneSpec { apex, nameservers, hostmaster: hostmaster?, records })
+}
+
+fn names(value: &Value<'_>) -> Option<Vec<DnsName>> {
+    let items = value.array()?;
+    if items.is_empty() {
+        value.wrong("a zone has at least one name server");
+        return None;
+    }
+    items.iter().map(|item| item.parse()).collect()
+}
+
+/// `hostmaster@example.com` as the name `hostmaster.example.com` (RFC 1035 §8).
+fn mailbox(value: &Value<'_>) -> Option<DnsName> {
+    let text = value.text()?;
+    let name = text.split_once('@').map(|(local, domain)| (local, format!("{local}.{domain}")));
+    match name {
+        Some((local, _)) if local.contains('.') => {
+            value.wrong("the part before the @ of the hostmaster must not have a dot");
+            None
+        }
+        Some((_, name)) => {
+            name.parse().map_err(|error: NameError| value.wrong(error.to_string())).ok()
+        }
+        None => {
+            value.wrong_with_hint("not a mailbox", r#"write it like "hostmaster@example.com""#);
+            None
+        }
+    }
+}
+
+/// A name server inside the zone is found only if the zone itself knows its address.
+fn check_glue(at: &Value<'_>, nameservers: &[DnsName], apex: &DnsName, records: &[StaticRecord]) {
+    for name in nameservers.iter().filter(|name| name.is_within(apex)) {
+        let has_address = records.iter().any(|record| {
+            let kind = record.data.record_type();
+            record.owner == *name && matches!(kind, RecordType::A | RecordType::AAAA)
+        });
+        if !has_address {
+            at.wrong_with_hint(
+                format!("the name server {name} is inside the zone but has no address there"),
+                "add [[records]] with its name, type A or AAAA, and its address",
+            );
+        }
+    }
+}
+
+fn record(value: &Value<'_>, apex: &DnsName) -> Option<Vec<StaticRecord>> {
+    let mut table = value.table()?;
+    let owner = table.required("name", r#""ns1""#).and_then(|value| {
+        let within = DnsName::within(value.text()?, apex);
+        within.map_err(|error| value.wrong(error.to_string())).ok()
+    });
+    let kind = table.required("type", r#""A""#).and_then(|value| record_type(&value));
+    let ttl = table.optional("ttl").map_or(Some(TTL_DEFAULT), |value| ttl(&value));
+    let data = table.required("data", r#"["192.0.2.1"]"#).and_then(|value| value.array());
+    table.finish();
+    let (owner, kind, ttl) = (owner?, kind?, ttl?);
+    let parse = |value: &Value<'_>| {
+        let data = RData::try_from_str(kind, value.text()?);
+        data.map_err(|error| value.wrong(format!("not the data of {kind}: {error}"))).ok()
+    };
+    let record = |data| StaticRecord { owner: owner.clone(), ttl, data };
+    Some(data?.iter().filter_map(parse).map(record).collect())
+}
+
+fn record_type(value: &Value<'_>) -> Option<RecordType> {
+    let text = value.text()?;
+    let known = RECORD_TYPES.contains(&text).then(|| text.parse().ok()).flatten();
+    if known.is_none() {
+        let message = format!("`{text}` is not a record type that can stand here");
+        value.wrong_with_hint(message, format!("use one of {}", RECORD_TYPES.join(", ")));
+    }
+    known
+}
+
+/// A TTL, for both files.
+pub(super) fn ttl(value: &Value<'_>) -> Option<Ttl> {
+    let duration = value.duration_in(TTL_RANGE)?;
+    Ttl::new(duration).map_err(|error| value.wrong(error.to_string())).ok()
+}
+
+struct Listen {
+    dns: Vec<SocketAddr>,
+    http: SocketAddr,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let dns = [
+            (std::net::Ipv4Addr::UNSPECIFIED, 53).into(),
+            (std::net::Ipv6Addr::UNSPECIFIED, 53).into(),
+        ];
+        Self { dns: dns.to_vec(), http: (std::net::Ipv4Addr::LOCALHOST, 9353).into() }
+    }
+}
+
+fn listen(value: &Value<'_>) -> Option<Listen> {
+    let mut table = value.table()?;
+    let default = Listen::default();
+    let dns = match table.optional("dns") {
+        Some(value) => addresses(&value),
+        None => Some(default.dns),
+    };
+    let http = table.optional("http").map_or(Some(default.http), |value| address(&value));
+    table.finish();
+    Some(Listen { dns: dns?, http: http? })
+}
+
+fn addresses(value: &Value<'_>) -> Option<Vec<SocketAddr>> {
+    let items = value.array()?;
+    if items.is_empty() {
+        value.wrong("the daemon must listen somewhere");
+        return None;
+    }
+    items.iter().map(address).collect()
+}
+
+fn address(value: &Value<'_>) -> Option<SocketAddr> {
+    let parsed = value.text()?.parse();
+    if parsed.is_err() {
+        let hint = r#"write "192.0.2.1:53" or "[2001:db8::1]:53""#;
+        value.wrong_with_hint("not an address with a port", hint);
+    }
+    parsed.ok()
+}

@@ -1,0 +1,184 @@
+//! Tells when the release file has changed, whatever way it was changed.
+//!
+//! The parent directory is watched, not the file: editors write a new file and rename it, and
+//! Kubernetes swaps the directory behind a link. After a change it waits until nothing happens
+//! for a while, so that a file is not read half written. It also looks by itself now and then,
+//! for file systems that do not tell. What it reads is compared with what it read before, so that
+//! nothing is told twice.
+
+use std::{
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+
+use super::{Rejected, read, release};
+use crate::model::{Desired, ZoneSpec};
+
+/// Nothing must happen for so long before the file is read.
+const QUIET: Duration = Duration::from_millis(100);
+/// But no longer than this is waited in all, for a directory in which something always happens.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often the file is read without being told.
+const POLL: Duration = Duration::from_secs(2);
+
+/// What the file on disk says now.
+pub type Verdict = Result<Arc<Desired>, Rejected>;
+
+/// Why the watcher looks at the file.
+enum Wake {
+    /// Something happened in its directory.
+    Changed,
+    /// A person asked (SIGHUP): say what you find even if it is what you found before.
+    Asked,
+    /// End.
+    Stop,
+}
+
+/// Watches one release file on a thread of its own until it is dropped.
+pub struct ReleaseWatch {
+    wake: mpsc::Sender<Wake>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl ReleaseWatch {
+    /// Begins to watch. `told` is called at once with what the file says, and then after each
+    /// change.
+    pub fn start(
+        path: PathBuf,
+        zone: ZoneSpec,
+        told: impl FnMut(Verdict) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let (wake, wakes) = mpsc::channel();
+        let watching = Watching {
+            path,
+            zone,
+            told,
+            wake: wake.clone(),
+            last: None,
+            watcher: None,
+            watched: None,
+        };
+        let thread = thread::Builder::new()
+            .name("release-watch".to_owned())
+            .spawn(move || watching.run(&wakes))?;
+        Ok(Self { wake, thread: Some(thread) })
+    }
+
+    /// Looks at the file now, and says what it finds in any case.
+    pub fn look(&self) {
+        // The thread ends only with us.
+        let _ = self.wake.send(Wake::Asked);
+    }
+}
+
+impl Drop for ReleaseWatch {
+    fn drop(&mut self) {
+        let _ = self.wake.send(Wake::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Watching<F> {
+    path: PathBuf,
+    zone: ZoneSpec,
+    told: F,
+    wake: mpsc::Sender<Wake>,
+    /// What was read last: the text, or why there was none.
+    last: Option<Result<String, String>>,
+    watcher: Option<RecommendedWatcher>,
+    /// Device and inode of the directory that `watcher` watches.
+    watched: Option<(u64, u64)>,
+}
+
+impl<F: FnMut(Verdict)> Watching<F> {
+    fn run(mut self, wakes: &mpsc::Receiver<Wake>) {
+        self.watch_directory();
+        self.look(false);
+        loop {
+            let asked = match wakes.recv_timeout(POLL) {
+                Ok(Wake::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                Ok(Wake::Asked) => true,
+                Ok(Wake::Changed) => match wait_for_quiet(wakes) {
+                    Some(asked) => asked,
+                    None => return,
+                },
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    self.watch_directory();
+                    // Nobody told of this change: it may still be going on.
+                    match self.has_changed().then(|| wait_for_quiet(wakes)) {
+                        None => continue,
+                        Some(Some(asked)) => asked,
+                        Some(None) => return,
+                    }
+                }
+            };
+            self.look(asked);
+        }
+    }
+
+    /// Watches the directory that stands there now, which may not be the one from before. Polling
+    /// goes on without it where the system offers no watch, or has no more to give.
+    fn watch_directory(&mut self) {
+        let directory = match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let identity = directory.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
+        if self.watcher.is_some() && self.watched == identity {
+            return;
+        }
+        let wake = self.wake.clone();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if !event.is_ok_and(|event| event.kind.is_access()) {
+                let _ = wake.send(Wake::Changed);
+            }
+        });
+        let watching = watcher.and_then(|mut watcher| {
+            watcher.watch(directory, RecursiveMode::NonRecursive)?;
+            Ok(watcher)
+        });
+        self.watcher = watching.ok();
+        self.watched = identity;
+    }
+
+    fn has_changed(&self) -> bool {
+        let seen = read::text(&self.path).map_err(|error| error.to_string());
+        self.last.as_ref() != Some(&seen)
+    }
+
+    fn look(&mut self, asked: bool) {
+        let text = read::text(&self.path);
+        let seen = text.as_ref().map(String::clone).map_err(ToString::to_string);
+        if !asked && self.last.as_ref() == Some(&seen) {
+            return;
+        }
+        self.last = Some(seen);
+        let verdict = match text {
+            Ok(text) => release::parse(&self.path, &text, &self.zone).map(Arc::new),
+            Err(error) => Err(Rejected::unreadable(&self.path, &error)),
+        };
+        (self.told)(verdict);
+    }
+}
+
+/// Whether a person asked in the meantime; `None` to end.
+fn wait_for_quiet(wakes: &mpsc::Receiver<Wake>) -> Option<bool> {
+    let until = Instant::now() + PATIENCE;
+    let mut asked = false;
+    while Instant::now() < until {
+        match wakes.recv_timeout(QUIET) {
+            Ok(Wake::Changed) => {}
+            Ok(Wake::Asked) => asked = true,
+            Ok(Wake::Stop) | Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+            Err(mpsc::RecvTimeoutError::Timeout) => break,
+        }
+    }
+    Some(asked)
+}

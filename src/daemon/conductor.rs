@@ -1,0 +1,280 @@
+//! The one writer of the control plane.
+//!
+//! Takes what has happened, lets each service's machine decide, stores one table for everything
+//! that changed together, and tells the prober whom to probe. Answers to "how are things" are
+//! given between events.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use prometheus::Registry;
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+
+use super::{clock::Clock, metrics::Metrics, report, service::Service};
+use crate::{
+    admin::{StatusRequest, status::Status},
+    config::watch::Verdict,
+    cutover::Transition,
+    dns::Store,
+    model::{Desired, ServiceName, Timestamp},
+    probe::{Assignment, Tried},
+    table::{Change, ServiceRecords},
+};
+
+/// Events that are taken together, so that they change the table in one store.
+const BATCH_MAX: usize = 256;
+/// How long to sleep when no deadline is set.
+const NO_DEADLINE: Duration = Duration::from_secs(3_600);
+
+/// What can happen.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// The release file was read.
+    File(Verdict),
+    /// An endpoint was probed.
+    Tried(Tried),
+}
+
+impl From<Tried> for Event {
+    fn from(tried: Tried) -> Self {
+        Self::Tried(tried)
+    }
+}
+
+/// What is known of the release file.
+#[derive(Default)]
+pub(super) struct FileState {
+    pub(super) path: PathBuf,
+    /// When a good one was last read.
+    pub(super) loaded_at: Option<Timestamp>,
+    /// Why the one on disk is not being carried out.
+    pub(super) rejected: Option<crate::config::Rejected>,
+}
+
+pub(super) struct Conductor {
+    clock: Clock,
+    store: Store,
+    assignments: mpsc::UnboundedSender<Assignment>,
+    metrics: Metrics,
+    pub(super) file: FileState,
+    pub(super) services: BTreeMap<ServiceName, Service>,
+    deadlines: BTreeSet<(Timestamp, ServiceName)>,
+    /// Services that something happened to since the last table.
+    touched: BTreeSet<ServiceName>,
+    /// Owners to take out of the next table.
+    removed: Vec<crate::model::DnsName>,
+}
+
+impl Conductor {
+    pub(super) fn new(
+        clock: Clock,
+        store: Store,
+        assignments: mpsc::UnboundedSender<Assignment>,
+        path: PathBuf,
+        registry: &Registry,
+    ) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            clock,
+            store,
+            assignments,
+            metrics: Metrics::register(registry)?,
+            file: FileState { path, ..FileState::default() },
+            services: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            removed: Vec::new(),
+        })
+    }
+
+    /// Runs until no one can send events any more.
+    pub(super) async fn run(
+        mut self,
+        mut events: mpsc::Receiver<Event>,
+        mut requests: mpsc::Receiver<StatusRequest>,
+    ) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        loop {
+            let deadline = tokio::time::sleep(self.until_next_deadline());
+            tokio::select! {
+                received = events.recv_many(&mut batch, BATCH_MAX) => match received {
+                    0 => return,
+                    _ => batch.drain(..).for_each(|event| self.take(event)),
+                },
+                Some(request) = requests.recv() => {
+                    // Whoever asked may have gone.
+                    let _ = request.send(Box::new(self.status()));
+                    continue;
+                }
+                () = deadline => {}
+            }
+            self.meet_deadlines();
+            self.publish();
+        }
+    }
+
+    fn until_next_deadline(&self) -> Duration {
+        let next = self.deadlines.first().map(|(at, _)| at.since(self.clock.now()));
+        next.unwrap_or(NO_DEADLINE)
+    }
+
+    fn take(&mut self, event: Event) {
+        let now = self.clock.now();
+        match event {
+            Event::File(Ok(desired)) => self.accept(now, &desired),
+            Event::File(Err(rejected)) => {
+                error!(
+                    path = %self.file.path.display(),
+                    why = rejected.summary(),
+                    "the release file on disk is not what is served: it was refused"
+                );
+                self.metrics.file_rejected();
+                self.file.rejected = Some(rejected);
+            }
+            Event::Tried(Tried { service: name, address, outcome }) => {
+                let Some(service) = self.services.get_mut(&name) else { return };
+                let reason = outcome.result.clone().err();
+                if service.tried(now, address, outcome) {
+                    let verdict = service.health.verdict(address).name();
+                    info!(service = %name, endpoint = %address, verdict, reason, "verdict");
+                    let told = service.observe(now);
+                    self.tell(&name, &told);
+                    self.touched.insert(name);
+                }
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Timestamp, desired: &Arc<Desired>) {
+        info!(
+            path = %self.file.path.display(),
+            services = desired.services.len(),
+            was_refused = self.file.rejected.is_some(),
+            "the release file was read and is being carried out"
+        );
+        self.metrics.file_accepted();
+        self.file.rejected = None;
+        self.file.loaded_at = Some(now);
+        for (name, spec) in &desired.services {
+            let told = match self.services.get_mut(name) {
+                Some(service) => service.desire(now, spec.clone()),
+                None => {
+                    self.services.insert(name.clone(), Service::adopt(now, spec.clone()));
+                    info!(service = %name, pool = %spec.live, "new service: its live pool answers");
+                    Vec::new()
+                }
+            };
+            self.tell(name, &told);
+            self.touched.insert(name.clone());
+        }
+        for name in &desired.removed {
+            self.remove(name);
+        }
+        self.note_orphans(now, desired);
+    }
+
+    fn remove(&mut self, name: &ServiceName) {
+        let Some(service) = self.services.remove(name) else { return };
+        info!(service = %name, "removed: no longer answered");
+        self.removed.push(service.cutover.spec().owner.clone());
+        if let Some(at) = service.scheduled {
+            self.deadlines.remove(&(at, name.clone()));
+        }
+        self.touched.remove(name);
+        let stop = Assignment { service: name.clone(), spec: None, addresses: BTreeSet::new() };
+        // The prober ends only with the daemon.
+        let _ = self.assignments.send(stop);
+    }
+
+    /// Missing is never empty: a service that the file no longer names goes on.
+    fn note_orphans(&mut self, now: Timestamp, desired: &Desired) {
+        let mut told = Vec::new();
+        for (name, service) in &mut self.services {
+            if !desired.services.contains_key(name) && !service.cutover.is_orphaned() {
+                told.push((name.clone(), service.vanish(now)));
+                warn!(
+                    service = %name,
+                    "the file no longer names this service: it goes on being answered; \
+                     to end it, name it in `removed`"
+                );
+            }
+        }
+        told.iter().for_each(|(name, told)| self.tell(name, told));
+    }
+
+    fn meet_deadlines(&mut self) {
+        let now = self.clock.now();
+        while let Some((at, name)) = self.deadlines.first().cloned()
+            && at <= now
+        {
+            self.deadlines.pop_first();
+            if let Some(service) = self.services.get_mut(&name) {
+                let told = service.observe(now);
+                self.tell(&name, &told);
+                self.touched.insert(name);
+            }
+        }
+    }
+
+    /// One store for everything that changed; then the machines that waited for it go on.
+    fn publish(&mut self) {
+        let touched = std::mem::take(&mut self.touched);
+        let change = self.change(&touched);
+        if !change.set.is_empty() || !change.removed.is_empty() {
+            let begun = Instant::now();
+            let next = self.store.load().with(change, self.clock.now().unix_secs());
+            self.store.store(Arc::new(next));
+            self.metrics.table_stored(begun.elapsed());
+        }
+        let now = self.clock.now();
+        for name in touched {
+            let Some(service) = self.services.get_mut(&name) else { continue };
+            let told = service.published(now);
+            if let Some(assignment) = service.assignment() {
+                let _ = self.assignments.send(assignment);
+            }
+            let next = service.cutover.next_deadline();
+            if let Some(before) = std::mem::replace(&mut service.scheduled, next) {
+                self.deadlines.remove(&(before, name.clone()));
+            }
+            self.deadlines.extend(next.map(|at| (at, name.clone())));
+            self.tell(&name, &told);
+        }
+    }
+
+    fn change(&mut self, touched: &BTreeSet<ServiceName>) -> Change {
+        let mut change = Change { set: Vec::new(), removed: std::mem::take(&mut self.removed) };
+        for name in touched {
+            let Some(service) = self.services.get_mut(name) else { continue };
+            let answering = service.cutover.answering(&service.health);
+            if service.published.as_ref() == Some(&answering) {
+                continue;
+            }
+            let records = ServiceRecords::new(answering.ttl, &answering.endpoints);
+            change.set.push((name.clone(), service.cutover.spec().owner.clone(), records));
+            service.published = Some(answering);
+        }
+        change
+    }
+
+    fn tell(&self, name: &ServiceName, told: &[Transition]) {
+        let generation = self.store.load().generation();
+        for Transition { from, to, why, release } in told {
+            self.metrics.transition(from, to);
+            match *to {
+                "RollingBack" | "Failed" => {
+                    warn!(service = %name, from, to, why, release, generation, "transition");
+                }
+                _ => info!(service = %name, from, to, why, release, generation, "transition"),
+            }
+        }
+    }
+
+    fn status(&self) -> Status {
+        report::status(&self.store.load(), &self.file, &self.services)
+    }
+}

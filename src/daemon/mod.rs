@@ -1,0 +1,147 @@
+//! Floor 3: the wiring of the running daemon; the only place that spawns tasks, owns channels and
+//! stores the table.
+//!
+//! [`conductor`] is the one writer: it takes events from one bounded channel, lets the pure
+//! machines decide, and stores the next table. [`report`] shows its state to people, [`systemd`]
+//! to the service manager. Everything below this floor can be tested without it.
+
+mod clock;
+mod conductor;
+mod metrics;
+mod report;
+mod service;
+pub mod systemd;
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use arc_swap::ArcSwap;
+use prometheus::Registry;
+use tokio::{
+    net::TcpListener,
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+};
+
+use crate::{
+    admin::{self, Inquiry},
+    config::{Settings, watch::ReleaseWatch},
+    dns::{self, BindError, Listener, Store},
+    probe::Prober,
+    table::Table,
+};
+use clock::Clock;
+use conductor::{Conductor, Event};
+
+/// Events that may wait for the conductor; senders wait beyond.
+const EVENTS_MAX: usize = 1024;
+const STATUS_REQUESTS_MAX: usize = 16;
+
+/// Why the daemon cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A socket for questions cannot be had.
+    #[error(transparent)]
+    Dns(#[from] BindError),
+    /// The socket for metrics and status cannot be had.
+    #[error("cannot listen on {0} for metrics and status: {1}")]
+    Http(SocketAddr, io::Error),
+    /// The thread that watches the release file cannot be had.
+    #[error("cannot watch the release file: {0}")]
+    Watch(io::Error),
+    /// Two metrics have one name: a fault of this program.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// A running daemon; dropping it ends it.
+pub struct Daemon {
+    dns: Vec<SocketAddr>,
+    http: SocketAddr,
+    inquiry: Inquiry,
+    watch: ReleaseWatch,
+    data_plane: JoinSet<()>,
+    control_plane: Vec<AbortHandle>,
+}
+
+impl Daemon {
+    /// Starts to answer, to probe and to watch. Sockets passed by systemd take the place of the
+    /// settings' DNS addresses.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let mut listeners = Listener::passed()?;
+        if listeners.is_empty() {
+            for address in &settings.dns {
+                listeners.extend(Listener::bind(*address)?);
+            }
+        }
+        let dns_at: Vec<SocketAddr> =
+            listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
+        let http_error = |error| StartError::Http(settings.http, error);
+        let http = TcpListener::bind(settings.http).await.map_err(http_error)?;
+        let http_at = http.local_addr().map_err(http_error)?;
+
+        let clock = Clock::start();
+        let registry = Registry::new();
+        let key = (rand::random(), rand::random());
+        let table = Table::new(&settings.zone, key, clock.now().unix_secs());
+        let store: Store = Arc::new(ArcSwap::from_pointee(table));
+        let counters = Arc::new(dns::Counters::register(&registry)?);
+        let data_plane = dns::serve(listeners, &store, &counters);
+
+        let (events, events_in) = mpsc::channel(EVENTS_MAX);
+        let (requests, requests_in) = mpsc::channel(STATUS_REQUESTS_MAX);
+        let (assignments, assignments_in) = mpsc::unbounded_channel();
+        let prober = Prober::register(&registry)?;
+        let path = settings.release_file.clone();
+        let conductor = Conductor::new(clock, store, assignments, path.clone(), &registry)?;
+        let inquiry = Inquiry::new(requests);
+        let watch_events = events.clone();
+        let control_plane = vec![
+            tokio::spawn(prober.run(assignments_in, events)).abort_handle(),
+            tokio::spawn(conductor.run(events_in, requests_in)).abort_handle(),
+            tokio::spawn(serve_pages(http, inquiry.clone(), registry)).abort_handle(),
+        ];
+        let watch = ReleaseWatch::start(path, settings.zone, move |verdict| {
+            // Fails only when the conductor has ended, and then nobody wants to know.
+            let _ = watch_events.blocking_send(Event::File(verdict));
+        });
+        let watch = watch.map_err(StartError::Watch)?;
+        Ok(Self { dns: dns_at, http: http_at, inquiry, watch, data_plane, control_plane })
+    }
+
+    /// Where questions are answered.
+    pub fn dns(&self) -> &[SocketAddr] {
+        &self.dns
+    }
+
+    /// Where metrics and status are shown.
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// The way to ask how things are.
+    pub fn inquiry(&self) -> &Inquiry {
+        &self.inquiry
+    }
+
+    /// Reads the release file again, even if it has not changed.
+    pub fn reload(&self) {
+        self.watch.look();
+    }
+
+    /// Ends everything and gives the sockets back.
+    pub async fn stop(mut self) {
+        self.data_plane.shutdown().await;
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.control_plane.iter().for_each(AbortHandle::abort);
+    }
+}
+
+async fn serve_pages(listener: TcpListener, inquiry: Inquiry, registry: Registry) {
+    if let Err(error) = admin::serve(listener, inquiry, registry).await {
+        tracing::error!(%error, "metrics and status are no longer shown; answers go on");
+    }
+}

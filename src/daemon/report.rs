@@ -1,0 +1,123 @@
+//! The conductor's state as a status document.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use super::{conductor::FileState, service::Service};
+use crate::{
+    admin::status::{
+        EndpointStatus, FileError, FileStatus, PoolStatus, ReleaseStatus, ServiceStatus, Status,
+    },
+    cutover::{Answering, Basis},
+    health::ServiceHealth,
+    model::{Endpoint, Pool, PoolName, ServiceName},
+    table::Table,
+};
+
+pub(super) fn status(
+    table: &Table,
+    file: &FileState,
+    services: &BTreeMap<ServiceName, Service>,
+) -> Status {
+    Status {
+        generation: table.generation(),
+        serial: table.serial(),
+        zone: table.apex().to_string(),
+        ready: file.loaded_at.is_some(),
+        file: file_status(file),
+        services: services
+            .iter()
+            .map(|(name, service)| (name.to_string(), service_status(service)))
+            .collect(),
+    }
+}
+
+fn file_status(file: &FileState) -> FileStatus {
+    let findings = file.rejected.iter().flat_map(|rejected| &rejected.findings);
+    let errors = findings.map(|finding| FileError {
+        line: finding.line,
+        column: finding.column,
+        message: finding.message.clone(),
+    });
+    FileStatus {
+        accepted: file.loaded_at.is_some() && file.rejected.is_none(),
+        path: file.path.display().to_string(),
+        loaded_at: file.loaded_at.map(|at| at.to_string()),
+        errors: errors.collect(),
+    }
+}
+
+fn service_status(service: &Service) -> ServiceStatus {
+    let cutover = &service.cutover;
+    let phase = cutover.phase();
+    let answering = cutover.answering(&service.health);
+    let release = phase.release().map(|release| ReleaseStatus {
+        id: release.id,
+        from: release.from.name.to_string(),
+        to: release.to.name.to_string(),
+        started_at: release.started_at.to_string(),
+        reason: phase.trouble().map(str::to_owned),
+    });
+    ServiceStatus {
+        serving: [(answering.pool.to_string(), 100)].into(),
+        desired: [(cutover.spec().live.to_string(), 100)].into(),
+        phase: phase.name().to_owned(),
+        until: cutover.next_deadline().map(|at| at.to_string()),
+        health: health(service, &answering).to_owned(),
+        ttl: answering.ttl.secs(),
+        orphaned: cutover.is_orphaned(),
+        release,
+        pools: pools(service, &answering),
+    }
+}
+
+fn health(service: &Service, answering: &Answering) -> &'static str {
+    let tally = service.health.tally(service.cutover.phase().serving());
+    match answering.basis {
+        Basis::Live if tally.eligible == tally.total => "healthy",
+        Basis::Live => "degraded",
+        fallen => fallen.name(),
+    }
+}
+
+/// The pools of the file, and those that are still held though the file has dropped them.
+fn pools(service: &Service, answering: &Answering) -> BTreeMap<String, PoolStatus> {
+    let in_file = &service.cutover.spec().pools;
+    let mut pools: BTreeMap<&PoolName, &Arc<Pool>> = in_file.iter().collect();
+    // The one that is served is shown as it is served, not as the file wants it.
+    let serving = service.cutover.phase().serving();
+    pools.insert(&serving.name, serving);
+    if let Some(release) = service.cutover.phase().release() {
+        for pool in [&release.from, &release.to, &release.safe] {
+            pools.entry(&pool.name).or_insert(pool);
+        }
+    }
+    let answered: BTreeSet<IpAddr> = answering.endpoints.iter().map(Endpoint::address).collect();
+    let show = |(name, pool): (&PoolName, &Arc<Pool>)| {
+        let share = if *name == answering.pool { 100 } else { 0 };
+        let endpoints = pool.endpoints.iter().map(|endpoint| {
+            let answered = share > 0 && answered.contains(&endpoint.address());
+            endpoint_status(&service.health, endpoint, answered)
+        });
+        let in_file = in_file.get(name).is_some_and(|written| written == pool);
+        (name.to_string(), PoolStatus { share, in_file, endpoints: endpoints.collect() })
+    };
+    pools.into_iter().map(show).collect()
+}
+
+fn endpoint_status(health: &ServiceHealth, endpoint: &Endpoint, answered: bool) -> EndpointStatus {
+    let tracker = health.tracker(endpoint.address());
+    let last = tracker.and_then(|tracker| tracker.last());
+    EndpointStatus {
+        address: endpoint.address().to_string(),
+        weight: endpoint.weight().get(),
+        answered,
+        verdict: health.verdict(endpoint.address()).name().to_owned(),
+        since: tracker.map(|tracker| tracker.since().to_string()),
+        reason: last.and_then(|outcome| outcome.result.clone().err()),
+        latency_ms: last.map(|outcome| outcome.latency.as_micros() as f64 / 1000.0),
+    }
+}

@@ -1,0 +1,84 @@
+//! One service as the conductor holds it: its machine, its verdicts, and what was last told of
+//! them to the table and to the prober.
+
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+
+use crate::{
+    cutover::{Answering, Cutover, Event, Transition},
+    health::{Outcome, ServiceHealth, Verdict},
+    model::{ProbeSpec, ServiceSpec, Timestamp},
+    probe::Assignment,
+};
+
+pub(super) struct Service {
+    pub(super) cutover: Cutover,
+    pub(super) health: ServiceHealth,
+    /// What the stored table answers.
+    pub(super) published: Option<Answering>,
+    /// The deadline that the conductor keeps for it.
+    pub(super) scheduled: Option<Timestamp>,
+    /// What the prober was last told.
+    assigned: Option<(Option<Arc<ProbeSpec>>, BTreeSet<IpAddr>)>,
+}
+
+impl Service {
+    pub(super) fn adopt(now: Timestamp, spec: Arc<ServiceSpec>) -> Self {
+        let mut health = ServiceHealth::default();
+        let live: Vec<IpAddr> = spec.live_pool().addresses().collect();
+        health.retarget(now, &spec.probe, live, Verdict::Presumed);
+        let cutover = Cutover::adopt(spec);
+        let mut service =
+            Self { cutover, health, published: None, scheduled: None, assigned: None };
+        service.retarget(now);
+        service
+    }
+
+    pub(super) fn desire(&mut self, now: Timestamp, spec: Arc<ServiceSpec>) -> Vec<Transition> {
+        let was_probed = self.cutover.spec().probe.spec().is_some();
+        let mut told = self.cutover.handle(now, Event::Desired(spec), &self.health);
+        self.retarget(now);
+        if !was_probed && self.cutover.spec().probe.spec().is_some() {
+            self.health.presume(now, self.cutover.phase().serving().addresses());
+        }
+        told.extend(self.observe(now));
+        told
+    }
+
+    pub(super) fn vanish(&mut self, now: Timestamp) -> Vec<Transition> {
+        self.cutover.handle(now, Event::Vanished, &self.health)
+    }
+
+    /// Counts a try; true when it changed a verdict.
+    pub(super) fn tried(&mut self, now: Timestamp, address: IpAddr, outcome: Outcome) -> bool {
+        self.health.observe(now, address, outcome)
+    }
+
+    pub(super) fn observe(&mut self, now: Timestamp) -> Vec<Transition> {
+        let told = self.cutover.handle(now, Event::Observed, &self.health);
+        self.retarget(now);
+        told
+    }
+
+    pub(super) fn published(&mut self, now: Timestamp) -> Vec<Transition> {
+        let told = self.cutover.handle(now, Event::Published, &self.health);
+        self.retarget(now);
+        told
+    }
+
+    /// What the prober must be told, if it does not know it yet.
+    pub(super) fn assignment(&mut self) -> Option<Assignment> {
+        let spec = self.cutover.spec();
+        let wanted = (spec.probe.spec().cloned(), self.cutover.addresses());
+        if self.assigned.as_ref() == Some(&wanted) {
+            return None;
+        }
+        self.assigned = Some(wanted.clone());
+        let (probe, addresses) = wanted;
+        Some(Assignment { service: spec.name.clone(), spec: probe, addresses })
+    }
+
+    fn retarget(&mut self, now: Timestamp) {
+        let addresses = self.cutover.addresses();
+        self.health.retarget(now, &self.cutover.spec().probe, addresses, Verdict::Unproven);
+    }
+}

@@ -1,0 +1,81 @@
+//! What systemd is told: readiness, one line of state, and signs of life that are true.
+//!
+//! Without systemd every call here does nothing.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use hickory_proto::rr::RecordType;
+use sd_notify::NotifyState;
+use tracing::warn;
+
+use super::Daemon;
+use crate::{admin::status::Status, dns::client, model::DnsName};
+
+const STATUS_EVERY: Duration = Duration::from_secs(5);
+const ASK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Says that questions are being answered.
+pub fn ready() {
+    tell(&[NotifyState::Ready]);
+}
+
+/// Says that the daemon is ending.
+pub fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+/// Keeps systemd informed until dropped. The watchdog is fed only when a question to our own
+/// socket was answered and the control plane said how things are.
+pub async fn keep_informed(daemon: &Daemon, apex: &DnsName) {
+    let pace = sd_notify::watchdog_enabled().map_or(STATUS_EVERY, |limit| limit / 3);
+    let mut ticks = tokio::time::interval(pace.min(STATUS_EVERY));
+    let server = daemon.dns().first().copied().map(reachable);
+    loop {
+        ticks.tick().await;
+        let Some(status) = daemon.inquiry().status().await else {
+            warn!("the control plane does not tick: the watchdog is not fed");
+            continue;
+        };
+        tell(&[NotifyState::Status(&line(&status))]);
+        let Some(server) = server else { continue };
+        match client::ask(server, apex, RecordType::SOA, ASK_PATIENCE).await {
+            Ok(_) => tell(&[NotifyState::Watchdog]),
+            Err(error) => warn!(%error, "the self-query failed: the watchdog is not fed"),
+        }
+    }
+}
+
+/// `3 services at generation 7; api: Baking; file refused`.
+fn line(status: &Status) -> String {
+    let mut line =
+        format!("{} services at generation {}", status.services.len(), status.generation);
+    let busy = status.services.iter().filter(|(_, service)| service.phase != "Steady");
+    for (name, service) in busy.take(3) {
+        line.push_str(&format!("; {name}: {}", service.phase));
+    }
+    if !status.ready {
+        line.push_str("; waiting for a valid release file");
+    } else if !status.file.accepted {
+        line.push_str("; the release file on disk is refused");
+    }
+    line
+}
+
+/// An address that a socket bound to `bound` is reached at from here.
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    let ip = match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, bound.port())
+}
+
+fn tell(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        warn!(%error, "systemd cannot be told");
+    }
+}

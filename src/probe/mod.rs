@@ -1,0 +1,39 @@
+//! Floor 2: probes, run against the endpoints' addresses.
+//!
+//! [`run_once`] makes one try of any kind; each kind is one file. [`schedule`] decides purely
+//! when the next try of each endpoint is due; [`Prober`] is the task that runs what is due.
+//! What a try means for an endpoint is decided by `health`.
+//!
+//! A probe goes straight to the address: no proxy, no resolver, no redirect.
+
+mod http;
+mod prober;
+mod schedule;
+mod tcp;
+
+#[cfg(test)]
+mod battery;
+
+use std::{net::IpAddr, time::Instant};
+
+pub use prober::{Assignment, Prober, Tried};
+
+use crate::{
+    health::Outcome,
+    model::{ProbeKind, ProbeSpec},
+};
+
+/// Makes one try.
+pub async fn run_once(spec: &ProbeSpec, address: IpAddr) -> Outcome {
+    let begun = Instant::now();
+    let attempt = async {
+        match &spec.kind {
+            ProbeKind::Tcp(probe) => tcp::attempt(probe, address).await,
+            ProbeKind::Http(probe) => http::attempt(probe, address).await,
+        }
+    };
+    let result = tokio::time::timeout(spec.timeout, attempt).await.unwrap_or_else(|_| {
+        Err(format!("no answer within {}", humantime::format_duration(spec.timeout)))
+    });
+    Outcome { latency: begun.elapsed(), result }
+}
