@@ -1,4 +1,33 @@
-//! cutover
+//! An authoritative DNS server that releases software.
+//!
+//! A release means: new hosts are probed while they take no traffic, then the answers move to
+//! them in one atomic swap, are watched, and go back by themselves when something breaks.
+//!
+//! # The map
+//!
+//! Four floors; a floor knows only those below it (`tests/tidy.rs` keeps it so). Read from the
+//! bottom up:
+//!
+//! - Floor 0, [`model`]: the words as types. An invalid value cannot be built.
+//! - Floor 1, pure, with time and chance as arguments:
+//!   - [`health`]: outcomes of probes become verdicts.
+//!   - [`cutover`]: the release machine of one service, phase by phase.
+//!   - [`table`]: the immutable record table; [`table::Table::answer`] decides every answer.
+//! - Floor 2, the edges; they never know each other:
+//!   - [`config`]: the two files, their mistakes, and their changes.
+//!   - [`probe`]: tries of endpoints, one file per kind.
+//!   - [`dns`]: packets in, packets out.
+//!   - [`admin`]: metrics and status over HTTP.
+//! - Floor 3, the wiring:
+//!   - [`daemon`]: the one writer of the state, and the tasks.
+//!   - [`cli`]: the verbs, and the demo.
+//!
+//! # The two planes
+//!
+//! The control plane is one task, the conductor. It takes events, lets the machines decide, and
+//! stores a new [`table::Table`] in one `ArcSwap`. The data plane loads it once per question and
+//! never waits for anything above: it answers the last good table whatever happens there.
+
 pub mod admin;
 pub mod cli;
 pub mod config;

@@ -90,5 +90,5 @@ fn count(desired: &Desired) -> String {
     let pools = || desired.services.values().flat_map(|spec| spec.pools.values());
     let endpoints: usize = pools().map(|pool| pool.endpoints.len()).sum();
     let services = desired.services.len();
-    format!("{services} services, {} pools, {endpoints} endpoints", pools().count())
+    format!("services: {services}, pools: {}, endpoints: {endpoints}", pools().count())
 }

@@ -48,10 +48,9 @@ pub async fn keep_informed(daemon: &Daemon, apex: &DnsName) {
     }
 }
 
-/// `3 services at generation 7; api: Baking; file refused`.
+/// `services: 3, generation 7; api: Baking; the release file on disk is refused`.
 fn line(status: &Status) -> String {
-    let mut line =
-        format!("{} services at generation {}", status.services.len(), status.generation);
+    let mut line = format!("services: {}, generation {}", status.services.len(), status.generation);
     let busy = status.services.iter().filter(|(_, service)| service.phase != "Steady");
     for (name, service) in busy.take(3) {
         line.push_str(&format!("; {name}: {}", service.phase));

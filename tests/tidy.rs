@@ -1,0 +1,196 @@
+//! Keeps the house as the design says: floors, first lines, and examples that tell the truth.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use cutover::config;
+
+/// What floors 0 and 1 must not name: the runtime, sockets, files, clocks, chance, the
+/// environment.
+const IMPURE: [&str; 16] = [
+    "tokio",
+    "Instant",
+    "SystemTime",
+    "rand",
+    "fs",
+    "File",
+    "env",
+    "thread",
+    "process",
+    "io",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "notify",
+    "hyper",
+    "axum",
+];
+
+#[test]
+fn a_lower_floor_never_names_a_higher_one_and_edges_never_know_each_other() {
+    let mut wrong = Vec::new();
+    for (module, path, code) in sources() {
+        for named in modules_named(&code) {
+            let (here, there) = (floor(&module), floor(&named));
+            let edges = here == 2 && there == 2 && named != module;
+            if there > here || edges {
+                wrong.push(format!(
+                    "{}: {module} (floor {here}) names {named} (floor {there})",
+                    path.display()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn floors_0_and_1_are_pure() {
+    let mut wrong = Vec::new();
+    for (module, path, code) in sources().into_iter().filter(|(module, ..)| floor(module) < 2) {
+        let words: BTreeSet<&str> =
+            code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        for word in IMPURE.iter().filter(|word| words.contains(**word)) {
+            wrong.push(format!("{}: {module} names {word}", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_floor_rule_itself_finds_what_it_looks_for() {
+    let code =
+        "use crate::{\n    model::Ttl,\n    dns::{Store, udp},\n};\nfn f() { crate::admin::x() }";
+    let named: Vec<String> = modules_named(code).into_iter().collect();
+    assert_eq!(named, ["admin", "dns", "model"]);
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let mut silent = Vec::new();
+    for folder in ["src", "tests", "benches"] {
+        for path in rust_files(&root().join(folder)) {
+            let text = fs::read_to_string(&path).expect("a readable file");
+            if !text.starts_with("//! ") {
+                silent.push(path.display().to_string());
+            }
+        }
+    }
+    assert!(silent.is_empty(), "without //! at the top:\n{}", silent.join("\n"));
+}
+
+#[test]
+fn the_examples_load() {
+    let settings = config::load_settings(&root().join("config/cutover.toml"));
+    let settings = settings.unwrap_or_else(|error| panic!("{error}"));
+    let release = config::load_release(&root().join("config/release.toml"), &settings.zone);
+    release.unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn the_defaults_that_the_examples_show_are_those_of_the_code() {
+    let load = |settings: &str, release: &str| {
+        let folder = tempfile::tempdir().expect("a scratch folder");
+        let [at, beside] = ["cutover.toml", "release.toml"].map(|name| folder.path().join(name));
+        fs::write(&at, settings).expect("writable");
+        fs::write(&beside, release).expect("writable");
+        let mut settings = config::load_settings(&at).unwrap_or_else(|error| panic!("{error}"));
+        let release = config::load_release(&beside, &settings.zone);
+        settings.release_file = settings.release_file.file_name().expect("a name").into();
+        (settings, release.unwrap_or_else(|error| panic!("{error}")))
+    };
+    let read = |name| fs::read_to_string(root().join("config").join(name)).expect("readable");
+    let (settings, release) = (read("cutover.toml"), read("release.toml"));
+    let (shown_settings, shown_release) = (with_defaults(&settings), with_defaults(&release));
+    assert_eq!(load(&settings, &release), load(&shown_settings, &shown_release));
+    let shown = |text: &str| text.lines().filter(|line| is_default(line)).count();
+    assert_eq!((shown(&settings), shown(&release)), (4, 11), "every default is shown");
+}
+
+/// Takes the `#` away from the lines that show a default.
+fn with_defaults(text: &str) -> String {
+    let line = |line: &str| if is_default(line) { line[1..].to_owned() } else { line.to_owned() };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn is_default(line: &str) -> bool {
+    line.strip_prefix('#').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()))
+}
+
+fn floor(module: &str) -> u8 {
+    match module {
+        "model" => 0,
+        "health" | "cutover" | "table" => 1,
+        "config" | "probe" | "guard" | "dns" | "admin" | "store" => 2,
+        "daemon" | "cli" => 3,
+        other => panic!("the module `{other}` stands on no floor: give it one"),
+    }
+}
+
+/// Every source file below a module: its module, its path, its code without comments.
+fn sources() -> Vec<(String, PathBuf, String)> {
+    let src = root().join("src");
+    let inside = rust_files(&src).into_iter().filter(|path| path.parent() != Some(&src));
+    let sources: Vec<_> = inside
+        .map(|path| {
+            let below = path.strip_prefix(&src).expect("below src");
+            let module = below.iter().next().expect("a module").to_string_lossy().into_owned();
+            let text = fs::read_to_string(&path).expect("a readable file");
+            let code: Vec<&str> =
+                text.lines().map(|line| line.split("//").next().unwrap_or("")).collect();
+            (module, path, code.join("\n"))
+        })
+        .collect();
+    assert!(sources.len() > 20, "the sources were not found");
+    sources
+}
+
+/// The modules that stand right behind `crate::`, alone or in braces.
+fn modules_named(code: &str) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        let Some(list) = rest.strip_prefix('{') else {
+            named.insert(word(rest));
+            continue;
+        };
+        let mut depth = 0;
+        let mut item = String::new();
+        for c in list.chars() {
+            match c {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => drop(named.insert(word(&std::mem::take(&mut item)))),
+                c if depth == 0 => item.push(c),
+                _ => {}
+            }
+        }
+        named.insert(word(&item));
+    }
+    named.remove("");
+    named
+}
+
+fn word(text: &str) -> String {
+    text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut files = Vec::new();
+    for path in entries.map(|entry| entry.expect("an entry").path()) {
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
