@@ -54,7 +54,7 @@ enum Verb {
 #[derive(Debug, clap::Args)]
 struct Output {
     /// The form of the output.
-    #[arg(short, long = "output", value_name = "FORM", default_value = "text")]
+    #[arg(short = 'o', long = "output", value_name = "FORM", default_value = "text")]
     form: Form,
 }
 

@@ -135,6 +135,11 @@ impl Name<'_> {
         self.text.parse().map_err(|error: T::Err| self.wrong(error.to_string())).ok()
     }
 
+    /// Whether it is this name, in any case.
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.text.eq_ignore_ascii_case(name)
+    }
+
     /// Complains about this name.
     pub(super) fn wrong(&self, message: impl Into<String>) {
         self.mistakes.add(self.span.clone(), message);

@@ -34,8 +34,9 @@ pub fn parse(path: &Path, text: &str, zone: &ZoneSpec) -> Result<Desired, Reject
         let mut desired = Desired::default();
         if let Some(table) = &services {
             for (name, value) in table.entries() {
-                if let Some(spec) = service(&name, &value, zone) {
-                    desired.services.insert(spec.name.clone(), Arc::new(spec));
+                let Some(spec) = service(&name, &value, zone) else { continue };
+                if let Some(other) = desired.services.insert(spec.name.clone(), Arc::new(spec)) {
+                    name.wrong(format!("there are two services on the name {}", other.owner));
                 }
             }
             if table.entries().next().is_none() {
@@ -47,18 +48,22 @@ pub fn parse(path: &Path, text: &str, zone: &ZoneSpec) -> Result<Desired, Reject
             }
         }
         if let Some(value) = &removed {
-            desired.removed = self::removed(value, &desired);
+            desired.removed = self::removed(value, services.as_ref());
         }
         root.finish();
         Some(desired)
     })
 }
 
-fn removed(value: &Value<'_>, desired: &Desired) -> BTreeSet<ServiceName> {
+fn removed(value: &Value<'_>, services: Option<&Table<'_>>) -> BTreeSet<ServiceName> {
+    let asked_for = |name: &ServiceName| {
+        let mut keys = services.into_iter().flat_map(Table::entries);
+        keys.any(|(key, _)| key.is(name.as_str()))
+    };
     let mut removed = BTreeSet::new();
     for item in value.array().unwrap_or_default() {
         let Some(name) = item.parse::<ServiceName>() else { continue };
-        if desired.services.contains_key(&name) {
+        if asked_for(&name) {
             let hint = format!("delete [services.{name}], or take `{name}` out of this list");
             item.wrong_with_hint("a service cannot be removed and asked for at once", hint);
         }

@@ -1,2 +1,187 @@
-//! One battery of tests that every kind of probe runs, IPv4 and IPv6. A new kind adds one entry
-//! to [`subjects`] and a stub that passes it.
+//! One battery of tests that every kind of probe runs, over IPv4 and IPv6. A new kind adds one
+//! line to [`subjects`]; the compiler asks for it in [`every_kind_is_here`].
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
+
+use super::run_once;
+use crate::model::{HttpProbe, Percent, ProbeKind, ProbeSpec, TcpProbe};
+
+/// One kind with a server that it must pass and, if it looks so far, one that it must not.
+struct Subject {
+    kind: fn(u16) -> ProbeKind,
+    good: &'static [u8],
+    bad: Option<(&'static [u8], &'static str)>,
+    /// Whether a server that accepts and says nothing fails it.
+    needs_words: bool,
+}
+
+fn subjects() -> Vec<Subject> {
+    let tcp = Subject {
+        kind: |port| ProbeKind::Tcp(TcpProbe { port }),
+        good: b"",
+        bad: None,
+        needs_words: false,
+    };
+    let subject = |kind, good, bad| Subject { kind, good, bad: Some(bad), needs_words: true };
+    vec![
+        tcp,
+        subject(
+            |port| http_probe(port, vec![200], None),
+            b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+            (b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n", "status 503, expected 200"),
+        ),
+        subject(
+            |port| http_probe(port, vec![204, 301], None),
+            b"HTTP/1.1 301 Moved\r\nlocation: /other\r\ncontent-length: 0\r\n\r\n",
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "status 200, expected 204 or 301"),
+        ),
+        subject(
+            |port| http_probe(port, vec![200], Some("ready")),
+            b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nall is ready now",
+            (
+                b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nwait",
+                "the body does not contain \"ready\"",
+            ),
+        ),
+        subject(
+            |port| http_probe(port, vec![200], None),
+            b"HTTP/1.0 200 OK\r\n\r\n",
+            (b"SSH-2.0-OpenSSH\r\n", "the HTTP exchange broke off"),
+        ),
+    ]
+}
+
+fn http_probe(port: u16, status: Vec<u16>, body: Option<&str>) -> ProbeKind {
+    let (path, host) = ("/healthz?deep=1".to_owned(), "api.example.test".to_owned());
+    ProbeKind::Http(HttpProbe { port, path, host, status, body: body.map(str::to_owned) })
+}
+
+/// Fails to compile when a kind is added: then add it to [`subjects`] too.
+#[test]
+fn every_kind_is_here() {
+    let mut kinds: Vec<&str> = subjects()
+        .iter()
+        .map(|subject| match (subject.kind)(1) {
+            ProbeKind::Tcp(_) => "tcp",
+            ProbeKind::Http(_) => "http",
+        })
+        .collect();
+    kinds.dedup();
+    assert_eq!(kinds, ["tcp", "http"]);
+}
+
+const FAMILIES: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
+fn spec(kind: ProbeKind, timeout: Duration) -> ProbeSpec {
+    let interval = ProbeSpec::INTERVAL;
+    ProbeSpec { kind, interval, timeout, rise: 1, fall: 1, jitter: Percent::new_const(10) }
+}
+
+/// A server that reads a request, if it has something to say, and says it to everyone.
+async fn server(ip: IpAddr, words: Option<&'static [u8]>) -> (u16, JoinHandle<()>) {
+    let listener = TcpListener::bind((ip, 0)).await.expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let serving = tokio::spawn(async move {
+        let mut silent = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            match words {
+                None => silent.push(stream),
+                Some(b"") => {}
+                Some(words) => say(&mut stream, words).await,
+            }
+        }
+    });
+    (port, serving)
+}
+
+async fn say(stream: &mut TcpStream, words: &[u8]) {
+    let mut request = [0; 1024];
+    let len = stream.read(&mut request).await.expect("a request");
+    let request = String::from_utf8_lossy(&request[..len]);
+    assert!(request.starts_with("GET /healthz?deep=1 HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains("host: api.example.test\r\n"), "{request}");
+    stream.write_all(words).await.expect("sent");
+}
+
+#[tokio::test]
+async fn a_good_server_passes() {
+    for subject in subjects() {
+        for ip in FAMILIES {
+            let (port, serving) = server(ip, Some(subject.good)).await;
+            let outcome = run_once(&spec((subject.kind)(port), ProbeSpec::TIMEOUT), ip).await;
+            assert_eq!(outcome.result, Ok(()), "{:?}", (subject.kind)(port));
+            serving.abort();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bad_server_fails_with_the_reason() {
+    for subject in subjects() {
+        let Some((words, expected)) = subject.bad else { continue };
+        for ip in FAMILIES {
+            let (port, serving) = server(ip, Some(words)).await;
+            let outcome = run_once(&spec((subject.kind)(port), ProbeSpec::TIMEOUT), ip).await;
+            let reason = outcome.result.expect_err("must fail");
+            assert!(reason.contains(expected), "{reason:?} instead of {expected:?}");
+            serving.abort();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_closed_port_fails_with_the_address() {
+    for subject in subjects() {
+        for ip in FAMILIES {
+            // Bound and not listening: nobody else can take it, and nobody answers.
+            let closed = tokio::net::TcpSocket::new_v4();
+            let closed = if ip.is_ipv4() { closed } else { tokio::net::TcpSocket::new_v6() };
+            let closed = closed.expect("a socket");
+            closed.bind((ip, 0).into()).expect("a port");
+            let port = closed.local_addr().expect("bound").port();
+            let outcome = run_once(&spec((subject.kind)(port), ProbeSpec::TIMEOUT), ip).await;
+            let reason = outcome.result.expect_err("must fail");
+            assert!(reason.contains("cannot connect to"), "{reason}");
+            assert!(reason.contains("refused"), "{reason}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_silent_server_fails_at_the_timeout() {
+    const SOON: Duration = Duration::from_millis(20);
+    for subject in subjects().into_iter().filter(|subject| subject.needs_words) {
+        let ip = FAMILIES[0];
+        let (port, serving) = server(ip, None).await;
+        let outcome = run_once(&spec((subject.kind)(port), SOON), ip).await;
+        assert_eq!(outcome.result, Err("no answer within 20ms".to_owned()));
+        assert!(outcome.latency >= SOON);
+        serving.abort();
+    }
+}
+
+#[tokio::test]
+async fn an_endless_body_is_cut_off() {
+    let ip = FAMILIES[0];
+    let listener = TcpListener::bind((ip, 0)).await.expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let serving = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a client");
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await;
+        while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
+    });
+    let kind = http_probe(port, vec![200], Some("never"));
+    let outcome = run_once(&spec(kind, ProbeSpec::TIMEOUT), ip).await;
+    let reason = outcome.result.expect_err("must fail");
+    assert!(reason.contains("the body cannot be read"), "{reason}");
+    serving.abort();
+}

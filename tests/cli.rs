@@ -1,0 +1,121 @@
+//! The command line as a user sees it: the real binary.
+
+mod common;
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use common::House;
+
+fn cutover(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cutover")).args(arguments).output().expect("runs")
+}
+
+fn text(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).into_owned()
+}
+
+fn example(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name);
+    fs::read_to_string(path).expect("readable")
+}
+
+#[test]
+fn check_says_good_and_exits_0_or_shows_every_mistake_and_exits_1() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let settings = folder.path().join("cutover.toml");
+    let config = settings.to_str().expect("text");
+    fs::write(&settings, example("cutover.toml")).expect("writable");
+    fs::write(folder.path().join("release.toml"), example("release.toml")).expect("writable");
+    let good = cutover(&["check", "--config", config]);
+    assert!(good.status.success());
+    assert!(text(&good.stdout).contains("services: 1, pools: 2, endpoints: 6"), "{good:?}");
+
+    let broken = example("release.toml").replace("live = \"v41\"", "live = \"v4\"");
+    fs::write(folder.path().join("release.toml"), broken).expect("writable");
+    let bad = cutover(&["check", "--config", config]);
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(text(&bad.stdout).contains("release.toml:17:8"), "{}", text(&bad.stdout));
+    assert!(text(&bad.stdout).contains("did you mean `v4"), "{}", text(&bad.stdout));
+
+    let json = cutover(&["check", "--config", config, "-o", "json"]);
+    assert_eq!(json.status.code(), Some(1));
+    let files: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(files[0]["errors"], serde_json::json!([]));
+    assert_eq!(files[1]["errors"][0]["line"], 17);
+}
+
+#[test]
+fn without_settings_every_verb_says_so() {
+    for verb in ["serve", "check", "status"] {
+        let ended = cutover(&[verb, "--config", "/nonexistent/cutover.toml"]);
+        assert_eq!(ended.status.code(), Some(1), "{verb}");
+        let said = text(&ended.stdout) + &text(&ended.stderr);
+        assert!(said.contains("/nonexistent/cutover.toml: the file does not exist"), "{said}");
+    }
+}
+
+#[test]
+fn a_mistyped_verb_is_corrected() {
+    let ended = cutover(&["stauts"]);
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(text(&ended.stderr).contains("status"), "{}", text(&ended.stderr));
+}
+
+#[test]
+fn help_names_every_verb() {
+    let help = text(&cutover(&["--help"]).stdout);
+    for verb in ["serve", "check", "status", "demo"] {
+        assert!(help.contains(&format!("  {verb} ")), "{help}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_draws_a_tree() {
+    let house = House::start(&example("release.toml")).await;
+    // The daemon chose its port; the settings for the verb name it.
+    let settings = fs::read_to_string(house.folder().join("cutover.toml")).expect("readable");
+    let here = settings.replace("127.0.0.1:0\"\n\n", &format!("{}\"\n\n", house.daemon.http()));
+    let path = house.folder().join("here.toml");
+    fs::write(&path, here).expect("writable");
+    let config = path.to_str().expect("text").to_owned();
+    let shown = tokio::task::spawn_blocking(move || {
+        let arguments = ["status", "--config", &config];
+        (cutover(&arguments), cutover(&[&arguments[..], &["-o", "json"]].concat()))
+    });
+    let (tree, json) = shown.await.expect("ran");
+    assert!(tree.status.success() && json.status.success(), "{tree:?} {json:?}");
+    let tree = text(&tree.stdout);
+    for expected in [
+        "zone.test  generation ",
+        "└─ api  Steady  ",
+        "├─ v41  100 %",
+        "└─ v42    0 %",
+        "192.0.2.10",
+    ] {
+        assert!(tree.contains(expected), "{expected:?} is not in\n{tree}");
+    }
+    let status: cutover::admin::status::Status =
+        serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(status.services["api"].serving, [("v41".to_owned(), 100)].into());
+    assert!(status.file.accepted);
+}
+
+#[test]
+fn status_of_nobody_fails_with_the_address() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let settings = folder.path().join("cutover.toml");
+    // Bound and never accepting HTTP.
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let http = port.local_addr().expect("bound");
+    let with_port = example("cutover.toml")
+        .replace("#http = \"127.0.0.1:9353\"", &format!("http = \"{http}\""));
+    fs::write(&settings, with_port).expect("writable");
+    let ended = cutover(&["status", "--config", settings.to_str().expect("text")]);
+    assert_eq!(ended.status.code(), Some(1));
+    let said = text(&ended.stderr);
+    assert!(said.contains(&format!("no daemon answers at http://{http}")), "{said}");
+}

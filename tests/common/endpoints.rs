@@ -1,0 +1,73 @@
+//! Small HTTP servers that can be broken and mended.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use axum::{Router, http::StatusCode, routing::get};
+use tokio::{net::TcpListener, task::JoinSet};
+
+/// Hosts on loopback addresses, all on one port.
+pub struct Endpoint {
+    pub address: IpAddr,
+    healthy: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Endpoint {
+    pub fn set_healthy(&self, healthy: bool) {
+        self.healthy.store(healthy, Ordering::SeqCst);
+    }
+
+    /// How many requests it has seen.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+/// Starts one host per address; they end with the returned set.
+pub async fn start(addresses: &[&str]) -> (u16, Vec<Endpoint>, JoinSet<()>) {
+    loop {
+        if let Some(started) = try_start(addresses).await {
+            return started;
+        }
+    }
+}
+
+async fn try_start(addresses: &[&str]) -> Option<(u16, Vec<Endpoint>, JoinSet<()>)> {
+    let mut port = 0;
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let address: IpAddr = address.parse().expect("an address");
+        let listener = match TcpListener::bind((address, port)).await {
+            Ok(listener) => listener,
+            // Another test has this port on this address: take another port.
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return None,
+            Err(error) => panic!("{address}: {error}"),
+        };
+        port = listener.local_addr().expect("bound").port();
+        listeners.push((address, listener));
+    }
+    let mut tasks = JoinSet::new();
+    let mut endpoints = Vec::new();
+    for (address, listener) in listeners {
+        let healthy = Arc::new(AtomicBool::new(true));
+        let asked = Arc::new(AtomicUsize::new(0));
+        endpoints.push(Endpoint { address, healthy: healthy.clone(), asked: asked.clone() });
+        let page = get(async move || {
+            asked.fetch_add(1, Ordering::SeqCst);
+            match healthy.load(Ordering::SeqCst) {
+                true => (StatusCode::OK, "ok"),
+                false => (StatusCode::SERVICE_UNAVAILABLE, "broken"),
+            }
+        });
+        tasks.spawn(async move {
+            let _ = axum::serve(listener, Router::new().fallback(page)).await;
+        });
+    }
+    Some((port, endpoints, tasks))
+}

@@ -1,0 +1,156 @@
+//! What people read when a file is wrong: every message as a snapshot.
+
+use std::{fs, path::Path};
+
+use cutover::{
+    config::{load_settings, release, settings},
+    model::ZoneSpec,
+};
+
+const SERVICE: &str = r#"version = 1
+[services.api]
+live = "v1"
+pools.v1.endpoints = ["192.0.2.1"]
+"#;
+
+fn zone() -> ZoneSpec {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/cutover.toml");
+    load_settings(&path).expect("the example loads").zone
+}
+
+fn release_error(text: &str) -> String {
+    release::parse(Path::new("release.toml"), text, &zone()).expect_err("refused").to_string()
+}
+
+fn settings_error(text: &str) -> String {
+    settings::parse(Path::new("cutover.toml"), text).expect_err("refused").to_string()
+}
+
+#[test]
+fn a_file_without_mistakes_is_accepted() {
+    let desired = release::parse(Path::new("release.toml"), SERVICE, &zone()).expect("good");
+    assert_eq!(desired.services.len(), 1);
+}
+
+#[test]
+fn a_mistyped_pool() {
+    insta::assert_snapshot!(release_error(&SERVICE.replace("live = \"v1\"", "live = \"v11\"")));
+}
+
+#[test]
+fn a_mistyped_key() {
+    insta::assert_snapshot!(release_error(&SERVICE.replace("live", "lvie")));
+}
+
+#[test]
+fn syntax() {
+    insta::assert_snapshot!(release_error("version = 1\n[services.api\nlive = v1\n"));
+}
+
+#[test]
+fn many_mistakes_are_shown_at_once() {
+    insta::assert_snapshot!(release_error(
+        r#"version = 2
+removed = ["api", "web"]
+[services.api]
+live = "v1"
+ttl = 60
+pools.v1.endpoints = ["192.0.2.1", "192.0.2.1", "example.com", { address = "::", wieght = 2 }]
+pools."v 2".endpoints = []
+probe = { http = { port = 0, path = "x", status = [99] }, tcp = { port = 1 }, interval = "1ms" }
+release = { bake = "5 minuets", min_up = 50 }
+[services."a..b"]
+live = true
+pools = {}
+fail_policy = "opne"
+[services.ns1]
+live = "v1"
+pools.v1.endpoints = ["192.0.2.1"]
+probe = { rise = 0 }
+"#
+    ));
+}
+
+#[test]
+fn two_services_on_one_name() {
+    let text = SERVICE.replace("version = 1", "");
+    let other = text.replace("services.api", "services.API");
+    insta::assert_snapshot!(release_error(&format!("version = 1{text}{other}")));
+}
+
+#[test]
+fn nothing_but_the_version() {
+    insta::assert_snapshot!(release_error("version = 1\n"));
+}
+
+#[test]
+fn keys_of_a_later_version() {
+    let text = format!("{SERVICE}release = {{ ramp = [], at = 2026-12-01T02:00:00Z }}\n");
+    insta::assert_snapshot!(release_error(&text));
+}
+
+#[test]
+fn settings_with_many_mistakes() {
+    insta::assert_snapshot!(settings_error(
+        r#"version = 1
+zone = "svc..test"
+nameservers = []
+hostmaster = "first.last@example.test"
+[listen]
+dns = ["127.0.0.1"]
+htpp = "127.0.0.1:1"
+[[records]]
+name = "ns1"
+type = "CNAME"
+data = ["x"]
+"#
+    ));
+}
+
+#[test]
+fn a_name_server_without_an_address() {
+    insta::assert_snapshot!(settings_error(
+        r#"version = 1
+zone = "svc.test"
+nameservers = ["ns1.svc.test"]
+hostmaster = "hostmaster@example.test"
+[[records]]
+name = "www.other.test."
+type = "A"
+data = ["192.0.2.1"]
+[[records]]
+name = "www"
+type = "A"
+data = ["192.0.2.300"]
+"#
+    ));
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let error = load_settings(&folder.path().join("cutover.toml")).expect_err("refused");
+    let text = error.to_string().replace(&folder.path().display().to_string(), "FOLDER");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn positions_count_characters_and_lines_from_one() {
+    let text = SERVICE.replace("live = \"v1\"", "# é\nlive = \"é\"");
+    let error = release::parse(Path::new("release.toml"), &text, &zone()).expect_err("refused");
+    let places: Vec<_> = error.findings.iter().map(|f| (f.line, f.column)).collect();
+    assert_eq!(places, [(4, 8)]);
+}
+
+#[test]
+fn any_cut_of_a_good_file_is_refused_or_means_what_stands_there() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/release.toml");
+    let text = fs::read_to_string(path).expect("readable");
+    let zone = zone();
+    for cut in (0..text.len()).filter(|&cut| text.is_char_boundary(cut)) {
+        if let Ok(desired) = release::parse(Path::new("release.toml"), &text[..cut], &zone) {
+            let spec = desired.services.values().next().expect("a service");
+            assert!(spec.pools.contains_key(&spec.live));
+        }
+    }
+}

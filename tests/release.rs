@@ -1,0 +1,155 @@
+//! Whole releases: the real daemon, real endpoints, real questions.
+
+mod common;
+
+use std::net::IpAddr;
+
+use common::{Endpoint, House, endpoints, release};
+
+struct Scene {
+    house: House,
+    hosts: Vec<Endpoint>,
+    v1: Vec<IpAddr>,
+    v2: Vec<IpAddr>,
+    port: u16,
+    more: &'static str,
+    _servers: tokio::task::JoinSet<()>,
+}
+
+impl Scene {
+    /// v1 live with two hosts, v2 with two more, all healthy.
+    async fn open(more: &'static str) -> Self {
+        let all = ["127.0.1.1", "127.0.1.2", "127.0.2.1", "127.0.2.2"];
+        let (port, hosts, servers) = endpoints::start(&all).await;
+        let addresses: Vec<IpAddr> = hosts.iter().map(|host| host.address).collect();
+        let (v1, v2) = (addresses[..2].to_vec(), addresses[2..].to_vec());
+        let house = House::start(&release("v1", &v1, &v2, port, more)).await;
+        Self { house, hosts, v1, v2, port, more, _servers: servers }
+    }
+
+    fn save(&self, live: &str) {
+        self.house.save(&release(live, &self.v1, &self.v2, self.port, self.more));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn saving_another_live_pool_moves_the_answers_after_its_probes_pass() {
+    let scene = Scene::open("bake = \"0s\"").await;
+    let house = &scene.house;
+    house.until_answered(&[], &scene.v1).await;
+    scene.save("v2");
+    house.until_answered(&scene.v1, &scene.v2).await;
+    house.until_phase("Steady").await;
+    let api = house.api().await;
+    assert_eq!(api.serving, [("v2".to_owned(), 100)].into());
+    assert!(api.pools["v2"].endpoints.iter().all(|endpoint| endpoint.verdict == "up"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_stay_while_the_new_pool_is_down_and_the_deadline_fails_the_release() {
+    let scene = Scene::open("deadline = \"2s\"").await;
+    let house = &scene.house;
+    scene.hosts[3].set_healthy(false);
+    house
+        .until("v2 is half down", |status| {
+            status.services["api"].pools["v2"].endpoints[1].verdict == "down"
+        })
+        .await;
+    scene.save("v2");
+    house.until_phase("Probing").await;
+    while house.api().await.phase == "Probing" {
+        assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.v1);
+        common::pause().await;
+    }
+    let api = house.api().await;
+    assert_eq!(api.phase, "Failed");
+    let reason = api.release.and_then(|release| release.reason).expect("a reason");
+    assert!(reason.contains("only 1 of 2 endpoints of v2 are up"), "{reason}");
+    // Latched: the pool healing and the same content read again change nothing.
+    scene.hosts[3].set_healthy(true);
+    house.until_pool_is("v2", "up").await;
+    house.daemon.reload();
+    house.until("the file is read again", |status| status.file.accepted).await;
+    assert_eq!(house.api().await.phase, "Failed");
+    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.v1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_failing_in_the_bake_rolls_back_by_itself() {
+    let scene = Scene::open("bake = \"1h\"").await;
+    let house = &scene.house;
+    house.until_pool_is("v1", "up").await;
+    scene.save("v2");
+    house.until_answered(&scene.v1, &scene.v2).await;
+    scene.hosts[2].set_healthy(false);
+    house.until("rolled back", |status| status.services["api"].phase != "Baking").await;
+    // In one swap: from here on only v1, never v2 with a host less.
+    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.v1);
+    house.until_phase("Failed").await;
+    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.v1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn editing_the_file_back_rolls_back() {
+    let scene = Scene::open("bake = \"1h\"").await;
+    let house = &scene.house;
+    house.until_pool_is("v1", "up").await;
+    scene.save("v2");
+    house.until_answered(&scene.v1, &scene.v2).await;
+    scene.save("v1");
+    house.until_answered(&scene.v2, &scene.v1).await;
+    house.until_phase("Steady").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_pool_is_probed_whether_or_not_it_has_traffic() {
+    let scene = Scene::open("").await;
+    scene.house.until_pool_is("v2", "up").await;
+    assert!(scene.hosts.iter().all(|host| host.asked() >= 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_releases_back_and_forth_give_only_whole_answers() {
+    const RELEASES: usize = 10;
+    let scene = Scene::open("bake = \"0s\"").await;
+    let house = &scene.house;
+    house.until_pool_is("v1", "up").await;
+    house.until_pool_is("v2", "up").await;
+    let mut before = &scene.v1;
+    for turn in 0..RELEASES {
+        let (live, after) = if turn % 2 == 0 { ("v2", &scene.v2) } else { ("v1", &scene.v1) };
+        scene.save(live);
+        // Asserts NOERROR and a whole answer of one pool for each question on the way.
+        house.until_answered(before, after).await;
+        before = after;
+    }
+    assert!(house.status().await.generation > RELEASES as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ipv6_endpoints_are_probed_and_answered_over_ipv6() {
+    let (port, hosts, _servers) = endpoints::start(&["::1"]).await;
+    let v1 = [hosts[0].address];
+    let house = House::start_on("::1", &release("v1", &v1, &v1, port, "")).await;
+    house.until_pool_is("v1", "up").await;
+    let asked = house.client.ask("api.zone.test", "AAAA").await;
+    assert_eq!((asked.addresses.as_slice(), asked.ttl), (&v1[..], Some(1)));
+    assert_eq!(house.client.ask_by_tcp("api.zone.test", "AAAA").await, asked);
+    let none = house.client.ask("api.zone.test", "A").await;
+    assert_eq!((none.rcode.as_str(), none.answers, none.authorities), ("NOERROR", 0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_service_goes_on_and_a_removed_one_ends() {
+    let scene = Scene::open("").await;
+    let house = &scene.house;
+    let other = "version = 1\n[services.web]\nlive = \"a\"\npools.a.endpoints = [\"192.0.2.9\"]\n";
+    house.save(other);
+    let status = house.until("the other file", |s| s.services.contains_key("web")).await;
+    assert!(status.services["api"].orphaned);
+    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.v1);
+    house.save(&format!("removed = [\"api\"]\n{other}"));
+    house.until("api is gone", |status| !status.services.contains_key("api")).await;
+    assert_eq!(house.client.ask("api.zone.test", "A").await.rcode, "NXDOMAIN");
+    assert_eq!(house.client.ask("web.zone.test", "A").await.answers, 1);
+}
