@@ -22,14 +22,14 @@ fn the_story_plays_to_its_end_and_gives_the_ports_back() {
     assert_eq!(
         steps,
         [
-            "  steady: every answer is v1",
-            "  v2 is deployed: its probes pass, it has no traffic",
-            "  the file is edited: live = \"v2\"",
-            "  released: every answer is v2",
-            "  v2 breaks: its health check fails",
-            "  rolled back: every answer is v1",
-            "  failed and latched: the file still asks for v2",
-            "  the file asks for v1 again: steady",
+            "steady: every answer is v1",
+            "v2 is deployed: its probes pass, it has no traffic",
+            "the file is edited: live = \"v2\"",
+            "released: every answer is v2",
+            "v2 breaks: its health check fails",
+            "rolled back: every answer is v1",
+            "failed and latched: the file still asks for v2",
+            "the file asks for v1 again: steady",
         ]
     );
     UdpSocket::bind(dns).expect("the UDP port is free again");

@@ -15,7 +15,7 @@ const ASK_EVERY: Duration = Duration::from_millis(10);
 /// The whole story must be over by then.
 const STORY_MAX: Duration = Duration::from_secs(55);
 /// How long the rolled-back answers are watched for staying what they are: several probes.
-const WATCH_LATCH: Duration = Duration::from_secs(3);
+const WATCH_LATCH: Duration = Duration::from_millis(1500);
 
 pub(super) async fn play(stage: &Stage, out: &mut impl Write) -> anyhow::Result<()> {
     let story = Story { stage, began: Instant::now() };

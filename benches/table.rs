@@ -1,0 +1,124 @@
+//! The record table: answering, swapping one service, and building, in tables of 1 k, 100 k and
+//! 1 M names. Prints; nothing depends on it.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, OnceLock},
+};
+
+use arc_swap::ArcSwap;
+use cutover::{
+    dns::{Reply, Transport, reply},
+    model::{DnsName, Endpoint, ServiceName, Ttl, Weight, ZoneSpec},
+    table::{Change, ServiceRecords, Table},
+};
+use divan::{Bencher, black_box};
+use hickory_proto::{
+    op::{Message, MessageType, OpCode, Query},
+    rr::RecordType,
+};
+
+const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
+const TTL: Ttl = Ttl::from_secs_const(60);
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
+/// Names asked for, in an order without pattern.
+const ASKED: usize = 1 << 16;
+
+fn main() {
+    divan::main();
+}
+
+/// One answer decided: name to records.
+#[divan::bench(args = SIZES)]
+fn answer(bencher: Bencher, size: usize) {
+    let (table, names) = (table(size), asked(size));
+    let mut turn = 0;
+    bencher.bench_local(|| {
+        turn = (turn + 1) % ASKED;
+        black_box(table.answer(names[turn].wire(), RecordType::A, CLIENT));
+    });
+}
+
+/// One packet answered: octets to octets.
+#[divan::bench(args = SIZES)]
+fn packet(bencher: Bencher, size: usize) {
+    let table = table(size);
+    let packets: Vec<Vec<u8>> = asked(size).iter().map(query).collect();
+    let client = SocketAddr::new(CLIENT, 5353);
+    let mut turn = 0;
+    bencher.bench_local(|| {
+        turn = (turn + 1) % ASKED;
+        let answered = reply(&table, &packets[turn], client, Transport::Udp);
+        assert!(matches!(answered, Reply::Send(..)));
+        black_box(answered);
+    });
+}
+
+/// One service changed: the next table made and stored.
+#[divan::bench(args = SIZES)]
+fn swap(bencher: Bencher, size: usize) {
+    let store = ArcSwap::from(table(size));
+    let mut turn = 0;
+    bencher.bench_local(|| {
+        turn = (turn + 7_919) % size;
+        let change = Change { set: vec![service(turn, 2)], removed: Vec::new() };
+        store.store(Arc::new(store.load().with(change, 1)));
+    });
+}
+
+/// A whole table made from nothing.
+#[divan::bench(args = SIZES, sample_count = 3, sample_size = 1)]
+fn build(bencher: Bencher, size: usize) {
+    bencher
+        .with_inputs(|| (0..size).map(|number| service(number, 1)).collect::<Vec<_>>())
+        .bench_local_values(|set| black_box(filled(set)));
+}
+
+fn table(size: usize) -> Arc<Table> {
+    static TABLES: [OnceLock<Arc<Table>>; SIZES.len()] = [const { OnceLock::new() }; SIZES.len()];
+    let at = SIZES.iter().position(|known| *known == size).expect("a known size");
+    let fill = || Arc::new(filled((0..size).map(|number| service(number, 1)).collect()));
+    TABLES[at].get_or_init(fill).clone()
+}
+
+fn filled(set: Vec<(ServiceName, DnsName, ServiceRecords)>) -> Table {
+    Table::new(&zone(), (1, 2), 1).with(Change { set, removed: Vec::new() }, 1)
+}
+
+fn zone() -> ZoneSpec {
+    let name = |text: &str| text.parse::<DnsName>().expect("a name");
+    ZoneSpec {
+        apex: name("svc.example.test"),
+        nameservers: vec![name("ns1.example.test")],
+        hostmaster: name("hostmaster.example.test"),
+        records: Vec::new(),
+    }
+}
+
+/// Service `number` with three endpoints of version `version`.
+fn service(number: usize, version: u8) -> (ServiceName, DnsName, ServiceRecords) {
+    let name = format!("service-{number}");
+    let endpoint = |last| Endpoint::new(Ipv4Addr::new(192, 0, version, last).into(), Weight::ONE);
+    let endpoints = [1, 2, 3].map(|last| endpoint(last).expect("an address"));
+    let owner = DnsName::within(&name, &zone().apex).expect("a name");
+    (name.parse().expect("a name"), owner, ServiceRecords::new(TTL, &endpoints))
+}
+
+fn asked(size: usize) -> Vec<DnsName> {
+    let apex = zone().apex;
+    // A full-period generator (Hull and Dobell 1962), so that the order has no pattern that a
+    // cache could use, and each run asks the same.
+    let mut state: usize = 12_345;
+    let name = |_| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        DnsName::within(&format!("service-{}", (state >> 33) % size), &apex).expect("a name")
+    };
+    (0..ASKED).map(name).collect()
+}
+
+fn query(name: &DnsName) -> Vec<u8> {
+    let mut message = Message::new(7, MessageType::Query, OpCode::Query);
+    message.add_query(Query::query(cutover::table::to_hickory(name), RecordType::A));
+    message.to_vec().expect("encoded")
+}
