@@ -1,6 +1,8 @@
 //! The edges that an edit of the release file takes.
 
-use super::phase::{Baking, Context, Draining, Failed, Phase, Probing, Release, RollingBack, Step};
+use super::phase::{
+    Baking, Context, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting, Step,
+};
 
 /// The service was edited in the file: where to from here. `number` is the next release's.
 pub(super) fn edited(phase: Phase, cx: &Context<'_>, number: u64) -> Step {
@@ -18,7 +20,10 @@ pub(super) fn edited(phase: Phase, cx: &Context<'_>, number: u64) -> Step {
         Phase::Probing(Probing { release, .. }) if can_go_back(&release, cx) => {
             go_back(Release { to: release.from.clone(), ..release }, cx)
         }
-        Phase::Baking(Baking { release, .. }) | Phase::Draining(Draining { release, .. })
+        // While it shifts, the new pool may or may not be seen yet: taken as if it were.
+        Phase::Shifting(Shifting { release })
+        | Phase::Baking(Baking { release, .. })
+        | Phase::Draining(Draining { release, .. })
             if can_go_back(&release, cx) =>
         {
             go_back(release, cx)
@@ -35,6 +40,10 @@ fn stay_where_we_are(phase: Phase, cx: &Context<'_>) -> Step {
         Phase::RollingBack(mut back) => {
             back.failure = None;
             Step::Stay(Phase::RollingBack(back))
+        }
+        // It failed to replace a pool that was still baking: that one has yet to finish.
+        Phase::Failed(Failed { release, serving, .. }) if serving.name != release.safe.name => {
+            withdraw(release, cx)
         }
         Phase::Failed(failed) => {
             let why = format!("the file asks for {} again", failed.serving.name);
@@ -71,12 +80,11 @@ fn go_back(release: Release, cx: &Context<'_>) -> Step {
 fn begin(phase: Phase, cx: &Context<'_>, number: u64) -> Step {
     let from = phase.serving().clone();
     let safe = match &phase {
-        Phase::Baking(Baking { release, .. })
+        Phase::Shifting(Shifting { release })
+        | Phase::Baking(Baking { release, .. })
         | Phase::Probing(Probing { release, .. })
         | Phase::Failed(Failed { release, .. }) => release.safe.clone(),
-        Phase::Steady(_) | Phase::Shifting(_) | Phase::Draining(_) | Phase::RollingBack(_) => {
-            from.clone()
-        }
+        Phase::Steady(_) | Phase::Draining(_) | Phase::RollingBack(_) => from.clone(),
     };
     let release = Release {
         id: number,
