@@ -29,7 +29,8 @@ struct Thresholds {
 
 impl ServiceHealth {
     /// Follows a changed file: new addresses begin as `first`, gone ones are forgotten, the
-    /// others keep their verdict and their count.
+    /// others keep their verdict and their count. Where there was no probe until now, everything
+    /// has counted as up, so each known address is presumed to be up until it is judged.
     pub fn retarget(
         &mut self,
         now: Timestamp,
@@ -37,11 +38,16 @@ impl ServiceHealth {
         addresses: impl IntoIterator<Item = IpAddr>,
         first: Verdict,
     ) {
+        let begins = self.thresholds.is_none() && probe.spec().is_some();
         self.thresholds =
             probe.spec().map(|probe| Thresholds { rise: probe.rise, fall: probe.fall });
         let mut before = std::mem::take(&mut self.trackers);
         for address in addresses {
-            let tracker = before.remove(&address).unwrap_or_else(|| Tracker::new(now, first));
+            let tracker = match before.remove(&address) {
+                Some(_) if begins => Tracker::new(now, Verdict::Presumed),
+                Some(tracker) => tracker,
+                None => Tracker::new(now, first),
+            };
             self.trackers.entry(address).or_insert(tracker);
         }
     }
