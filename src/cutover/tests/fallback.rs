@@ -1,0 +1,111 @@
+//! Never an empty answer: what is answered when nothing of the serving pool is up.
+
+use super::{super::Basis, Event, Sim, file};
+use crate::model::FailPolicy::{Closed, Open, Previous};
+
+/// v2 serves, v1 served before.
+fn steady(policy: crate::model::FailPolicy) -> Sim {
+    let mut sim = Sim::baking(file("v2").policy(policy));
+    sim.run_to(300);
+    assert_eq!(sim.phase(), "Steady");
+    sim
+}
+
+#[test]
+fn the_previous_pool_answers_while_it_is_up() {
+    let mut sim = steady(Previous);
+    sim.down(&[3, 4, 1]);
+    sim.assert_answers("v1", &[2], Basis::Previous);
+    sim.up(&[4]);
+    sim.assert_answers("v2", &[4], Basis::Live);
+}
+
+#[test]
+fn with_the_previous_pool_down_too_the_serving_one_answers_in_full() {
+    let mut sim = steady(Previous);
+    sim.down(&[1, 2, 3, 4]);
+    sim.assert_answers("v2", &[3, 4], Basis::Open);
+}
+
+#[test]
+fn without_a_previous_pool_the_serving_one_answers_in_full() {
+    let mut sim = Sim::adopt(file("v1"));
+    sim.down(&[1, 2]);
+    sim.assert_answers("v1", &[1, 2], Basis::Open);
+}
+
+#[test]
+fn open_does_not_look_at_the_previous_pool() {
+    let mut sim = steady(Open);
+    sim.down(&[3, 4]);
+    sim.assert_answers("v2", &[3, 4], Basis::Open);
+}
+
+#[test]
+fn open_leaves_out_hosts_that_have_never_passed() {
+    let mut sim = steady(Open);
+    sim.save(file("v2").policy(Open).pool("v2", &[3, 4, 7]));
+    sim.down(&[3, 4]);
+    sim.assert_answers("v2", &[3, 4], Basis::Open);
+    sim.up(&[7]);
+    sim.assert_answers("v2", &[7], Basis::Live);
+    sim.down(&[7]);
+    sim.assert_answers("v2", &[3, 4, 7], Basis::Open);
+}
+
+#[test]
+fn open_answers_unproven_hosts_rather_than_nothing() {
+    let mut sim = Sim::adopt(file("v1").policy(Open));
+    sim.down(&[1, 2]);
+    sim.save(file("v1").policy(Open).pool("v1", &[7, 8]));
+    sim.assert_answers("v1", &[7, 8], Basis::Open);
+}
+
+#[test]
+fn closed_answers_nothing_at_all() {
+    let mut sim = steady(Closed);
+    sim.down(&[3]);
+    sim.assert_answers("v2", &[4], Basis::Live);
+    sim.down(&[4]);
+    sim.assert_answers("v2", &[], Basis::Closed);
+}
+
+#[test]
+fn the_previous_pool_is_forgotten_with_the_file() {
+    let mut sim = steady(Previous);
+    sim.save(file("v2").without("v1"));
+    assert!(!sim.cutover.addresses().contains(&super::address(1)));
+    sim.down(&[3, 4]);
+    sim.assert_answers("v2", &[3, 4], Basis::Open);
+}
+
+#[test]
+fn a_draining_pool_takes_the_clients_of_one_that_dies() {
+    let mut sim = Sim::baking(file("v2").bake(10));
+    sim.run_to(10);
+    assert_eq!(sim.phase(), "Draining");
+    sim.down(&[3, 4]);
+    sim.assert_answers("v1", &[1, 2], Basis::Previous);
+}
+
+#[test]
+fn a_rolled_back_service_falls_back_to_the_pool_before_and_not_to_the_failed_one() {
+    let mut sim = steady(Previous);
+    sim.save(file("v3"));
+    sim.down(&[5]);
+    assert_eq!(sim.phase(), "RollingBack");
+    sim.down(&[3, 4]);
+    sim.assert_answers("v1", &[1, 2], Basis::Previous);
+    sim.run_to(1_000);
+    assert_eq!(sim.phase(), "Failed");
+    sim.assert_answers("v1", &[1, 2], Basis::Previous);
+}
+
+#[test]
+fn a_service_without_a_probe_counts_as_up() {
+    let mut sim = Sim::adopt(file("v1").probe(crate::model::ProbeSetting::Off));
+    sim.down(&[1, 2]);
+    sim.assert_live("v1");
+    sim.handle(Event::Observed);
+    assert_eq!(sim.edges(), []);
+}

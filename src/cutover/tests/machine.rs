@@ -1,0 +1,216 @@
+//! Random sequences of events: what must hold whatever happens.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::{super::Basis, Event, File, Sim, Transition, file, secs};
+use crate::{health::Verdict, model::FailPolicy};
+
+const POOLS: [&str; 3] = ["v1", "v2", "v3"];
+const POLICIES: [FailPolicy; 3] = [FailPolicy::Previous, FailPolicy::Open, FailPolicy::Closed];
+/// More than any chain of edges needs.
+const TRANSITIONS_MAX: usize = 8;
+
+/// Every edge that may be taken.
+const EDGES: [(&str, &str); 21] = [
+    ("Steady", "Probing"),
+    ("Probing", "Steady"),
+    ("Probing", "Probing"),
+    ("Probing", "Shifting"),
+    ("Probing", "Baking"),
+    ("Probing", "RollingBack"),
+    ("Probing", "Failed"),
+    ("Shifting", "Probing"),
+    ("Shifting", "Baking"),
+    ("Shifting", "RollingBack"),
+    ("Baking", "Baking"),
+    ("Baking", "Probing"),
+    ("Baking", "Draining"),
+    ("Baking", "RollingBack"),
+    ("Draining", "Probing"),
+    ("Draining", "Steady"),
+    ("Draining", "RollingBack"),
+    ("RollingBack", "Probing"),
+    ("RollingBack", "Steady"),
+    ("RollingBack", "Failed"),
+    ("Failed", "Probing"),
+];
+/// Those that an edit back to the pool that answers takes out of `Failed`.
+const EDGES_OUT_OF_FAILED: [(&str, &str); 2] = [("Failed", "Steady"), ("Failed", "Baking")];
+
+#[derive(Clone, Debug)]
+enum Happens {
+    Saved { live: usize, ttl: u64, min_up: u8, policy: usize, hosts: Vec<u8>, gone: Option<usize> },
+    Vanished,
+    Tried { host: u8, passes: bool, times: u32 },
+    Passed { secs: u64 },
+    DeadlineCame,
+    Stored,
+}
+
+fn happens() -> impl Strategy<Value = Happens> {
+    let hosts = prop::sample::subsequence(vec![1, 2, 3, 7, 8], 1..4);
+    let saved = (0..3usize, 1..100u64, 1..=100u8, 0..3usize, hosts, prop::option::of(0..3usize));
+    prop_oneof![
+        3 => saved.prop_map(|(live, ttl, min_up, policy, hosts, gone)| {
+            Happens::Saved { live, ttl, min_up, policy, hosts, gone }
+        }),
+        1 => Just(Happens::Vanished),
+        8 => (1..9u8, any::<bool>(), 1..4u32)
+            .prop_map(|(host, passes, times)| Happens::Tried { host, passes, times }),
+        2 => (0..400u64).prop_map(|secs| Happens::Passed { secs }),
+        3 => Just(Happens::DeadlineCame),
+        4 => Just(Happens::Stored),
+    ]
+}
+
+/// What the properties need to remember: hosts that were ever up, pools that ever baked.
+struct Watcher {
+    sim: Sim,
+    proven: BTreeSet<u8>,
+    baked: BTreeSet<String>,
+}
+
+impl Watcher {
+    fn new() -> Self {
+        let mut sim = Sim::adopt(file("v1").bake(30));
+        sim.publishes = false;
+        let baked = BTreeSet::from(["v1".to_owned()]);
+        Self { sim, proven: BTreeSet::from([1, 2]), baked }
+    }
+
+    fn happen(&mut self, what: Happens) {
+        match what {
+            Happens::Saved { live, ttl, min_up, policy, hosts, gone } => {
+                let wanted = file(POOLS[live]).bake(30).ttl(ttl).min_up(min_up);
+                let wanted = wanted.policy(POLICIES[policy]).pool("v1", &hosts);
+                self.save(match gone {
+                    Some(gone) if gone != live => wanted.without(POOLS[gone]),
+                    _ => wanted,
+                });
+            }
+            Happens::Vanished => self.event(Event::Vanished),
+            Happens::Tried { host, passes, times } => {
+                (0..times).for_each(|_| self.tried(host, passes));
+            }
+            Happens::Passed { secs: count } => {
+                self.sim.now = self.sim.now + secs(count);
+                self.event(Event::Observed);
+            }
+            Happens::DeadlineCame => {
+                self.sim.now = self.sim.cutover.next_deadline().unwrap_or(self.sim.now);
+                self.event(Event::Observed);
+            }
+            Happens::Stored => self.event(Event::Published),
+        }
+    }
+
+    fn save(&mut self, wanted: File) {
+        self.event(Event::Desired(std::sync::Arc::new(wanted.0)));
+        self.sim.retarget();
+        self.event(Event::Observed);
+    }
+
+    fn tried(&mut self, host: u8, passes: bool) {
+        self.sim.observe(host, passes);
+        if self.sim.health.verdict(super::address(host)) == Verdict::Up {
+            self.proven.insert(host);
+        }
+        // The sim has told the machine of a changed verdict; once more must do no harm.
+        self.event(Event::Observed);
+    }
+
+    /// Hands over one event and looks at everything.
+    fn event(&mut self, event: Event) {
+        let stored = matches!(event, Event::Published);
+        let before = self.sim.cutover.phase().serving().name.to_string();
+        self.sim.handle(event);
+        let told = std::mem::take(&mut self.sim.told);
+        assert!(told.len() <= TRANSITIONS_MAX, "{told:#?}");
+        assert!(stored || !told.iter().any(|t| (t.from, t.to) == ("Shifting", "Baking")));
+        self.edges_are_allowed(&told, &before);
+        self.only_baked_pools_are_gone_back_to();
+        self.the_gate_was_passed();
+        self.answers_are_sound();
+        let next = self.sim.cutover.next_deadline();
+        assert!(next.is_none_or(|next| next > self.sim.now), "the next deadline has passed");
+    }
+
+    fn edges_are_allowed(&mut self, told: &[Transition], before: &str) {
+        for edge in told.iter().map(|transition| (transition.from, transition.to)) {
+            assert!(EDGES.contains(&edge) || EDGES_OUT_OF_FAILED.contains(&edge), "{edge:?}");
+        }
+        let serving = self.sim.cutover.phase().serving().name.to_string();
+        let moves = |transition: &Transition| matches!(transition.to, "Shifting" | "RollingBack");
+        let moved = told.is_empty() || told.iter().any(moves) || serving == before;
+        assert!(moved, "from {before} to {serving} by {told:#?}");
+        let done = |transition: &Transition| transition.to == "Draining";
+        if told.iter().any(done) {
+            self.baked.insert(serving);
+        }
+    }
+
+    fn only_baked_pools_are_gone_back_to(&self) {
+        let phase = self.sim.cutover.phase();
+        let serving = phase.serving().name.as_str();
+        if matches!(phase.name(), "Steady" | "Draining" | "RollingBack") {
+            assert!(self.baked.contains(serving), "{} with {serving}", phase.name());
+        }
+        if let Some(release) = phase.release() {
+            assert!(self.baked.contains(release.safe.name.as_str()), "{release:#?}");
+        }
+    }
+
+    /// Hosts that get clients by a release have passed; `Open` alone may answer others, and only
+    /// when there is nothing else.
+    fn the_gate_was_passed(&self) {
+        let (_, hosts, basis) = self.sim.answers();
+        if matches!(basis, Basis::Live | Basis::Previous) {
+            let unproven = hosts.iter().find(|host| !self.proven.contains(host));
+            assert_eq!(unproven, None, "gets clients and has never passed");
+        }
+    }
+
+    fn answers_are_sound(&self) {
+        let answering = self.sim.cutover.answering(&self.sim.health);
+        assert_eq!(answering.endpoints.is_empty(), answering.basis == Basis::Closed);
+        let verdict = |address| self.sim.health.verdict(address);
+        if matches!(answering.basis, Basis::Live | Basis::Previous) {
+            assert!(answering.endpoints.iter().all(|e| verdict(e.address()).is_eligible()));
+        }
+        let probed = self.sim.cutover.addresses();
+        assert!(answering.endpoints.iter().all(|e| probed.contains(&e.address())));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn whatever_happens_the_machine_keeps_its_word(events in prop::collection::vec(happens(), 1..60)) {
+        let mut watcher = Watcher::new();
+        events.into_iter().for_each(|what| watcher.happen(what));
+    }
+
+    /// The gate, exactly: when the answers move, as many hosts are up as the file asks for.
+    #[test]
+    fn the_answers_move_when_enough_hosts_are_up_and_not_before(
+        min_up in 1..=100u8,
+        tries in prop::collection::vec((3..=4u8, any::<bool>()), 1..40),
+    ) {
+        let mut sim = Sim::adopt(file("v1").min_up(min_up));
+        sim.publishes = false;
+        sim.save(file("v2").min_up(min_up));
+        for (host, passes) in tries {
+            let was_probing = sim.phase() == "Probing";
+            sim.observe(host, passes);
+            let up = [3, 4].map(|host| sim.health.verdict(super::address(host)) == Verdict::Up);
+            let count = up.iter().filter(|&&up| up).count();
+            let enough = count * 100 >= usize::from(min_up) * up.len();
+            if was_probing {
+                prop_assert_eq!(sim.phase() == "Shifting", enough, "{} of 2 up", count);
+            }
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Whole releases on a simulated clock: the harness. What happens is in the files below, by phase.
+//!
+//! Hosts are numbers: host 3 is 192.0.2.3. Pool `v1` is hosts 1 and 2, `v2` 3 and 4, `v3` 5 and 6.
+
+mod bake;
+mod edits;
+mod failed;
+mod fallback;
+mod machine;
+mod pools;
+mod probes;
+mod release;
+mod supersede;
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{Basis, Cutover, Event, Transition};
+use crate::{
+    health::{Outcome, ServiceHealth, Verdict},
+    model::{
+        Endpoint, FailPolicy, Percent, Pool, PoolName, ProbeKind, ProbeSetting, ProbeSpec,
+        ReleasePolicy, ServiceSpec, TcpProbe, Timestamp, Ttl, Weight,
+    },
+};
+
+/// When every simulation starts, in seconds since 1970.
+const START_SECS: u64 = 1_000_000_000;
+/// Passes that make a host up, failures that make it down.
+const RISE: u32 = 3;
+const FALL: u32 = 2;
+
+fn secs(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+/// So many seconds after the start.
+fn at(second: u64) -> Timestamp {
+    Timestamp::from_unix_micros(START_SECS * 1_000_000) + secs(second)
+}
+
+fn address(host: u8) -> IpAddr {
+    Ipv4Addr::new(192, 0, 2, host).into()
+}
+
+fn pool_name(text: &str) -> PoolName {
+    text.parse().expect("a pool name")
+}
+
+fn probe() -> ProbeSetting {
+    ProbeSetting::On(Arc::new(ProbeSpec {
+        kind: ProbeKind::Tcp(TcpProbe { port: 80 }),
+        interval: ProbeSpec::INTERVAL,
+        timeout: ProbeSpec::TIMEOUT,
+        rise: RISE,
+        fall: FALL,
+        jitter: ProbeSpec::JITTER,
+    }))
+}
+
+/// What the release file says of the one service.
+#[derive(Clone)]
+struct File(ServiceSpec);
+
+/// Three pools, TTL 60 s, bake 300 s, deadline 600 s, everything must be up.
+fn file(live: &str) -> File {
+    let spec = ServiceSpec {
+        name: "api".parse().expect("a service name"),
+        owner: "api.svc.example.test".parse().expect("a name"),
+        live: pool_name(live),
+        ttl: ServiceSpec::TTL,
+        pools: Default::default(),
+        probe: probe(),
+        fail_policy: FailPolicy::default(),
+        release: ReleasePolicy::default(),
+    };
+    File(spec).pool("v1", &[1, 2]).pool("v2", &[3, 4]).pool("v3", &[5, 6])
+}
+
+impl File {
+    fn pool(mut self, name: &str, hosts: &[u8]) -> Self {
+        let endpoint = |&host| Endpoint::new(address(host), Weight::ONE).expect("one host");
+        let name = pool_name(name);
+        let pool = Pool { name: name.clone(), endpoints: hosts.iter().map(endpoint).collect() };
+        self.0.pools.insert(name, Arc::new(pool));
+        self
+    }
+
+    fn without(mut self, name: &str) -> Self {
+        self.0.pools.remove(&pool_name(name));
+        self
+    }
+
+    fn ttl(mut self, count: u64) -> Self {
+        self.0.ttl = Ttl::new(secs(count)).expect("a TTL");
+        self
+    }
+
+    fn bake(mut self, count: u64) -> Self {
+        self.0.release.bake = secs(count);
+        self
+    }
+
+    fn deadline(mut self, count: u64) -> Self {
+        self.0.release.deadline = secs(count);
+        self
+    }
+
+    fn min_up(mut self, percent: u8) -> Self {
+        self.0.release.min_up = Percent::new_const(percent);
+        self
+    }
+
+    fn policy(mut self, policy: FailPolicy) -> Self {
+        self.0.fail_policy = policy;
+        self
+    }
+
+    fn probe(mut self, probe: ProbeSetting) -> Self {
+        self.0.probe = probe;
+        self
+    }
+}
+
+/// One service, its verdicts, and a clock that only the test moves. What the machine wants
+/// stored is stored at once, unless the test says otherwise.
+struct Sim {
+    now: Timestamp,
+    cutover: Cutover,
+    health: ServiceHealth,
+    told: Vec<Transition>,
+    publishes: bool,
+}
+
+impl Sim {
+    /// The service is seen for the first time; hosts of the live pool are presumed to be up.
+    fn adopt(file: File) -> Self {
+        let spec = Arc::new(file.0);
+        let mut health = ServiceHealth::default();
+        health.retarget(at(0), &spec.probe, spec.live_pool().addresses(), Verdict::Presumed);
+        let cutover = Cutover::adopt(spec);
+        let mut sim = Self { now: at(0), cutover, health, told: Vec::new(), publishes: true };
+        sim.retarget();
+        sim
+    }
+
+    /// The same, and every host has passed.
+    fn proven(file: File) -> Self {
+        let mut sim = Self::adopt(file);
+        sim.up(&[1, 2, 3, 4, 5, 6]);
+        sim
+    }
+
+    /// A release from v1 to v2 that has just moved the answers, at second 0.
+    fn baking(file: File) -> Self {
+        let mut first = file.clone();
+        first.0.live = pool_name("v1");
+        let mut sim = Self::proven(first);
+        sim.save(file);
+        assert_eq!(sim.phase(), "Baking");
+        sim.told.clear();
+        sim
+    }
+
+    /// The file is saved.
+    fn save(&mut self, file: File) {
+        self.handle(Event::Desired(Arc::new(file.0)));
+        self.retarget();
+        self.handle(Event::Observed);
+    }
+
+    fn retarget(&mut self) {
+        let probe = self.cutover.spec().probe.clone();
+        self.health.retarget(self.now, &probe, self.cutover.addresses(), Verdict::Unproven);
+    }
+
+    fn handle(&mut self, event: Event) {
+        self.told.extend(self.cutover.handle(self.now, event, &self.health));
+        if self.publishes && self.phase() == "Shifting" {
+            self.publish();
+        }
+    }
+
+    fn publish(&mut self) {
+        self.told.extend(self.cutover.handle(self.now, Event::Published, &self.health));
+    }
+
+    fn observe(&mut self, host: u8, pass: bool) {
+        let result = if pass { Ok(()) } else { Err("refused".to_owned()) };
+        let outcome = Outcome { latency: Duration::from_millis(3), result };
+        if self.health.observe(self.now, address(host), outcome) {
+            self.handle(Event::Observed);
+        }
+    }
+
+    fn up(&mut self, hosts: &[u8]) {
+        hosts.iter().for_each(|&host| (0..RISE).for_each(|_| self.observe(host, true)));
+    }
+
+    fn down(&mut self, hosts: &[u8]) {
+        hosts.iter().for_each(|&host| (0..FALL).for_each(|_| self.observe(host, false)));
+    }
+
+    /// The clock goes on to `second`, stopping at each deadline on the way.
+    fn run_to(&mut self, second: u64) {
+        while let Some(deadline) = self.cutover.next_deadline().filter(|&d| d <= at(second)) {
+            assert!(deadline > self.now, "the deadline {deadline} has passed at {}", self.now);
+            self.now = deadline;
+            self.handle(Event::Observed);
+        }
+        self.now = at(second);
+    }
+
+    fn phase(&self) -> &'static str {
+        self.cutover.phase().name()
+    }
+
+    /// The pool and the hosts that are answered, and why these.
+    fn answers(&self) -> (String, Vec<u8>, Basis) {
+        let answering = self.cutover.answering(&self.health);
+        let host = |endpoint: &Endpoint| match endpoint.address() {
+            IpAddr::V4(address) => address.octets()[3],
+            IpAddr::V6(_) => panic!("the harness has no IPv6 host"),
+        };
+        let hosts = answering.endpoints.iter().map(host).collect();
+        (answering.pool.to_string(), hosts, answering.basis)
+    }
+
+    /// The edges since this was last asked.
+    fn edges(&mut self) -> Vec<(&'static str, &'static str)> {
+        self.told.drain(..).map(|transition| (transition.from, transition.to)).collect()
+    }
+
+    #[track_caller]
+    fn assert_answers(&self, pool: &str, hosts: &[u8], basis: Basis) {
+        assert_eq!(self.answers(), (pool.to_owned(), hosts.to_vec(), basis));
+    }
+
+    /// All of the pool answers because it is up.
+    #[track_caller]
+    fn assert_live(&self, pool: &str) {
+        let hosts: &[u8] = match pool {
+            "v1" => &[1, 2],
+            "v2" => &[3, 4],
+            _ => &[5, 6],
+        };
+        self.assert_answers(pool, hosts, Basis::Live);
+    }
+}
