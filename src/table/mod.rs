@@ -87,7 +87,7 @@ impl Table {
     /// `key` makes the name index unpredictable for those who choose names; `unix_secs` is the
     /// first serial.
     pub fn new(zone: &ZoneSpec, key: NameKey, unix_secs: u64) -> Self {
-        let serial = serial_after(0, unix_secs);
+        let serial = serial_of(unix_secs);
         let (soa, negative_soa) = soa_rrsets(zone, serial);
         let mut names = Names::new(key);
         names.ensure(&zone.apex, &zone.apex);
@@ -203,12 +203,16 @@ impl From<&StaticRecord> for Rrset {
     }
 }
 
+/// The low 32 bits of the time are what a serial is (RFC 1982 serial arithmetic).
+fn serial_of(unix_secs: u64) -> u32 {
+    (unix_secs & u64::from(u32::MAX)) as u32
+}
+
 /// A serial after `before`, the time of day where that is later: so that it grows over restarts.
 fn serial_after(before: u32, unix_secs: u64) -> u32 {
-    // The low 32 bits of the time are what a serial is (RFC 1982 serial arithmetic).
-    let of_day = (unix_secs & u64::from(u32::MAX)) as u32;
+    let of_day = serial_of(unix_secs);
     let ahead = of_day.wrapping_sub(before);
-    let grows = before == 0 || (ahead > 0 && ahead < 1 << 31);
+    let grows = ahead > 0 && ahead < 1 << 31;
     if grows { of_day } else { before.wrapping_add(1) }
 }
 
