@@ -151,7 +151,9 @@ impl Table {
         if kind == RecordType::SOA && name == self.apex.wire() {
             return Answer::Static(&self.soa);
         }
-        if let Some(rrset) = node.rrsets.iter().find(|rrset| rrset.kind == kind) {
+        // An alias stands for every type (RFC 1034 §3.6.2); the resolver follows it.
+        let of_kind = |kind| node.rrsets.iter().find(|rrset| rrset.kind == kind);
+        if let Some(rrset) = of_kind(kind).or_else(|| of_kind(RecordType::CNAME)) {
             return Answer::Static(rrset);
         }
         match &node.service {
