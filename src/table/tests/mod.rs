@@ -1,0 +1,113 @@
+//! The table's answers: the zone and the ways of asking it. The cases are in the files below.
+
+mod answers;
+mod generations;
+mod model;
+mod services;
+
+use std::net::IpAddr;
+
+use hickory_proto::rr::{
+    RData, RecordType,
+    rdata::{CNAME, TXT},
+};
+
+use super::{Answer, Change, Rrset, ServiceRecords, Table, to_hickory};
+use crate::model::{DnsName, Endpoint, ServiceName, StaticRecord, Ttl, Weight, ZoneSpec};
+
+const NOON: u64 = 1_700_000_000;
+const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7));
+
+fn apex() -> DnsName {
+    "svc.example.test".parse().expect("a name")
+}
+
+fn owner(text: &str) -> DnsName {
+    DnsName::within(text, &apex()).expect("a name in the zone")
+}
+
+fn record(name: &str, ttl: u32, data: RData) -> StaticRecord {
+    StaticRecord { owner: owner(name), ttl: Ttl::from_secs_const(ttl), data }
+}
+
+fn text(content: &str) -> RData {
+    RData::TXT(TXT::new(vec![content.to_owned()]))
+}
+
+fn a(address: &str) -> RData {
+    let address: std::net::Ipv4Addr = address.parse().expect("an address");
+    RData::A(address.into())
+}
+
+/// Two name servers, one of them with an address; texts at `deep.er.text` and `text`; an alias.
+fn zone() -> ZoneSpec {
+    ZoneSpec {
+        apex: apex(),
+        nameservers: vec![owner("ns1"), "ns.elsewhere.test".parse().expect("a name")],
+        hostmaster: owner("hostmaster"),
+        records: vec![
+            record("ns1", 3_600, a("192.0.2.53")),
+            record("ns1", 1_800, a("192.0.2.54")),
+            record("text", 60, text("hello")),
+            record("deep.er.text", 60, text("below")),
+            record("alias", 60, RData::CNAME(CNAME(to_hickory(&owner("api"))))),
+        ],
+    }
+}
+
+fn empty() -> Table {
+    Table::new(&zone(), (1, 2), NOON)
+}
+
+fn endpoint(address: &str, weight: u64) -> Endpoint {
+    let weight = Weight::new(weight).expect("a weight");
+    Endpoint::new(address.parse().expect("an address"), weight).expect("one host")
+}
+
+fn records(addresses: &[&str]) -> ServiceRecords {
+    let endpoints: Vec<_> = addresses.iter().map(|address| endpoint(address, 1)).collect();
+    ServiceRecords::new(Ttl::from_secs_const(60), &endpoints)
+}
+
+fn service_name(text: &str) -> ServiceName {
+    text.parse().expect("a service name")
+}
+
+/// One service set.
+fn set(name: &str, addresses: &[&str]) -> Change {
+    let set = vec![(service_name(name), owner(name), records(addresses))];
+    Change { set, removed: Vec::new() }
+}
+
+/// One service removed.
+fn removed(name: &str) -> Change {
+    Change { set: Vec::new(), removed: vec![owner(name)] }
+}
+
+/// The zone with the service `api` on both families.
+fn table() -> Table {
+    empty().with(set("api", &["192.0.2.1", "192.0.2.2", "2001:db8::1"]), NOON + 1)
+}
+
+fn ask<'t>(table: &'t Table, name: &str, kind: RecordType) -> Answer<'t> {
+    table.answer(owner(name).wire(), kind, CLIENT)
+}
+
+/// The addresses of an answer that has some.
+#[track_caller]
+fn addresses(answer: &Answer<'_>) -> Vec<String> {
+    let data = match answer {
+        Answer::Static(rrset) => &rrset.data,
+        Answer::Service(rrset) => &rrset.data,
+        other => panic!("{other:?} instead of addresses"),
+    };
+    data.iter().map(ToString::to_string).collect()
+}
+
+/// The SOA record of a negative answer: its TTL and its minimum.
+fn negative_secs(soa: &Rrset) -> (u32, u32) {
+    match soa.data.as_slice() {
+        [RData::SOA(data)] => (soa.ttl, data.minimum),
+        other => panic!("{other:?} instead of one SOA record"),
+    }
+}
