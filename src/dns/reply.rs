@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use hickory_proto::{
-    op::{Edns, Metadata, ResponseCode},
+    op::{Edns, Metadata, OpCode, ResponseCode},
     rr::{DNSClass, Name, Record, RecordType},
     serialize::binary::BinEncoder,
 };
@@ -80,6 +80,10 @@ pub(super) fn respond(
         authorities: Vec::new(),
         edns: request.edns.as_ref().map(our_edns),
     };
+    // Not every listener sifts first.
+    if request.metadata.op_code != OpCode::Query {
+        return response.with_code(ResponseCode::NotImp);
+    }
     let [query] = request.queries.queries() else {
         return response.with_code(ResponseCode::FormErr);
     };
@@ -163,11 +167,7 @@ impl Response {
     }
 
     fn nothing() -> Self {
-        let metadata = Metadata::new(
-            0,
-            hickory_proto::op::MessageType::Response,
-            hickory_proto::op::OpCode::Query,
-        );
+        let metadata = Metadata::new(0, hickory_proto::op::MessageType::Response, OpCode::Query);
         Self { metadata, answers: Vec::new(), authorities: Vec::new(), edns: None }
     }
 
