@@ -1,0 +1,235 @@
+//! Packets in, replies out, with another DNS codec (`domain`) as the judge on both sides. Here are
+//! the zone, the questions and the reading of replies; the cases are in the files beside.
+
+mod answers;
+mod edns;
+mod header;
+mod random;
+mod refusals;
+mod sockets;
+mod truncation;
+
+use std::net::SocketAddr;
+
+use cutover::{
+    dns::{DropCause, Reply, Transport, reply},
+    model::{DnsName, Endpoint, StaticRecord, Ttl, Weight, ZoneSpec},
+    table::{Change, ServiceRecords, Table},
+};
+use domain::{
+    base::{
+        Message, MessageBuilder, Name, ParsedName, Question, Rtype,
+        iana::{Class, Rcode},
+    },
+    rdata::AllRecordData,
+};
+use hickory_proto::rr::{RData, rdata::TXT};
+
+const APEX: &str = "svc.example.test";
+const ID: u16 = 0x1234;
+
+fn name(text: &str) -> DnsName {
+    let apex = APEX.parse().expect("a name");
+    DnsName::within(text, &apex).expect("a name in the zone")
+}
+
+/// `count` IPv4 addresses.
+fn hosts(count: u8) -> ServiceRecords {
+    let endpoint = |host| Endpoint::new([192, 0, 2, host].into(), Weight::ONE).expect("one host");
+    let endpoints: Vec<_> = (1..=count).map(endpoint).collect();
+    ServiceRecords::new(Ttl::from_secs_const(60), &endpoints)
+}
+
+/// `api` has two addresses, `none` has lost all, `n40` has forty, and so on.
+fn table() -> Table {
+    let zone = ZoneSpec {
+        apex: APEX.parse().expect("a name"),
+        nameservers: vec![name("ns1"), name("ns2")],
+        hostmaster: name("hostmaster"),
+        records: vec![StaticRecord {
+            owner: name("below.text"),
+            ttl: Ttl::from_secs_const(120),
+            data: RData::TXT(TXT::new(vec!["hello".to_owned()])),
+        }],
+    };
+    let counts = [("api", 2), ("none", 0), ("n40", 40), ("n100", 100)];
+    let set = counts
+        .map(|(service, count)| {
+            (service.parse().expect("a service name"), name(service), hosts(count))
+        })
+        .into();
+    Table::new(&zone, (3, 4), 1_700_000_000).with(Change { set, removed: Vec::new() }, 0)
+}
+
+fn client() -> SocketAddr {
+    ([198, 51, 100, 7], 40_000).into()
+}
+
+/// One question, as a stub or a resolver would send it.
+#[derive(Clone, Debug)]
+struct Query {
+    name: String,
+    kind: Rtype,
+    class: Class,
+    recursion_desired: bool,
+    edns: Option<Edns>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Edns {
+    payload: u16,
+    version: u8,
+    dnssec_ok: bool,
+    records: usize,
+}
+
+/// A question for a name relative to the zone; without EDNS.
+fn query(name: &str, kind: Rtype) -> Query {
+    let name = if name == "@" { APEX.to_owned() } else { format!("{name}.{APEX}") };
+    Query { name, kind, class: Class::IN, recursion_desired: false, edns: None }
+}
+
+/// A question for a name anywhere.
+fn query_absolute(name: &str, kind: Rtype) -> Query {
+    Query { name: name.to_owned(), ..query("@", kind) }
+}
+
+impl Query {
+    fn edns(mut self, payload: u16) -> Self {
+        self.edns = Some(Edns { payload, version: 0, dnssec_ok: false, records: 1 });
+        self
+    }
+
+    /// An OPT record that is not the usual one.
+    fn odd_edns(mut self, edit: impl FnOnce(&mut Edns)) -> Self {
+        let mut edns = Edns { payload: 1232, version: 0, dnssec_ok: false, records: 1 };
+        edit(&mut edns);
+        self.edns = Some(edns);
+        self
+    }
+
+    fn packet(&self) -> Vec<u8> {
+        let mut builder = MessageBuilder::new_vec();
+        builder.header_mut().set_id(ID);
+        builder.header_mut().set_rd(self.recursion_desired);
+        let mut builder = builder.question();
+        let name: Name<Vec<u8>> = self.name.parse().expect("a name");
+        builder.push(Question::new(name, self.kind, self.class)).expect("room");
+        let mut builder = builder.additional();
+        for edns in self.edns.iter().flat_map(|edns| std::iter::repeat_n(edns, edns.records)) {
+            let opt = builder.opt(|opt| {
+                opt.set_udp_payload_size(edns.payload);
+                opt.set_version(edns.version);
+                opt.set_dnssec_ok(edns.dnssec_ok);
+                Ok(())
+            });
+            opt.expect("room");
+        }
+        builder.finish()
+    }
+
+    fn udp(&self) -> Seen {
+        seen(&sent(&self.packet(), Transport::Udp))
+    }
+
+    fn tcp(&self) -> Seen {
+        seen(&sent(&self.packet(), Transport::Tcp))
+    }
+}
+
+/// The octets of the reply that must come.
+fn sent(packet: &[u8], transport: Transport) -> Vec<u8> {
+    match reply(&table(), packet, client(), transport) {
+        Reply::Send(octets, _) => octets,
+        Reply::Drop(cause) => panic!("dropped: {cause:?}"),
+    }
+}
+
+/// Why there is no reply.
+fn dropped(packet: &[u8]) -> DropCause {
+    match reply(&table(), packet, client(), Transport::Udp) {
+        Reply::Drop(cause) => cause,
+        Reply::Send(octets, _) => panic!("sent: {octets:02x?}"),
+    }
+}
+
+/// One record as text: owner, type, TTL, data.
+type Record = (String, Rtype, u32, String);
+
+/// A reply, decoded to its last octet.
+#[derive(Debug)]
+struct Seen {
+    len: usize,
+    header: domain::base::Header,
+    question: Vec<(String, Rtype, Class)>,
+    answer: Vec<Record>,
+    authority: Vec<Record>,
+    opt: Option<Opt>,
+    additional_count: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Opt {
+    payload: u16,
+    version: u8,
+    dnssec_ok: bool,
+    rcode: u16,
+    is_empty: bool,
+}
+
+impl Seen {
+    fn code(&self) -> Rcode {
+        self.header.rcode()
+    }
+
+    /// The authority of a negative answer.
+    #[track_caller]
+    fn assert_negative(&self, code: Rcode) {
+        assert_eq!(self.code(), code);
+        assert_eq!(self.answer, []);
+        let [(owner, Rtype::SOA, 30, data)] = self.authority.as_slice() else {
+            panic!("{:?} instead of one SOA record for 30 s", self.authority);
+        };
+        assert!(owner.eq_ignore_ascii_case(APEX), "{owner}");
+        assert!(data.ends_with(" 30") || data.contains(" 30 "), "a minimum of 30 s: {data}");
+        assert!(self.header.aa());
+    }
+}
+
+fn seen(octets: &[u8]) -> Seen {
+    let message = Message::from_octets(octets.to_vec()).expect("a header");
+    let question = message.question().map(|question| {
+        let question = question.expect("a question");
+        (question.qname().to_string(), question.qtype(), question.qclass())
+    });
+    let question = question.collect();
+    let (_, answer, authority, additional) = message.sections().expect("four sections");
+    additional.for_each(|record| assert!(record.is_ok(), "additional"));
+    let opt = message.opt().map(|opt| Opt {
+        payload: opt.udp_payload_size(),
+        version: opt.version(),
+        dnssec_ok: opt.dnssec_ok(),
+        rcode: opt.rcode(message.header()).to_int(),
+        is_empty: opt.opt().is_empty(),
+    });
+    Seen {
+        len: octets.len(),
+        header: message.header(),
+        question,
+        answer: records(answer),
+        authority: records(authority),
+        opt,
+        additional_count: message.header_counts().arcount(),
+    }
+}
+
+fn records(section: domain::base::message::RecordSection<'_, Vec<u8>>) -> Vec<Record> {
+    let records = section.map(|record| {
+        let record = record.expect("a record");
+        assert_eq!(record.class(), Class::IN);
+        let record = record.to_any_record::<AllRecordData<_, ParsedName<_>>>().expect("its data");
+        let owner = record.owner().to_string();
+        (owner, record.rtype(), record.ttl().as_secs(), record.data().to_string())
+    });
+    records.collect()
+}
