@@ -71,7 +71,8 @@ impl Cutover {
         Self { spec, phase, orphaned: false, releases: 0, outstanding: Timestamp::default() }
     }
 
-    /// Takes one event and says what changed.
+    /// Takes one event and says what changed. After [`Event::Desired`] the verdicts are to follow
+    /// the new [`Cutover::spec`] and [`Cutover::addresses`], and [`Event::Observed`] is to come.
     pub fn handle(
         &mut self,
         now: Timestamp,
@@ -80,7 +81,15 @@ impl Cutover {
     ) -> Vec<Transition> {
         let mut told = Vec::new();
         match event {
-            Event::Desired(spec) => self.desire(now, spec, health, &mut told),
+            Event::Desired(spec) => {
+                let was_probed = self.spec.probe.spec().is_some();
+                self.desire(now, spec, health, &mut told);
+                // The verdicts are still of the time when everything counted as up: none of them
+                // opens the gate that has just been put there.
+                if !was_probed && self.spec.probe.spec().is_some() {
+                    return told;
+                }
+            }
             Event::Vanished => self.orphaned = true,
             Event::Observed => {}
             Event::Published => self.go(&mut told, |phase, cx| phase.published(cx), now, health),

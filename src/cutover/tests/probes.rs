@@ -80,3 +80,13 @@ fn a_probe_turned_on_is_a_gate_for_the_next_release() {
     sim.up(&[3, 4]);
     sim.assert_live("v2");
 }
+
+#[test]
+fn a_probe_turned_on_by_the_edit_that_releases_is_its_gate() {
+    let mut sim = Sim::adopt(file("v1").probe(Off));
+    sim.save(file("v2"));
+    assert_eq!(sim.edges(), [("Steady", "Probing")]);
+    sim.assert_live("v1");
+    sim.up(&[3, 4]);
+    sim.assert_live("v2");
+}
