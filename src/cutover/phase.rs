@@ -10,7 +10,7 @@ use humantime::format_duration;
 
 use crate::{
     health::ServiceHealth,
-    model::{Pool, ServiceSpec, Timestamp},
+    model::{FailPolicy, Pool, ServiceSpec, Timestamp},
 };
 
 /// What an edge may look at.
@@ -88,6 +88,8 @@ pub struct Baking {
 pub struct Draining {
     pub(super) release: Release,
     pub(super) until: Timestamp,
+    /// Whether the old pool answers in place of the new one (fail policy `previous`).
+    stands_in: bool,
 }
 
 /// The safe pool answers again; caches may still hold the one that was left.
@@ -201,7 +203,8 @@ impl Baking {
                 self.release.to.name,
                 format_duration(cx.spec.release.bake)
             );
-            let draining = Draining { release: self.release, until: self.clear_at };
+            let draining =
+                Draining { release: self.release, until: self.clear_at, stands_in: false };
             return Step::Go(Phase::Draining(draining), why);
         }
         match self.held.take() {
@@ -215,13 +218,26 @@ impl Baking {
 }
 
 impl Draining {
-    fn advance(self, cx: &Context<'_>) -> Step {
+    fn advance(mut self, cx: &Context<'_>) -> Step {
+        // As long as the old pool stands in, caches go on learning it.
+        let stands_in = self.old_stands_in(cx);
+        if stands_in || self.stands_in {
+            self.until = self.until.max(cx.caches_clear_at());
+        }
+        self.stands_in = stands_in;
         if cx.now < self.until {
             return Step::Stay(Phase::Draining(self));
         }
         let Release { from, to, safe, .. } = self.release;
         let why = format!("no cache that keeps to the TTL holds {} any longer", from.name);
         Step::Go(Phase::steady(to, Some(safe)), why)
+    }
+
+    fn old_stands_in(&self, cx: &Context<'_>) -> bool {
+        let eligible = |pool| cx.health.tally(pool).eligible;
+        cx.spec.fail_policy == FailPolicy::Previous
+            && eligible(&self.release.to) == 0
+            && eligible(&self.release.safe) > 0
     }
 }
 

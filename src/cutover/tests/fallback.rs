@@ -89,6 +89,31 @@ fn a_draining_pool_takes_the_clients_of_one_that_dies() {
 }
 
 #[test]
+fn a_pool_that_stands_in_is_not_drained_before_its_last_answer_has_expired() {
+    let mut sim = Sim::baking(file("v2").bake(10));
+    sim.run_to(10);
+    sim.down(&[3, 4]);
+    sim.run_to(500);
+    assert_eq!(sim.phase(), "Draining");
+    sim.assert_answers("v1", &[1, 2], Basis::Previous);
+    sim.up(&[3]);
+    sim.assert_answers("v2", &[3], Basis::Live);
+    assert_eq!(sim.cutover.next_deadline(), Some(super::at(560)));
+    sim.run_to(560);
+    assert_eq!(sim.phase(), "Steady");
+}
+
+#[test]
+fn a_pool_that_could_stand_in_but_may_not_is_drained_in_time() {
+    let mut sim = Sim::baking(file("v2").bake(10).policy(Open));
+    sim.run_to(10);
+    sim.down(&[3, 4]);
+    sim.run_to(60);
+    assert_eq!(sim.phase(), "Steady");
+    sim.assert_answers("v2", &[3, 4], Basis::Open);
+}
+
+#[test]
 fn a_rolled_back_service_falls_back_to_the_pool_before_and_not_to_the_failed_one() {
     let mut sim = steady(Previous);
     sim.save(file("v3"));
