@@ -1,11 +1,17 @@
 //! Random sequences of events: what must hold whatever happens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{super::Basis, Event, File, Sim, Transition, file, secs};
-use crate::{health::Verdict, model::FailPolicy};
+use super::{
+    super::{Basis, phase::Release},
+    Event, File, Sim, Transition, file, secs,
+};
+use crate::{
+    health::Verdict,
+    model::{FailPolicy, Timestamp},
+};
 
 const POOLS: [&str; 3] = ["v1", "v2", "v3"];
 const POLICIES: [FailPolicy; 3] = [FailPolicy::Previous, FailPolicy::Open, FailPolicy::Closed];
@@ -70,6 +76,8 @@ struct Watcher {
     sim: Sim,
     proven: BTreeSet<u8>,
     baked: BTreeSet<String>,
+    /// Until when a cache may hold an answer that names the pool.
+    horizons: BTreeMap<String, Timestamp>,
 }
 
 impl Watcher {
@@ -77,7 +85,7 @@ impl Watcher {
         let mut sim = Sim::adopt(file("v1").bake(30));
         sim.publishes = false;
         let baked = BTreeSet::from(["v1".to_owned()]);
-        Self { sim, proven: BTreeSet::from([1, 2]), baked }
+        Self { sim, proven: BTreeSet::from([1, 2]), baked, horizons: BTreeMap::new() }
     }
 
     fn happen(&mut self, what: Happens) {
@@ -125,11 +133,15 @@ impl Watcher {
     fn event(&mut self, event: Event) {
         let stored = matches!(event, Event::Published);
         let before = self.sim.cutover.phase().serving().name.to_string();
+        self.answered();
+        let release = self.sim.cutover.phase().release().cloned();
         self.sim.handle(event);
         let told = std::mem::take(&mut self.sim.told);
         assert!(told.len() <= TRANSITIONS_MAX, "{told:#?}");
         assert!(stored || !told.iter().any(|t| (t.from, t.to) == ("Shifting", "Baking")));
         self.edges_are_allowed(&told, &before);
+        self.left_pools_are_out_of_caches(&told, release.as_ref());
+        self.answered();
         self.only_baked_pools_are_gone_back_to();
         self.the_gate_was_passed();
         self.answers_are_sound();
@@ -159,6 +171,39 @@ impl Watcher {
         }
         if let Some(release) = phase.release() {
             assert!(self.baked.contains(release.safe.name.as_str()), "{release:#?}");
+        }
+    }
+
+    /// What is answered now is in caches until its TTL has passed. While it shifts, the pool
+    /// before is still answered too.
+    fn answered(&mut self) {
+        let answering = self.sim.cutover.answering(&self.sim.health);
+        let horizon = self.sim.now + answering.ttl.duration();
+        let mut pools = vec![answering.pool.to_string()];
+        if let (Some(release), "Shifting") = (self.sim.cutover.phase().release(), self.sim.phase())
+        {
+            pools.push(release.from.name.to_string());
+        }
+        for pool in pools {
+            let known = self.horizons.entry(pool).or_default();
+            *known = horizon.max(*known);
+        }
+    }
+
+    /// When a drain or a rollback says that it is over, it is.
+    fn left_pools_are_out_of_caches(&self, told: &[Transition], release: Option<&Release>) {
+        let Some(release) = release else { return };
+        for transition in told {
+            let left = match (transition.from, transition.to) {
+                ("Draining", "Steady") => vec![&release.from.name, &release.safe.name],
+                ("RollingBack", "Steady" | "Failed") => vec![&release.to.name],
+                _ => continue,
+            };
+            let serving = &self.sim.cutover.phase().serving().name;
+            for left in left.into_iter().filter(|&left| left != serving) {
+                let horizon = self.horizons.get(left.as_str()).copied().unwrap_or_default();
+                assert!(horizon <= self.sim.now, "{left} is in caches until {horizon}: {told:#?}");
+            }
         }
     }
 
