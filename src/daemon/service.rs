@@ -34,12 +34,8 @@ impl Service {
     }
 
     pub(super) fn desire(&mut self, now: Timestamp, spec: Arc<ServiceSpec>) -> Vec<Transition> {
-        let was_probed = self.cutover.spec().probe.spec().is_some();
         let mut told = self.cutover.handle(now, Event::Desired(spec), &self.health);
         self.retarget(now);
-        if !was_probed && self.cutover.spec().probe.spec().is_some() {
-            self.health.presume(now, self.cutover.phase().serving().addresses());
-        }
         told.extend(self.observe(now));
         told
     }

@@ -52,17 +52,6 @@ impl ServiceHealth {
         }
     }
 
-    /// Lets addresses without any try count as up: those that answered before there was a probe.
-    pub fn presume(&mut self, now: Timestamp, addresses: impl IntoIterator<Item = IpAddr>) {
-        for address in addresses {
-            if let Some(tracker) = self.trackers.get_mut(&address)
-                && tracker.last().is_none()
-            {
-                *tracker = Tracker::new(now, Verdict::Presumed);
-            }
-        }
-    }
-
     /// Counts one try that ended at `now`; true when it changed the verdict. A try of an address
     /// that is no longer in the file changes nothing.
     pub fn observe(&mut self, now: Timestamp, address: IpAddr, outcome: Outcome) -> bool {
