@@ -4,7 +4,11 @@ mod common;
 
 use std::net::IpAddr;
 
-use common::{Endpoint, House, endpoints, release};
+use common::{
+    House,
+    endpoints::{self, Endpoint},
+    release,
+};
 
 struct Scene {
     house: House,

@@ -10,7 +10,9 @@
 
 mod answering;
 mod edit;
+mod held;
 pub mod phase;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +23,7 @@ pub use answering::{Answering, Basis};
 
 use crate::{
     health::ServiceHealth,
-    model::{Pool, ProbeSetting, ServiceSpec, Timestamp},
+    model::{ProbeSetting, ServiceSpec, Timestamp},
 };
 use phase::{Context, Phase, Step};
 
@@ -94,9 +96,10 @@ impl Cutover {
             Event::Observed => {}
             Event::Published => self.go(&mut told, |phase, cx| phase.published(cx), now, health),
         }
-        self.renew_pools(health);
+        self.phase.renew(&self.spec, health);
         // Each pass takes one edge; a chain such as Baking, Draining, Steady takes several.
         while self.go_on(&mut told, now, health) {}
+        self.phase.forget(&self.spec);
         told
     }
 
@@ -186,28 +189,4 @@ impl Cutover {
             }
         }
     }
-
-    /// Lets the held pools follow the file. A pool that gets no clients follows at once. The one
-    /// that answers follows when that leaves clients somewhere proven to go: an endpoint that
-    /// stays, or enough of the new ones.
-    fn renew_pools(&mut self, health: &ServiceHealth) {
-        let serving = self.phase.serving().name.clone();
-        let spec = self.spec.clone();
-        self.phase.drop_forgotten(&spec);
-        self.phase.for_each_pool(|held| match spec.pools.get(&held.name) {
-            Some(wanted) if held.name != serving || may_replace(held, wanted, &spec, health) => {
-                *held = wanted.clone();
-            }
-            _ => {}
-        });
-    }
-}
-
-fn may_replace(held: &Pool, wanted: &Pool, spec: &ServiceSpec, health: &ServiceHealth) -> bool {
-    let before: BTreeSet<IpAddr> = held.addresses().collect();
-    let stays = wanted.addresses().any(|a| before.contains(&a) && health.verdict(a).is_eligible());
-    let tally = health.tally(wanted);
-    stays
-        || spec.release.min_up.reached_by(tally.proven, tally.total)
-        || health.tally(held).eligible == 0
 }

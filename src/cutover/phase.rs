@@ -2,14 +2,14 @@
 //! back: `RollingBack`, `Failed`.
 //!
 //! Edges that time and verdicts take are here; those that an edit of the file takes are in
-//! `edit`.
+//! `edit`. What a phase shows is in `view`, what it holds on to in `held`.
 
 use std::sync::Arc;
 
 use humantime::format_duration;
 
 use crate::{
-    health::ServiceHealth,
+    health::{ServiceHealth, Tally},
     model::{FailPolicy, Pool, ServiceSpec, Timestamp},
 };
 
@@ -55,8 +55,8 @@ pub struct Release {
 /// Nothing is being released.
 #[derive(Clone, Debug)]
 pub struct Steady {
-    pool: Arc<Pool>,
-    previous: Option<Arc<Pool>>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) previous: Option<Arc<Pool>>,
 }
 
 /// The new pool has no clients yet; enough of it must be up by the deadline.
@@ -129,7 +129,19 @@ pub enum Phase {
 }
 
 impl Probing {
-    fn advance(self, cx: &Context<'_>) -> Step {
+    fn advance(mut self, cx: &Context<'_>) -> Step {
+        let Release { from, safe, .. } = &self.release;
+        if from.name != safe.name
+            && let Some(trouble) = trouble(from, cx)
+            && cx.health.tally(safe).eligible > 0
+        {
+            // It replaces a release that was still baking, and that one turns out bad.
+            let (to, safe) = (self.release.to.name.clone(), safe.clone());
+            let why =
+                format!("{trouble}: rolled back to {}; {to} is still being probed", safe.name);
+            self.release.from = safe;
+            return Step::Go(Phase::Probing(self), why);
+        }
         let policy = &cx.spec.release;
         let tally = cx.health.tally(&self.release.to);
         let count = format!(
@@ -165,7 +177,7 @@ impl Baking {
     }
 
     fn advance(mut self, cx: &Context<'_>) -> Step {
-        let Some(trouble) = self.trouble(cx) else {
+        let Some(trouble) = trouble(&self.release.to, cx) else {
             return self.advance_healthy(cx);
         };
         let safe = &self.release.safe;
@@ -180,20 +192,6 @@ impl Baking {
         }
         self.held = Some(held.clone());
         Step::Go(Phase::Baking(self), held)
-    }
-
-    /// Why the release should not go on, if it should not. An endpoint that has not been judged
-    /// yet is not held against it.
-    fn trouble(&self, cx: &Context<'_>) -> Option<String> {
-        let to = &self.release.to;
-        let tally = cx.health.tally(to);
-        let min_up = cx.spec.release.min_up;
-        (!min_up.reached_by(tally.total - tally.down, tally.total)).then(|| {
-            format!(
-                "{} of {} endpoints of {} are down ({min_up} must be up)",
-                tally.down, tally.total, to.name
-            )
-        })
     }
 
     fn advance_healthy(mut self, cx: &Context<'_>) -> Step {
@@ -215,6 +213,17 @@ impl Baking {
             None => Step::Stay(Phase::Baking(self)),
         }
     }
+}
+
+/// Why a pool that has not finished its bake should not go on answering, if it should not. An
+/// endpoint that has not been judged yet is not held against it.
+fn trouble(pool: &Pool, cx: &Context<'_>) -> Option<String> {
+    let tally = cx.health.tally(pool);
+    let min_up = cx.spec.release.min_up;
+    (!min_up.reached_by(tally.total - tally.down, tally.total)).then(|| {
+        let Tally { down, total, .. } = tally;
+        format!("{down} of {total} endpoints of {} are down ({min_up} must be up)", pool.name)
+    })
 }
 
 impl Draining {
@@ -263,91 +272,28 @@ impl RollingBack {
     }
 }
 
+impl Failed {
+    /// Stays, unless what it left answering had not finished its bake either and turns out bad.
+    fn advance(self, cx: &Context<'_>) -> Step {
+        let safe = &self.release.safe;
+        if self.serving.name != safe.name
+            && let Some(trouble) = trouble(&self.serving, cx)
+            && cx.health.tally(safe).eligible > 0
+        {
+            let why = format!("{trouble}: rolled back to {}", safe.name);
+            let release = Release { to: self.serving, ..self.release };
+            return Step::Go(
+                Phase::RollingBack(RollingBack::begin(release, Some(trouble), cx)),
+                why,
+            );
+        }
+        Step::Stay(Phase::Failed(self))
+    }
+}
+
 impl Phase {
     pub(super) fn steady(pool: Arc<Pool>, previous: Option<Arc<Pool>>) -> Self {
         Self::Steady(Steady { pool, previous })
-    }
-
-    /// The word for people, logs and metrics.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Steady(_) => "Steady",
-            Self::Probing(_) => "Probing",
-            Self::Shifting(_) => "Shifting",
-            Self::Baking(_) => "Baking",
-            Self::Draining(_) => "Draining",
-            Self::RollingBack(_) => "RollingBack",
-            Self::Failed(_) => "Failed",
-        }
-    }
-
-    /// Every name that [`Phase::name`] can give.
-    pub const NAMES: [&str; 7] =
-        ["Steady", "Probing", "Shifting", "Baking", "Draining", "RollingBack", "Failed"];
-
-    /// The pool that is to answer in this phase.
-    pub fn serving(&self) -> &Arc<Pool> {
-        match self {
-            Self::Steady(steady) => &steady.pool,
-            Self::Probing(probing) => &probing.release.from,
-            Self::Shifting(Shifting { release })
-            | Self::Baking(Baking { release, .. })
-            | Self::Draining(Draining { release, .. }) => &release.to,
-            Self::RollingBack(back) => &back.release.safe,
-            Self::Failed(failed) => &failed.serving,
-        }
-    }
-
-    /// The pool that answers when nothing of [`Phase::serving`] is up.
-    pub fn fallback(&self) -> Option<&Arc<Pool>> {
-        let fallback = match self {
-            Self::Steady(steady) => steady.previous.as_ref(),
-            Self::Shifting(Shifting { release })
-            | Self::Baking(Baking { release, .. })
-            | Self::Draining(Draining { release, .. }) => Some(&release.safe),
-            Self::Probing(Probing { release, .. })
-            | Self::RollingBack(RollingBack { release, .. })
-            | Self::Failed(Failed { release, .. }) => {
-                let serves_safe = release.safe.name == self.serving().name;
-                if serves_safe { release.fallback.as_ref() } else { Some(&release.safe) }
-            }
-        };
-        fallback.filter(|pool| pool.name != self.serving().name)
-    }
-
-    /// The release that this phase belongs to.
-    pub fn release(&self) -> Option<&Release> {
-        match self {
-            Self::Steady(_) => None,
-            Self::Probing(Probing { release, .. })
-            | Self::Shifting(Shifting { release })
-            | Self::Baking(Baking { release, .. })
-            | Self::Draining(Draining { release, .. })
-            | Self::RollingBack(RollingBack { release, .. })
-            | Self::Failed(Failed { release, .. }) => Some(release),
-        }
-    }
-
-    /// When this phase ends by itself, if it does.
-    pub fn deadline(&self) -> Option<Timestamp> {
-        match self {
-            Self::Probing(probing) => Some(probing.deadline),
-            // Held past its bake, it waits for a verdict and not for the clock.
-            Self::Baking(baking) => baking.held.is_none().then_some(baking.until),
-            Self::Draining(draining) => Some(draining.until),
-            Self::RollingBack(back) => Some(back.until),
-            Self::Steady(_) | Self::Shifting(_) | Self::Failed(_) => None,
-        }
-    }
-
-    /// Why the release failed or is held, if it is.
-    pub fn trouble(&self) -> Option<&str> {
-        match self {
-            Self::Baking(baking) => baking.held.as_deref(),
-            Self::RollingBack(back) => back.failure.as_deref(),
-            Self::Failed(failed) => Some(&failed.reason),
-            _ => None,
-        }
     }
 
     pub(super) fn advance(self, cx: &Context<'_>) -> Step {
@@ -356,7 +302,8 @@ impl Phase {
             Self::Baking(baking) => baking.advance(cx),
             Self::Draining(draining) => draining.advance(cx),
             Self::RollingBack(back) => back.advance(cx),
-            rest @ (Self::Steady(_) | Self::Shifting(_) | Self::Failed(_)) => Step::Stay(rest),
+            Self::Failed(failed) => failed.advance(cx),
+            rest @ (Self::Steady(_) | Self::Shifting(_)) => Step::Stay(rest),
         }
     }
 
@@ -365,59 +312,5 @@ impl Phase {
             Self::Shifting(shifting) => shifting.published(cx),
             rest => Step::Stay(rest),
         }
-    }
-
-    /// Every pool that is held, wherever the file has gone since.
-    pub(super) fn pools(&self) -> Vec<&Arc<Pool>> {
-        let mut pools = vec![self.serving()];
-        if let Self::Steady(steady) = self {
-            pools.extend(&steady.previous);
-        }
-        if let Some(release) = self.release() {
-            pools.extend([&release.from, &release.to, &release.safe]);
-            pools.extend(&release.fallback);
-        }
-        pools
-    }
-
-    pub(super) fn for_each_pool(&mut self, mut visit: impl FnMut(&mut Arc<Pool>)) {
-        match self {
-            Self::Steady(steady) => {
-                visit(&mut steady.pool);
-                steady.previous.iter_mut().for_each(visit);
-            }
-            Self::Probing(Probing { release, .. })
-            | Self::Shifting(Shifting { release })
-            | Self::Baking(Baking { release, .. })
-            | Self::Draining(Draining { release, .. })
-            | Self::RollingBack(RollingBack { release, .. }) => release.for_each_pool(visit),
-            Self::Failed(failed) => {
-                visit(&mut failed.serving);
-                failed.release.for_each_pool(visit);
-            }
-        }
-    }
-
-    /// A pool that is only kept as the one before is forgotten with the file.
-    pub(super) fn drop_forgotten(&mut self, spec: &ServiceSpec) {
-        let known = |pool: &Arc<Pool>| spec.pools.contains_key(&pool.name);
-        match self {
-            Self::Steady(steady) => steady.previous = steady.previous.take().filter(known),
-            Self::Probing(Probing { release, .. })
-            | Self::Shifting(Shifting { release })
-            | Self::Baking(Baking { release, .. })
-            | Self::Draining(Draining { release, .. })
-            | Self::RollingBack(RollingBack { release, .. })
-            | Self::Failed(Failed { release, .. }) => {
-                release.fallback = release.fallback.take().filter(known);
-            }
-        }
-    }
-}
-
-impl Release {
-    fn for_each_pool(&mut self, mut visit: impl FnMut(&mut Arc<Pool>)) {
-        [&mut self.from, &mut self.to, &mut self.safe].into_iter().for_each(&mut visit);
-        self.fallback.iter_mut().for_each(visit);
     }
 }

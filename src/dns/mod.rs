@@ -1,6 +1,6 @@
 //! Floor 2: questions from the network, answers to it.
 //!
-//! Read in this order: [`sift`] looks at raw octets and lets nothing odd pass; [`reply`] turns one
+//! Read in this order: [`sift`] looks at raw octets and lets nothing odd pass; [`mod@reply`] turns one
 //! packet into one reply with the record table's answer; [`udp`] and [`tcp`] carry packets.
 //! [`handler`] offers the same to hickory-server's own listeners. [`client`] asks questions: for
 //! the daemon's self-query and for the demo. Rate limiting and batched sockets are left out.

@@ -39,8 +39,13 @@ impl ServiceHealth {
         first: Verdict,
     ) {
         let begins = self.thresholds.is_none() && probe.spec().is_some();
-        self.thresholds =
-            probe.spec().map(|probe| Thresholds { rise: probe.rise, fall: probe.fall });
+        match probe {
+            ProbeSetting::On(spec) => {
+                self.thresholds = Some(Thresholds { rise: spec.rise, fall: spec.fall });
+            }
+            ProbeSetting::Off => self.thresholds = None,
+            ProbeSetting::Unset => {}
+        }
         let mut before = std::mem::take(&mut self.trackers);
         for address in addresses {
             let tracker = match before.remove(&address) {

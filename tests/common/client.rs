@@ -80,7 +80,7 @@ fn query(name: &str, kind: &str) -> Vec<u8> {
 fn read(query: &[u8], reply: Vec<u8>) -> Asked {
     let query = Message::from_octets(query).expect("our own query");
     let reply = Message::from_octets(reply).expect("a message");
-    assert!(reply.is_answer(&query.for_slice()), "not an answer to this question");
+    assert!(reply.is_answer(query.for_slice()), "not an answer to this question");
     let counts = reply.header_counts();
     let answers = || reply.answer().expect("an answer section");
     let v4 =

@@ -21,7 +21,6 @@ use cutover::{
 use tempfile::TempDir;
 
 pub use client::Client;
-pub use endpoints::Endpoint;
 
 /// Long enough for any machine; only a failing test waits so long.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -158,8 +157,7 @@ data = ["hello"]
 "#
     );
     fs::write(&path, text).expect("writable");
-    let settings = cutover::config::load_settings(&path).unwrap_or_else(|error| panic!("{error}"));
-    settings
+    cutover::config::load_settings(&path).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A release file for `api` with two pools, probed by HTTP on `port`.

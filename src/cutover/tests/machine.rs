@@ -42,8 +42,10 @@ const EDGES: [(&str, &str); 21] = [
     ("RollingBack", "Failed"),
     ("Failed", "Probing"),
 ];
-/// Those that an edit back to the pool that answers takes out of `Failed`.
-const EDGES_OUT_OF_FAILED: [(&str, &str); 2] = [("Failed", "Steady"), ("Failed", "Baking")];
+/// Out of `Failed`: by an edit back to the pool that answers, or because what was left answering
+/// had not finished its bake.
+const EDGES_OUT_OF_FAILED: [(&str, &str); 3] =
+    [("Failed", "Steady"), ("Failed", "Baking"), ("Failed", "RollingBack")];
 
 #[derive(Clone, Debug)]
 enum Happens {
@@ -155,7 +157,11 @@ impl Watcher {
         }
         let serving = self.sim.cutover.phase().serving().name.to_string();
         let moves = |transition: &Transition| matches!(transition.to, "Shifting" | "RollingBack");
-        let moved = told.is_empty() || told.iter().any(moves) || serving == before;
+        // A bake that is being replaced turned out bad: its release ends, the next goes on.
+        let safe = self.sim.cutover.phase().release().map(|release| release.safe.name.to_string());
+        let left = |t: &Transition| (t.from, t.to) == ("Probing", "Probing");
+        let gave_up = told.iter().any(left) && safe.as_ref() == Some(&serving);
+        let moved = told.is_empty() || told.iter().any(moves) || gave_up || serving == before;
         assert!(moved, "from {before} to {serving} by {told:#?}");
         let done = |transition: &Transition| transition.to == "Draining";
         if told.iter().any(done) {

@@ -106,11 +106,30 @@ fn a_host_that_was_removed_has_to_pass_again() {
 }
 
 #[test]
-fn a_pool_without_clients_follows_the_file_at_once() {
+fn hosts_that_are_exchanged_leave_when_as_many_are_proven() {
+    let mut sim = Sim::proven(file("v1"));
+    sim.save(file("v1").pool("v1", &[1, 7]));
+    sim.assert_answers("v1", &[1, 2], Basis::Live);
+    sim.up(&[7]);
+    sim.assert_answers("v1", &[1, 7], Basis::Live);
+}
+
+#[test]
+fn the_pool_that_is_gone_back_to_keeps_its_hosts_until_the_new_ones_are_proven() {
     let mut sim = Sim::baking(file("v2"));
-    sim.save(file("v2").pool("v1", &[2, 7]));
+    sim.save(file("v2").pool("v1", &[7, 8]));
     sim.down(&[3]);
-    sim.assert_answers("v1", &[2], Basis::Live);
+    assert_eq!(sim.phase(), "RollingBack");
+    sim.assert_answers("v1", &[1, 2], Basis::Live);
+}
+
+#[test]
+fn the_pool_that_is_probed_follows_the_file_at_once() {
+    let mut sim = Sim::adopt(file("v1"));
+    sim.save(file("v2"));
+    sim.save(file("v2").pool("v2", &[7]));
+    sim.up(&[7]);
+    sim.assert_answers("v2", &[7], Basis::Live);
 }
 
 #[test]

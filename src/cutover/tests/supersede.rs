@@ -89,6 +89,28 @@ fn a_third_pool_that_misses_its_deadline_leaves_the_second_answering() {
 }
 
 #[test]
+fn a_bake_is_watched_while_it_is_being_replaced() {
+    let mut sim = superseding();
+    sim.told.clear();
+    sim.down(&[3]);
+    assert_eq!(sim.edges(), [("Probing", "Probing")]);
+    sim.assert_live("v1");
+    sim.up(&[5]);
+    assert_eq!(sim.phase(), "Baking");
+    sim.assert_live("v3");
+}
+
+#[test]
+fn a_second_pool_left_over_by_a_failed_third_is_still_watched() {
+    let mut sim = superseding();
+    sim.run_to(700);
+    sim.told.clear();
+    sim.down(&[3]);
+    assert_eq!(sim.edges(), [("Failed", "RollingBack")]);
+    sim.assert_live("v1");
+}
+
+#[test]
 fn a_second_pool_left_over_by_a_failed_third_still_has_to_bake() {
     let mut sim = superseding();
     sim.run_to(700);
