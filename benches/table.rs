@@ -9,7 +9,7 @@ use std::{
 use arc_swap::ArcSwap;
 use cutover::{
     dns::{Reply, Transport, reply},
-    model::{DnsName, Endpoint, ServiceName, Ttl, Weight, ZoneSpec},
+    model::{DnsName, Endpoint, Ttl, Weight, ZoneSpec},
     table::{Change, ServiceRecords, Table},
 };
 use divan::{Bencher, black_box, counter::ItemsCount};
@@ -85,7 +85,7 @@ fn table(size: usize) -> Arc<Table> {
     TABLES[at].get_or_init(fill).clone()
 }
 
-fn filled(set: Vec<(ServiceName, DnsName, ServiceRecords)>) -> Table {
+fn filled(set: Vec<(DnsName, ServiceRecords)>) -> Table {
     Table::new(&zone(), (1, 2), 1).with(Change { set, removed: Vec::new() }, 1)
 }
 
@@ -100,12 +100,13 @@ fn zone() -> ZoneSpec {
 }
 
 /// Service `number` with three endpoints of version `version`.
-fn service(number: usize, version: u8) -> (ServiceName, DnsName, ServiceRecords) {
+fn service(number: usize, version: u8) -> (DnsName, ServiceRecords) {
     let name = format!("service-{number}");
     let endpoint = |last| Endpoint::new(Ipv4Addr::new(192, 0, version, last).into(), Weight::ONE);
     let endpoints = [1, 2, 3].map(|last| endpoint(last).expect("an address"));
     let owner = DnsName::within(&name, &zone().apex).expect("a name");
-    (name.parse().expect("a name"), owner, ServiceRecords::new(TTL, &endpoints))
+    let records = ServiceRecords::new(&owner, TTL, &endpoints);
+    (owner, records)
 }
 
 fn asked(size: usize) -> Vec<DnsName> {

@@ -254,8 +254,9 @@ impl Conductor {
             if service.published.as_ref() == Some(&answering) {
                 continue;
             }
-            let records = ServiceRecords::new(answering.ttl, &answering.endpoints);
-            change.set.push((name.clone(), service.cutover.spec().owner.clone(), records));
+            let owner = &service.cutover.spec().owner;
+            let records = ServiceRecords::new(owner, answering.ttl, &answering.endpoints);
+            change.set.push((owner.clone(), records));
             service.published = Some(answering);
         }
         change

@@ -12,7 +12,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
 use hickory_proto::rr::{
     Name, RData, RecordType,
@@ -23,7 +23,7 @@ pub use names::NameKey;
 use names::{Names, Node};
 pub use service::ServiceRecords;
 
-use crate::model::{DnsName, NEGATIVE_TTL, ServiceName, StaticRecord, Ttl, ZoneSpec};
+use crate::model::{DnsName, NEGATIVE_TTL, StaticRecord, Ttl, ZoneSpec};
 
 /// SOA timers (RIPE-203); no secondary of ours uses them, but tools look at them.
 const REFRESH_SECS: i32 = 3_600;
@@ -74,8 +74,8 @@ pub enum Answer<'t> {
 /// Changes that become visible in one store.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
-    /// Services and what they answer from now on.
-    pub set: Vec<(ServiceName, DnsName, ServiceRecords)>,
+    /// Owners of services and what they answer from now on.
+    pub set: Vec<(DnsName, ServiceRecords)>,
     /// Services that are to go.
     pub removed: Vec<DnsName>,
 }
@@ -115,8 +115,8 @@ impl Table {
         for soa in [&mut next.soa, &mut next.negative_soa] {
             set_serial(soa, next.serial);
         }
-        for (service, owner, records) in change.set {
-            next.names.set_service(&owner, &next.apex, service, Arc::new(records));
+        for (owner, records) in change.set {
+            next.names.set_service(&owner, &next.apex, records);
         }
         for owner in change.removed {
             next.names.remove_service(&owner, &next.apex);
@@ -157,7 +157,7 @@ impl Table {
             return Answer::Static(rrset);
         }
         match &node.service {
-            Some((service, records)) => match records.choose(service, kind, client) {
+            Some(records) => match records.choose(kind, client) {
                 service::Choice::Rrset(rrset) => Answer::Service(rrset),
                 service::Choice::NoData => Answer::NoData(&self.negative_soa),
                 service::Choice::Unavailable => Answer::ServFail,

@@ -1,8 +1,8 @@
 //! The name index: a hash trie of fixed shape whose parts are shared between generations.
 //!
 //! 64 branches of 64 shards of small hash tables, each part behind an `Arc`. Changing one name
-//! copies one branch (64 pointers), one shard (a 4,096th of the names) and one node; a lookup
-//! follows four pointers. `Names::clone` copies 64 pointers. The hash is keyed (SipHash-1-3,
+//! copies one branch (64 pointers) and one shard (a 4,096th of the names); a lookup follows three
+//! pointers. `Names::clone` copies 64 pointers. The hash is keyed (SipHash-1-3,
 //! Aumasson and Bernstein 2012), so nobody who chooses names can make them collide.
 //!
 //! Every name between a known one and the apex has a node too, though an empty one: it exists
@@ -12,26 +12,29 @@ use std::{hash::Hasher, sync::Arc};
 
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
+use smallvec::SmallVec;
 
 use super::{Rrset, ServiceRecords};
-use crate::model::{DnsName, ServiceName};
+use crate::model::DnsName;
 
 const FANOUT: usize = 64;
 
 /// The key of the index; to be drawn at random at each start.
 pub type NameKey = (u64, u64);
 
-/// What one name has.
+/// What one name has. A usual name, its service and its addresses lie side by side, so that an
+/// answer waits for as little memory as it can.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    pub(super) owner: DnsName,
+    /// In wire form and lower case.
+    name: SmallVec<[u8; 40]>,
+    pub(super) service: Option<ServiceRecords>,
     pub(super) rrsets: Vec<Rrset>,
-    pub(super) service: Option<(ServiceName, Arc<ServiceRecords>)>,
     /// How many names stand directly below; with none, and nothing of its own, a node goes.
     children: u32,
 }
 
-type Shard = HashTable<Arc<Node>>;
+type Shard = HashTable<Node>;
 type Branch = [Arc<Shard>; FANOUT];
 
 #[derive(Clone, Debug)]
@@ -51,8 +54,7 @@ impl Names {
     pub(super) fn get(&self, name: &[u8]) -> Option<&Node> {
         let hash = self.hash(name);
         let (branch, shard) = place(hash);
-        let found = self.root[branch][shard].find(hash, |node| node.owner.wire() == name);
-        found.map(|node| &**node)
+        self.root[branch][shard].find(hash, |node| *node.name == *name)
     }
 
     /// Makes sure that `owner` has a node, and every name from it up to `apex`.
@@ -60,8 +62,8 @@ impl Names {
         if self.get(owner.wire()).is_some() {
             return;
         }
-        let node = Node { owner: owner.clone(), rrsets: Vec::new(), service: None, children: 0 };
-        self.insert(node);
+        let name = SmallVec::from_slice(owner.wire());
+        self.insert(Node { name, service: None, rrsets: Vec::new(), children: 0 });
         if let Some(parent) = parent_within(owner, apex) {
             self.ensure(&parent, apex);
             self.update(parent.wire(), |node| node.children += 1);
@@ -82,15 +84,9 @@ impl Names {
         });
     }
 
-    pub(super) fn set_service(
-        &mut self,
-        owner: &DnsName,
-        apex: &DnsName,
-        service: ServiceName,
-        records: Arc<ServiceRecords>,
-    ) {
+    pub(super) fn set_service(&mut self, owner: &DnsName, apex: &DnsName, records: ServiceRecords) {
         self.ensure(owner, apex);
-        self.update(owner.wire(), |node| node.service = Some((service, records)));
+        self.update(owner.wire(), |node| node.service = Some(records));
     }
 
     pub(super) fn remove_service(&mut self, owner: &DnsName, apex: &DnsName) {
@@ -107,7 +103,7 @@ impl Names {
             return;
         };
         let hash = self.hash(owner.wire());
-        let found = self.shard_mut(hash).find_entry(hash, |node| node.owner == *owner);
+        let found = self.shard_mut(hash).find_entry(hash, |node| *node.name == *owner.wire());
         if let Ok(entry) = found {
             entry.remove();
         }
@@ -116,16 +112,15 @@ impl Names {
     }
 
     fn insert(&mut self, node: Node) {
-        let hash = self.hash(node.owner.wire());
+        let hash = self.hash(&node.name);
         let key = self.key;
-        self.shard_mut(hash)
-            .insert_unique(hash, Arc::new(node), |node| hash_of(key, node.owner.wire()));
+        self.shard_mut(hash).insert_unique(hash, node, |node| hash_of(key, &node.name));
     }
 
     fn update(&mut self, name: &[u8], edit: impl FnOnce(&mut Node)) {
         let hash = self.hash(name);
-        if let Some(node) = self.shard_mut(hash).find_mut(hash, |node| node.owner.wire() == name) {
-            edit(Arc::make_mut(node));
+        if let Some(node) = self.shard_mut(hash).find_mut(hash, |node| *node.name == *name) {
+            edit(node);
         }
     }
 

@@ -7,52 +7,64 @@
 //! `k` are drawn by systematic sampling (Madow 1949, "On the theory of systematic sampling, II"):
 //! points at distance `W/k` on the line of cumulative weights, shifted by the client's `u`.
 
+use smallvec::SmallVec;
+
 /// Endpoints of one address family with their cumulative weights.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Weighted<T> {
-    items: Vec<T>,
-    /// `ends[i]` is the sum of the weights up to and with item `i`; empty when all are equal.
+pub(super) struct Weighted<T, const NEAR: usize> {
+    /// Up to `NEAR` lie here and not elsewhere, so that answering with them fetches no further
+    /// memory.
+    items: SmallVec<[T; NEAR]>,
+    /// How the items differ, if they do.
+    unequal: Option<Box<Unequal>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Unequal {
+    /// `ends[i]` is the sum of the weights up to and with item `i`.
     ends: Vec<u64>,
+    total: u64,
     /// How many items an answer has.
     count: usize,
 }
 
-impl<T: Copy> Weighted<T> {
+impl<T: Copy, const NEAR: usize> Weighted<T, NEAR> {
     pub(super) fn new(weighted: impl IntoIterator<Item = (T, u32)>) -> Self {
-        let (items, weights): (Vec<T>, Vec<u32>) = weighted.into_iter().unzip();
-        let greatest = weights.iter().copied().max().unwrap_or(1);
-        if weights.iter().all(|&weight| weight == greatest) {
-            return Self { count: items.len(), items, ends: Vec::new() };
-        }
-        let ends: Vec<u64> = weights
-            .iter()
-            .scan(0, |sum, &weight| {
-                *sum += u64::from(weight);
-                Some(*sum)
-            })
-            .collect();
-        let total = ends.last().copied().unwrap_or(0);
-        let count = usize::try_from(total / u64::from(greatest)).unwrap_or(items.len());
-        Self { items, ends, count }
+        let (items, weights): (SmallVec<[T; NEAR]>, Vec<u32>) = weighted.into_iter().unzip();
+        let equal = weights.iter().all(|&weight| weight == weights[0]);
+        Self { items, unequal: (!equal).then(|| Box::new(Unequal::new(&weights))) }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// The items for the client at `u`, a number uniform over clients: a fraction of 2^64.
-    pub(super) fn choose(&self, u: u64) -> impl Iterator<Item = T> {
-        let all = self.ends.is_empty();
-        let total = self.ends.last().copied().unwrap_or(0);
-        (0..self.count).map(move |index| {
-            let at = if all { index } else { self.index_at(index, u, total) };
-            self.items[at]
+    /// The items for the client at `u()`, a number uniform over clients: a fraction of 2^64.
+    pub(super) fn choose(&self, u: impl FnOnce() -> u64) -> impl Iterator<Item = T> {
+        let unequal = self.unequal.as_deref().map(|unequal| (unequal, u()));
+        let count = unequal.map_or(self.items.len(), |(unequal, _)| unequal.count);
+        (0..count).map(move |index| {
+            self.items[unequal.map_or(index, |(unequal, u)| unequal.item_under(index, u))]
         })
+    }
+}
+
+impl Unequal {
+    fn new(weights: &[u32]) -> Self {
+        let sum = |sum: &mut u64, weight: &u32| {
+            *sum += u64::from(*weight);
+            Some(*sum)
+        };
+        let ends: Vec<u64> = weights.iter().scan(0, sum).collect();
+        let total = ends.last().copied().unwrap_or(0);
+        let greatest = weights.iter().copied().max().unwrap_or(1);
+        let count = usize::try_from(total / u64::from(greatest)).unwrap_or(weights.len());
+        Self { ends, total, count }
     }
 
     /// The item under the point `(index + u) · W/k`.
-    fn index_at(&self, index: usize, u: u64, total: u64) -> usize {
-        let point = ((index as u128) << 64 | u128::from(u)) * u128::from(total);
+    fn item_under(&self, index: usize, u: u64) -> usize {
+        let point = ((index as u128) << 64 | u128::from(u)) * u128::from(self.total);
         // Compare k·2^64·end with point, so that nothing is rounded.
         let scale = (self.count as u128) << 64;
         self.ends.partition_point(|&end| u128::from(end) * scale <= point)
@@ -65,11 +77,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn shares(weights: &[u32], clients: u64) -> Vec<f64> {
-        let weighted = Weighted::new(weights.iter().copied().enumerate());
+        let weighted = Weighted::<_, 4>::new(weights.iter().copied().enumerate());
         let mut shares = vec![0.0; weights.len()];
         for client in 0..clients {
             let u = client.wrapping_mul(u64::MAX / clients);
-            let chosen: Vec<usize> = weighted.choose(u).collect();
+            let chosen: Vec<usize> = weighted.choose(|| u).collect();
             for &item in &chosen {
                 shares[item] += 1.0 / chosen.len() as f64 / clients as f64;
             }
@@ -79,13 +91,13 @@ mod tests {
 
     #[test]
     fn equal_weights_give_everything_to_everyone() {
-        let weighted = Weighted::new([("a", 7), ("b", 7), ("c", 7)]);
-        assert_eq!(weighted.choose(42).collect::<Vec<_>>(), ["a", "b", "c"]);
+        let weighted = Weighted::<_, 2>::new([("a", 7), ("b", 7), ("c", 7)]);
+        assert_eq!(weighted.choose(|| 42).collect::<Vec<_>>(), ["a", "b", "c"]);
     }
 
     #[test]
     fn no_items_no_answer() {
-        assert_eq!(Weighted::<u8>::new([]).choose(1).count(), 0);
+        assert_eq!(Weighted::<u8, 1>::new([]).choose(|| 1).count(), 0);
     }
 
     #[test]
@@ -106,7 +118,7 @@ mod tests {
 
         #[test]
         fn a_client_is_given_no_endpoint_twice(weights in prop::collection::vec(1u32..=1_000_000, 1..40), u: u64) {
-            let mut chosen: Vec<_> = Weighted::new(weights.iter().copied().enumerate()).choose(u).collect();
+            let mut chosen: Vec<_> = Weighted::<_, 4>::new(weights.iter().copied().enumerate()).choose(|| u).collect();
             let given = chosen.len();
             prop_assert!(given >= 1);
             chosen.dedup();

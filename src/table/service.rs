@@ -9,14 +9,16 @@ use hickory_proto::rr::{RData, RecordType};
 use siphasher::sip::SipHasher13;
 
 use super::{Rrset, selection::Weighted};
-use crate::model::{Endpoint, ServiceName, Ttl};
+use crate::model::{DnsName, Endpoint, Ttl};
 
 /// The answers of one service, ready to be given.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceRecords {
     ttl: Ttl,
-    v4: Weighted<Ipv4Addr>,
-    v6: Weighted<Ipv6Addr>,
+    /// Keeps the picks of one service unrelated to those of another.
+    salt: u64,
+    v4: Weighted<Ipv4Addr, 4>,
+    v6: Weighted<Ipv6Addr, 1>,
 }
 
 /// What one client is given.
@@ -27,8 +29,8 @@ pub(super) enum Choice {
 }
 
 impl ServiceRecords {
-    /// Answers with these endpoints. Without any, every answer is SERVFAIL.
-    pub fn new(ttl: Ttl, endpoints: &[Endpoint]) -> Self {
+    /// The answers of the service at `owner` with these endpoints. Without any, each is SERVFAIL.
+    pub fn new(owner: &DnsName, ttl: Ttl, endpoints: &[Endpoint]) -> Self {
         let v4 = endpoints.iter().filter_map(|endpoint| match endpoint.address() {
             IpAddr::V4(address) => Some((address, endpoint.weight().get())),
             IpAddr::V6(_) => None,
@@ -37,18 +39,20 @@ impl ServiceRecords {
             IpAddr::V6(address) => Some((address, endpoint.weight().get())),
             IpAddr::V4(_) => None,
         });
-        Self { ttl, v4: Weighted::new(v4), v6: Weighted::new(v6) }
+        let mut salt = SipHasher13::new_with_keys(0, 0);
+        salt.write(owner.wire());
+        Self { ttl, salt: salt.finish(), v4: Weighted::new(v4), v6: Weighted::new(v6) }
     }
 
-    pub(super) fn choose(&self, service: &ServiceName, kind: RecordType, client: IpAddr) -> Choice {
+    pub(super) fn choose(&self, kind: RecordType, client: IpAddr) -> Choice {
         if self.v4.is_empty() && self.v6.is_empty() {
             return Choice::Unavailable;
         }
-        let u = || client_fraction(service, client);
+        let u = || client_fraction(self.salt, client);
         let data: Vec<RData> = match kind {
-            RecordType::A => self.v4.choose(u()).map(|address| RData::A(address.into())).collect(),
+            RecordType::A => self.v4.choose(u).map(|address| RData::A(address.into())).collect(),
             RecordType::AAAA => {
-                self.v6.choose(u()).map(|address| RData::AAAA(address.into())).collect()
+                self.v6.choose(u).map(|address| RData::AAAA(address.into())).collect()
             }
             _ => return Choice::NoData,
         };
@@ -59,13 +63,12 @@ impl ServiceRecords {
     }
 }
 
-/// Where a client stands among all clients, as a fraction of 2^64: the same at each question, on
-/// each name server and after each restart, and unrelated between services.
+/// Where a client stands among all clients of a service, as a fraction of 2^64: the same at each
+/// question, on each name server and after each restart.
 ///
 /// A client is its network, /24 or /48, because resolvers ask from changing addresses of one.
-fn client_fraction(service: &ServiceName, client: IpAddr) -> u64 {
-    let mut hasher = SipHasher13::new_with_keys(0, 0);
-    hasher.write(service.as_str().as_bytes());
+fn client_fraction(salt: u64, client: IpAddr) -> u64 {
+    let mut hasher = SipHasher13::new_with_keys(salt, 0);
     match client.to_canonical() {
         IpAddr::V4(address) => hasher.write(&address.octets()[..3]),
         IpAddr::V6(address) => hasher.write(&address.octets()[..6]),

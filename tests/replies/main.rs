@@ -33,11 +33,13 @@ fn name(text: &str) -> DnsName {
     DnsName::within(text, &apex).expect("a name in the zone")
 }
 
-/// `count` IPv4 addresses.
-fn hosts(count: u8) -> ServiceRecords {
+/// A service with `count` IPv4 addresses.
+fn hosts(service: &str, count: u8) -> (DnsName, ServiceRecords) {
     let endpoint = |host| Endpoint::new([192, 0, 2, host].into(), Weight::ONE).expect("one host");
     let endpoints: Vec<_> = (1..=count).map(endpoint).collect();
-    ServiceRecords::new(Ttl::from_secs_const(60), &endpoints)
+    let owner = name(service);
+    let records = ServiceRecords::new(&owner, Ttl::from_secs_const(60), &endpoints);
+    (owner, records)
 }
 
 /// `api` has two addresses, `none` has lost all, `n40` has forty, and so on.
@@ -53,11 +55,7 @@ fn table() -> Table {
         }],
     };
     let counts = [("api", 2), ("none", 0), ("n40", 40), ("n100", 100)];
-    let set = counts
-        .map(|(service, count)| {
-            (service.parse().expect("a service name"), name(service), hosts(count))
-        })
-        .into();
+    let set = counts.map(|(service, count)| hosts(service, count)).into();
     Table::new(&zone, (3, 4), 1_700_000_000).with(Change { set, removed: Vec::new() }, 0)
 }
 

@@ -3,7 +3,7 @@
 use cutover::dns::{Reply, Transport, UDP_REPLY_MAX, reply};
 use domain::base::{Rtype, iana::Rcode};
 
-use crate::{Change, Query, Table, client, hosts, name, query, seen, table};
+use crate::{Change, Query, Table, client, hosts, query, seen, table};
 
 /// A reply without its answer, that says so.
 #[track_caller]
@@ -62,7 +62,7 @@ fn streams_carry_everything() {
 
 /// The reply to `packet` when `n` has `count` addresses.
 fn answered(base: &Table, count: u8, packet: &[u8], transport: Transport) -> Vec<u8> {
-    let set = vec![("n".parse().expect("a service name"), name("n"), hosts(count))];
+    let set = vec![hosts("n", count)];
     let table = base.with(Change { set, removed: Vec::new() }, 0);
     match reply(&table, packet, client(), transport) {
         Reply::Send(octets, _) => octets,

@@ -3,8 +3,7 @@
 use hickory_proto::rr::{RData, RecordType};
 
 use super::{
-    Answer, Change, NOON, Table, addresses, ask, empty, owner, records, removed, service_name, set,
-    table, zone,
+    Answer, Change, NOON, Table, addresses, ask, empty, owner, records, removed, set, table, zone,
 };
 
 fn soa_serial(answer: &Answer<'_>) -> u32 {
@@ -47,9 +46,7 @@ fn generations_count_up_from_one() {
 #[test]
 fn all_that_changes_together_is_seen_together() {
     let both = Change {
-        set: ["a", "b"]
-            .map(|name| (service_name(name), owner(name), records(&["192.0.2.5"])))
-            .into(),
+        set: ["a", "b"].map(|name| (owner(name), records(name, &["192.0.2.5"]))).into(),
         removed: vec![owner("api")],
     };
     let next = table().with(both, NOON);

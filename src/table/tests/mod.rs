@@ -13,7 +13,7 @@ use hickory_proto::rr::{
 };
 
 use super::{Answer, Change, Rrset, ServiceRecords, Table, to_hickory};
-use crate::model::{DnsName, Endpoint, ServiceName, StaticRecord, Ttl, Weight, ZoneSpec};
+use crate::model::{DnsName, Endpoint, StaticRecord, Ttl, Weight, ZoneSpec};
 
 const NOON: u64 = 1_700_000_000;
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7));
@@ -64,18 +64,14 @@ fn endpoint(address: &str, weight: u64) -> Endpoint {
     Endpoint::new(address.parse().expect("an address"), weight).expect("one host")
 }
 
-fn records(addresses: &[&str]) -> ServiceRecords {
+fn records(name: &str, addresses: &[&str]) -> ServiceRecords {
     let endpoints: Vec<_> = addresses.iter().map(|address| endpoint(address, 1)).collect();
-    ServiceRecords::new(Ttl::from_secs_const(60), &endpoints)
-}
-
-fn service_name(text: &str) -> ServiceName {
-    text.parse().expect("a service name")
+    ServiceRecords::new(&owner(name), Ttl::from_secs_const(60), &endpoints)
 }
 
 /// One service set.
 fn set(name: &str, addresses: &[&str]) -> Change {
-    let set = vec![(service_name(name), owner(name), records(addresses))];
+    let set = vec![(owner(name), records(name, addresses))];
     Change { set, removed: Vec::new() }
 }
 
