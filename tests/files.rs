@@ -85,7 +85,7 @@ async fn cut_between_two_lines() {
 async fn cut_in_the_middle_of_a_line() {
     let whole = asking_for("v2");
     let cut = whole.find("192.0.2.2").expect("there");
-    bad_day(write(whole[..cut].to_owned()), "invalid basic string", nothing).await;
+    bad_day(write(whole[..cut].to_owned()), "unclosed array", nothing).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
