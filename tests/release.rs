@@ -108,6 +108,7 @@ async fn editing_the_file_back_rolls_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_pool_is_probed_whether_or_not_it_has_traffic() {
     let scene = Scene::open("").await;
+    scene.house.until_pool_is("v1", "up").await;
     scene.house.until_pool_is("v2", "up").await;
     assert!(scene.hosts.iter().all(|host| host.asked() >= 2));
 }

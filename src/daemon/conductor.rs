@@ -12,16 +12,16 @@ use std::{
 };
 
 use prometheus::Registry;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use super::{clock::Clock, metrics::Metrics, report, service::Service};
 use crate::{
     admin::{StatusRequest, status::Status},
-    config::watch::Verdict,
+    config::{Rejected, watch::Verdict},
     cutover::Transition,
     dns::Store,
-    model::{Desired, ServiceName, Timestamp},
+    model::{Desired, DnsName, ServiceName, Timestamp},
     probe::{Assignment, Tried},
     table::{Change, ServiceRecords},
 };
@@ -53,7 +53,14 @@ pub(super) struct FileState {
     /// When a good one was last read.
     pub(super) loaded_at: Option<Timestamp>,
     /// Why the one on disk is not being carried out.
-    pub(super) rejected: Option<crate::config::Rejected>,
+    pub(super) rejected: Option<Rejected>,
+}
+
+impl FileState {
+    /// Whether it has been looked at, with whatever result.
+    fn is_known(&self) -> bool {
+        self.loaded_at.is_some() || self.rejected.is_some()
+    }
 }
 
 pub(super) struct Conductor {
@@ -67,7 +74,9 @@ pub(super) struct Conductor {
     /// Services that something happened to since the last table.
     touched: BTreeSet<ServiceName>,
     /// Owners to take out of the next table.
-    removed: Vec<crate::model::DnsName>,
+    removed: Vec<DnsName>,
+    /// Told when the first look at the release file has been carried out.
+    first_look: Option<oneshot::Sender<()>>,
 }
 
 impl Conductor {
@@ -76,6 +85,7 @@ impl Conductor {
         store: Store,
         assignments: mpsc::UnboundedSender<Assignment>,
         path: PathBuf,
+        first_look: oneshot::Sender<()>,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
         Ok(Self {
@@ -88,6 +98,7 @@ impl Conductor {
             deadlines: BTreeSet::new(),
             touched: BTreeSet::new(),
             removed: Vec::new(),
+            first_look: Some(first_look),
         })
     }
 
@@ -114,6 +125,10 @@ impl Conductor {
             }
             self.meet_deadlines();
             self.publish();
+            if let Some(waiting) = self.first_look.take_if(|_| self.file.is_known()) {
+                // The start may have stopped waiting.
+                let _ = waiting.send(());
+            }
         }
     }
 

@@ -12,13 +12,13 @@ mod report;
 mod service;
 pub mod systemd;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use prometheus::Registry;
 use tokio::{
     net::TcpListener,
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::{AbortHandle, JoinSet},
 };
 
@@ -35,6 +35,8 @@ use conductor::{Conductor, Event};
 /// Events that may wait for the conductor; senders wait beyond.
 const EVENTS_MAX: usize = 1024;
 const STATUS_REQUESTS_MAX: usize = 16;
+/// How long the first look at the release file may take before answers begin without it.
+const FIRST_LOOK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -64,17 +66,12 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts to answer, to probe and to watch. Sockets passed by systemd take the place of the
+    /// Starts to watch, to probe and, once the release file has been looked at, to answer: until
+    /// then questions wait in the sockets. Sockets passed by systemd take the place of the
     /// settings' DNS addresses.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let mut listeners = Listener::passed()?;
-        if listeners.is_empty() {
-            for address in &settings.dns {
-                listeners.extend(Listener::bind(*address)?);
-            }
-        }
-        let dns_at: Vec<SocketAddr> =
-            listeners.iter().filter_map(|l| l.local_addr().ok()).collect();
+        let listeners = listeners(&settings)?;
+        let dns_at = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         let http_error = |error| StartError::Http(settings.http, error);
         let http = TcpListener::bind(settings.http).await.map_err(http_error)?;
         let http_at = http.local_addr().map_err(http_error)?;
@@ -85,16 +82,17 @@ impl Daemon {
         let table = Table::new(&settings.zone, key, clock.now().unix_secs());
         let store: Store = Arc::new(ArcSwap::from_pointee(table));
         let counters = Arc::new(dns::Counters::register(&registry)?);
-        let data_plane = dns::serve(listeners, &store, &counters);
 
         let (events, events_in) = mpsc::channel(EVENTS_MAX);
         let (requests, requests_in) = mpsc::channel(STATUS_REQUESTS_MAX);
         let (assignments, assignments_in) = mpsc::unbounded_channel();
+        let (looked, first_look) = oneshot::channel();
         let prober = Prober::register(&registry)?;
-        let path = settings.release_file.clone();
-        let conductor = Conductor::new(clock, store, assignments, path.clone(), &registry)?;
+        let path = settings.release_file;
+        let conductor =
+            Conductor::new(clock, store.clone(), assignments, path.clone(), looked, &registry)?;
         let inquiry = Inquiry::new(requests);
-        let watch_events = events.clone();
+        let told = events.clone();
         let control_plane = vec![
             tokio::spawn(prober.run(assignments_in, events)).abort_handle(),
             tokio::spawn(conductor.run(events_in, requests_in)).abort_handle(),
@@ -102,9 +100,12 @@ impl Daemon {
         ];
         let watch = ReleaseWatch::start(path, settings.zone, move |verdict| {
             // Fails only when the conductor has ended, and then nobody wants to know.
-            let _ = watch_events.blocking_send(Event::File(verdict));
+            let _ = told.blocking_send(Event::File(verdict));
         });
         let watch = watch.map_err(StartError::Watch)?;
+        // A file system that hangs must not keep the static records from being answered.
+        let _ = tokio::time::timeout(FIRST_LOOK_PATIENCE, first_look).await;
+        let data_plane = dns::serve(listeners, &store, &counters);
         Ok(Self { dns: dns_at, http: http_at, inquiry, watch, data_plane, control_plane })
     }
 
@@ -138,6 +139,16 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         self.control_plane.iter().for_each(AbortHandle::abort);
     }
+}
+
+fn listeners(settings: &Settings) -> Result<Vec<Listener>, BindError> {
+    let mut listeners = Listener::passed()?;
+    if listeners.is_empty() {
+        for address in &settings.dns {
+            listeners.extend(Listener::bind(*address)?);
+        }
+    }
+    Ok(listeners)
 }
 
 async fn serve_pages(listener: TcpListener, inquiry: Inquiry, registry: Registry) {
