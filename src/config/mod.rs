@@ -21,7 +21,11 @@ use crate::model::{Desired, ZoneSpec};
 /// Reads and checks the daemon's own file.
 pub fn load_settings(path: &Path) -> Result<Settings, Rejected> {
     let text = read::text(path).map_err(|error| Rejected::unreadable(path, &error))?;
-    settings::parse(path, &text)
+    let mut settings = settings::parse(path, &text)?;
+    // Shown to people who stand elsewhere than the daemon.
+    settings.release_file =
+        std::path::absolute(&settings.release_file).unwrap_or(settings.release_file);
+    Ok(settings)
 }
 
 /// Reads and checks the release file of a zone.

@@ -73,6 +73,8 @@ pub(super) struct Conductor {
     deadlines: BTreeSet<(Timestamp, ServiceName)>,
     /// Services that something happened to since the last table.
     touched: BTreeSet<ServiceName>,
+    /// Transitions that are told with the generation of the table that shows them.
+    told: Vec<(ServiceName, Transition)>,
     /// Owners to take out of the next table.
     removed: Vec<DnsName>,
     /// Told when the first look at the release file has been carried out.
@@ -97,6 +99,7 @@ impl Conductor {
             services: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             touched: BTreeSet::new(),
+            told: Vec::new(),
             removed: Vec::new(),
             first_look: Some(first_look),
         })
@@ -125,6 +128,7 @@ impl Conductor {
             }
             self.meet_deadlines();
             self.publish();
+            self.tell();
             if let Some(waiting) = self.first_look.take_if(|_| self.file.is_known()) {
                 // The start may have stopped waiting.
                 let _ = waiting.send(());
@@ -157,7 +161,7 @@ impl Conductor {
                     let verdict = service.health.verdict(address).name();
                     info!(service = %name, endpoint = %address, verdict, reason, "verdict");
                     let told = service.observe(now);
-                    self.tell(&name, &told);
+                    self.keep(&name, told);
                     self.touched.insert(name);
                 }
             }
@@ -183,7 +187,7 @@ impl Conductor {
                     Vec::new()
                 }
             };
-            self.tell(name, &told);
+            self.keep(name, told);
             self.touched.insert(name.clone());
         }
         for name in &desired.removed {
@@ -218,7 +222,7 @@ impl Conductor {
                 );
             }
         }
-        told.iter().for_each(|(name, told)| self.tell(name, told));
+        told.into_iter().for_each(|(name, told)| self.keep(&name, told));
     }
 
     fn meet_deadlines(&mut self) {
@@ -229,7 +233,7 @@ impl Conductor {
             self.deadlines.pop_first();
             if let Some(service) = self.services.get_mut(&name) {
                 let told = service.observe(now);
-                self.tell(&name, &told);
+                self.keep(&name, told);
                 self.touched.insert(name);
             }
         }
@@ -257,7 +261,7 @@ impl Conductor {
                 self.deadlines.remove(&(before, name.clone()));
             }
             self.deadlines.extend(next.map(|at| (at, name.clone())));
-            self.tell(&name, &told);
+            self.keep(&name, told);
         }
     }
 
@@ -277,11 +281,15 @@ impl Conductor {
         change
     }
 
-    fn tell(&self, name: &ServiceName, told: &[Transition]) {
+    fn keep(&mut self, name: &ServiceName, told: Vec<Transition>) {
+        self.told.extend(told.into_iter().map(|transition| (name.clone(), transition)));
+    }
+
+    fn tell(&mut self) {
         let generation = self.store.load().generation();
-        for Transition { from, to, why, release } in told {
+        for (name, Transition { from, to, why, release }) in self.told.drain(..) {
             self.metrics.transition(from, to);
-            match *to {
+            match to {
                 "RollingBack" | "Failed" => {
                     warn!(service = %name, from, to, why, release, generation, "transition");
                 }

@@ -71,7 +71,10 @@ impl Daemon {
     /// settings' DNS addresses.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let listeners = listeners(&settings)?;
-        let dns_at = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let mut dns_at: Vec<SocketAddr> =
+            listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        // Each address has two sockets.
+        dns_at.dedup();
         let http_error = |error| StartError::Http(settings.http, error);
         let http = TcpListener::bind(settings.http).await.map_err(http_error)?;
         let http_at = http.local_addr().map_err(http_error)?;
