@@ -1,7 +1,7 @@
 //! Floor 2: what people and their tools see: `/metrics`, `/healthz`, `/readyz`, `/status`.
 //!
 //! Read only, meant for loopback. The facts come from the conductor, asked anew each time
-//! ([`StatusRequest`]), so a page can never be older than the request for it; and a control plane
+//! ([`Inquiry`]), so a page can never be older than the request for it; and a control plane
 //! that has stopped ticking shows as unhealthy.
 
 pub mod client;
@@ -24,29 +24,44 @@ use tokio::{
     time::timeout,
 };
 
-use status::Status;
+use status::{Pulse, Status};
 
 /// How long the conductor may take to say how things are.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Asks the conductor how things are.
-pub type StatusRequest = oneshot::Sender<Box<Status>>;
+/// A question to the conductor, with the way to answer it.
+#[derive(Debug)]
+pub enum Request {
+    /// How everything is.
+    Status(oneshot::Sender<Box<Status>>),
+    /// The short form, for those who ask every few seconds: its cost hardly grows with services.
+    Pulse(oneshot::Sender<Pulse>),
+}
 
-/// The way to ask.
+/// The way to ask the conductor.
 #[derive(Clone)]
-pub struct Inquiry(mpsc::Sender<StatusRequest>);
+pub struct Inquiry(mpsc::Sender<Request>);
 
 impl Inquiry {
     /// Asks whoever receives from the other end of `requests`.
-    pub fn new(requests: mpsc::Sender<StatusRequest>) -> Self {
+    pub fn new(requests: mpsc::Sender<Request>) -> Self {
         Self(requests)
     }
 
-    /// How things are; `None` when the control plane does not say so in time.
+    /// How everything is; `None` when the control plane does not say so in time.
     pub async fn status(&self) -> Option<Box<Status>> {
+        self.ask(Request::Status).await
+    }
+
+    /// How things are in short; likewise.
+    pub async fn pulse(&self) -> Option<Pulse> {
+        self.ask(Request::Pulse).await
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         let asked = async {
-            self.0.send(reply).await.ok()?;
+            self.0.send(request(reply)).await.ok()?;
             answer.await.ok()
         };
         timeout(PATIENCE, asked).await.ok().flatten()
@@ -92,7 +107,7 @@ async fn metrics_page(State(pages): State<Arc<Pages>>) -> Response {
 
 /// The process works: the control plane ticks.
 async fn health_page(State(pages): State<Arc<Pages>>) -> Response {
-    match pages.inquiry.status().await {
+    match pages.inquiry.pulse().await {
         Some(_) => "ok\n".into_response(),
         None => stalled(),
     }
@@ -100,8 +115,8 @@ async fn health_page(State(pages): State<Arc<Pages>>) -> Response {
 
 /// Every service of a release file can be answered.
 async fn ready_page(State(pages): State<Arc<Pages>>) -> Response {
-    match pages.inquiry.status().await {
-        Some(status) if status.ready => "ready\n".into_response(),
+    match pages.inquiry.pulse().await {
+        Some(pulse) if pulse.ready => "ready\n".into_response(),
         Some(_) => unavailable("no valid release file has been read yet\n"),
         None => stalled(),
     }

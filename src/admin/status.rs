@@ -21,6 +21,21 @@ pub struct Status {
     pub services: BTreeMap<String, ServiceStatus>,
 }
 
+/// How things are, in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// The number of the record table that is being answered from.
+    pub generation: u64,
+    /// Whether a valid release file has been read since the start.
+    pub ready: bool,
+    /// Whether what is on disk is what is being carried out.
+    pub file_accepted: bool,
+    /// How many services are answered.
+    pub services: usize,
+    /// A few services that are not `Steady`, and their phases.
+    pub busy: Vec<(String, &'static str)>,
+}
+
 /// What the release file on disk is.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct FileStatus {

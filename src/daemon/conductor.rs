@@ -15,10 +15,10 @@ use prometheus::Registry;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use super::{clock::Clock, metrics::Metrics, report, service::Service};
+use super::{clock::Clock, file::FileState, metrics::Metrics, report, service::Service};
 use crate::{
-    admin::{StatusRequest, status::Status},
-    config::{Rejected, watch::Verdict},
+    admin::Request,
+    config::watch::Verdict,
     cutover::Transition,
     dns::Store,
     model::{Desired, DnsName, ServiceName, Timestamp},
@@ -46,30 +46,13 @@ impl From<Tried> for Event {
     }
 }
 
-/// What is known of the release file.
-#[derive(Default)]
-pub(super) struct FileState {
-    pub(super) path: PathBuf,
-    /// When a good one was last read.
-    pub(super) loaded_at: Option<Timestamp>,
-    /// Why the one on disk is not being carried out.
-    pub(super) rejected: Option<Rejected>,
-}
-
-impl FileState {
-    /// Whether it has been looked at, with whatever result.
-    fn is_known(&self) -> bool {
-        self.loaded_at.is_some() || self.rejected.is_some()
-    }
-}
-
 pub(super) struct Conductor {
     clock: Clock,
     store: Store,
     assignments: mpsc::UnboundedSender<Assignment>,
     metrics: Metrics,
-    pub(super) file: FileState,
-    pub(super) services: BTreeMap<ServiceName, Service>,
+    file: FileState,
+    services: BTreeMap<ServiceName, Service>,
     deadlines: BTreeSet<(Timestamp, ServiceName)>,
     /// Services that something happened to since the last table.
     touched: BTreeSet<ServiceName>,
@@ -109,7 +92,7 @@ impl Conductor {
     pub(super) async fn run(
         mut self,
         mut events: mpsc::Receiver<Event>,
-        mut requests: mpsc::Receiver<StatusRequest>,
+        mut requests: mpsc::Receiver<Request>,
     ) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         loop {
@@ -120,8 +103,7 @@ impl Conductor {
                     _ => batch.drain(..).for_each(|event| self.take(event)),
                 },
                 Some(request) = requests.recv() => {
-                    // Whoever asked may have gone.
-                    let _ = request.send(Box::new(self.status()));
+                    self.answer(request);
                     continue;
                 }
                 () = deadline => {}
@@ -298,7 +280,14 @@ impl Conductor {
         }
     }
 
-    fn status(&self) -> Status {
-        report::status(&self.store.load(), &self.file, &self.services)
+    fn answer(&self, request: Request) {
+        let (table, file, services) = (self.store.load(), &self.file, &self.services);
+        // Whoever asked may have gone.
+        let _ = match request {
+            Request::Status(reply) => {
+                reply.send(Box::new(report::status(&table, file, services))).is_ok()
+            }
+            Request::Pulse(reply) => reply.send(report::pulse(&table, file, services)).is_ok(),
+        };
     }
 }

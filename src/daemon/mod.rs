@@ -7,6 +7,7 @@
 
 mod clock;
 mod conductor;
+mod file;
 mod metrics;
 mod report;
 mod service;
@@ -34,7 +35,7 @@ use conductor::{Conductor, Event};
 
 /// Events that may wait for the conductor; senders wait beyond.
 const EVENTS_MAX: usize = 1024;
-const STATUS_REQUESTS_MAX: usize = 16;
+const REQUESTS_MAX: usize = 16;
 /// How long the first look at the release file may take before answers begin without it.
 const FIRST_LOOK_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -87,7 +88,7 @@ impl Daemon {
         let counters = Arc::new(dns::Counters::register(&registry)?);
 
         let (events, events_in) = mpsc::channel(EVENTS_MAX);
-        let (requests, requests_in) = mpsc::channel(STATUS_REQUESTS_MAX);
+        let (requests, requests_in) = mpsc::channel(REQUESTS_MAX);
         let (assignments, assignments_in) = mpsc::unbounded_channel();
         let (looked, first_look) = oneshot::channel();
         let prober = Prober::register(&registry)?;

@@ -6,16 +6,20 @@ use std::{
     sync::Arc,
 };
 
-use super::{conductor::FileState, service::Service};
+use super::{file::FileState, service::Service};
 use crate::{
     admin::status::{
-        EndpointStatus, FileError, FileStatus, PoolStatus, ReleaseStatus, ServiceStatus, Status,
+        EndpointStatus, FileError, FileStatus, PoolStatus, Pulse, ReleaseStatus, ServiceStatus,
+        Status,
     },
     cutover::{Answering, Basis},
     health::ServiceHealth,
     model::{Endpoint, Pool, PoolName, ServiceName},
     table::Table,
 };
+
+/// Busy services that a pulse names.
+const BUSY_MAX: usize = 3;
 
 pub(super) fn status(
     table: &Table,
@@ -35,6 +39,22 @@ pub(super) fn status(
     }
 }
 
+pub(super) fn pulse(
+    table: &Table,
+    file: &FileState,
+    services: &BTreeMap<ServiceName, Service>,
+) -> Pulse {
+    let phases = services.iter().map(|(name, service)| (name, service.cutover.phase().name()));
+    let busy = phases.filter(|(_, phase)| *phase != "Steady").take(BUSY_MAX);
+    Pulse {
+        generation: table.generation(),
+        ready: file.loaded_at.is_some(),
+        file_accepted: file.is_accepted(),
+        services: services.len(),
+        busy: busy.map(|(name, phase)| (name.to_string(), phase)).collect(),
+    }
+}
+
 fn file_status(file: &FileState) -> FileStatus {
     let findings = file.rejected.iter().flat_map(|rejected| &rejected.findings);
     let errors = findings.map(|finding| FileError {
@@ -43,7 +63,7 @@ fn file_status(file: &FileState) -> FileStatus {
         message: finding.message.clone(),
     });
     FileStatus {
-        accepted: file.loaded_at.is_some() && file.rejected.is_none(),
+        accepted: file.is_accepted(),
         path: file.path.display().to_string(),
         loaded_at: file.loaded_at.map(|at| at.to_string()),
         errors: errors.collect(),

@@ -12,7 +12,7 @@ use sd_notify::NotifyState;
 use tracing::warn;
 
 use super::Daemon;
-use crate::{admin::status::Status, dns::client, model::DnsName};
+use crate::{admin::status::Pulse, dns::client, model::DnsName};
 
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 const ASK_PATIENCE: Duration = Duration::from_secs(1);
@@ -35,11 +35,11 @@ pub async fn keep_informed(daemon: &Daemon, apex: &DnsName) {
     let server = daemon.dns().first().copied().map(reachable);
     loop {
         ticks.tick().await;
-        let Some(status) = daemon.inquiry().status().await else {
+        let Some(pulse) = daemon.inquiry().pulse().await else {
             warn!("the control plane does not tick: the watchdog is not fed");
             continue;
         };
-        tell(&[NotifyState::Status(&line(&status))]);
+        tell(&[NotifyState::Status(&line(&pulse))]);
         let Some(server) = server else { continue };
         match client::ask(server, apex, RecordType::SOA, ASK_PATIENCE).await {
             Ok(_) => tell(&[NotifyState::Watchdog]),
@@ -49,15 +49,14 @@ pub async fn keep_informed(daemon: &Daemon, apex: &DnsName) {
 }
 
 /// `services: 3, generation 7; api: Baking; the release file on disk is refused`.
-fn line(status: &Status) -> String {
-    let mut line = format!("services: {}, generation {}", status.services.len(), status.generation);
-    let busy = status.services.iter().filter(|(_, service)| service.phase != "Steady");
-    for (name, service) in busy.take(3) {
-        line.push_str(&format!("; {name}: {}", service.phase));
+fn line(pulse: &Pulse) -> String {
+    let mut line = format!("services: {}, generation {}", pulse.services, pulse.generation);
+    for (name, phase) in &pulse.busy {
+        line.push_str(&format!("; {name}: {phase}"));
     }
-    if !status.ready {
+    if !pulse.ready {
         line.push_str("; waiting for a valid release file");
-    } else if !status.file.accepted {
+    } else if !pulse.file_accepted {
         line.push_str("; the release file on disk is refused");
     }
     line
