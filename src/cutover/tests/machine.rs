@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{
     super::{Basis, phase::Release},
-    Event, File, Sim, Transition, file, secs,
+    Event, Sim, Transition, Wanted, file, secs,
 };
 use crate::{
     health::Verdict,
@@ -116,7 +116,7 @@ impl Watcher {
         }
     }
 
-    fn save(&mut self, wanted: File) {
+    fn save(&mut self, wanted: Wanted) {
         self.event(Event::Desired(std::sync::Arc::new(wanted.0)));
         self.sim.retarget();
         self.event(Event::Observed);

@@ -63,10 +63,10 @@ fn probe() -> ProbeSetting {
 
 /// What the release file says of the one service.
 #[derive(Clone)]
-struct File(ServiceSpec);
+struct Wanted(ServiceSpec);
 
 /// Three pools, TTL 60 s, bake 300 s, deadline 600 s, everything must be up.
-fn file(live: &str) -> File {
+fn file(live: &str) -> Wanted {
     let spec = ServiceSpec {
         name: "api".parse().expect("a service name"),
         owner: "api.svc.example.test".parse().expect("a name"),
@@ -77,10 +77,10 @@ fn file(live: &str) -> File {
         fail_policy: FailPolicy::default(),
         release: ReleasePolicy::default(),
     };
-    File(spec).pool("v1", &[1, 2]).pool("v2", &[3, 4]).pool("v3", &[5, 6])
+    Wanted(spec).pool("v1", &[1, 2]).pool("v2", &[3, 4]).pool("v3", &[5, 6])
 }
 
-impl File {
+impl Wanted {
     fn pool(mut self, name: &str, hosts: &[u8]) -> Self {
         let endpoint = |&host| Endpoint::new(address(host), Weight::ONE).expect("one host");
         let name = pool_name(name);
@@ -137,7 +137,7 @@ struct Sim {
 
 impl Sim {
     /// The service is seen for the first time; hosts of the live pool are presumed to be up.
-    fn adopt(file: File) -> Self {
+    fn adopt(file: Wanted) -> Self {
         let spec = Arc::new(file.0);
         let mut health = ServiceHealth::default();
         health.retarget(at(0), &spec.probe, spec.live_pool().addresses(), Verdict::Presumed);
@@ -148,14 +148,14 @@ impl Sim {
     }
 
     /// The same, and every host has passed.
-    fn proven(file: File) -> Self {
+    fn proven(file: Wanted) -> Self {
         let mut sim = Self::adopt(file);
         sim.up(&[1, 2, 3, 4, 5, 6]);
         sim
     }
 
     /// A release from v1 to v2 that has just moved the answers, at second 0.
-    fn baking(file: File) -> Self {
+    fn baking(file: Wanted) -> Self {
         let mut first = file.clone();
         first.0.live = pool_name("v1");
         let mut sim = Self::proven(first);
@@ -166,7 +166,7 @@ impl Sim {
     }
 
     /// The file is saved.
-    fn save(&mut self, file: File) {
+    fn save(&mut self, file: Wanted) {
         self.handle(Event::Desired(Arc::new(file.0)));
         self.retarget();
         self.handle(Event::Observed);
