@@ -6,6 +6,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
+    task::JoinSet,
     time::{sleep, timeout},
 };
 
@@ -26,14 +27,17 @@ pub(super) async fn run(
     counters: Arc<Counters>,
     connections: Arc<Semaphore>,
 ) {
+    // Ends with this task, and its connections with it.
+    let mut conversations = JoinSet::new();
     loop {
+        while conversations.try_join_next().is_some() {}
         let Ok(permit) = connections.clone().acquire_owned().await else { return };
         let Ok((stream, client)) = listener.accept().await else {
             sleep(PAUSE).await;
             continue;
         };
         let (store, counters) = (store.clone(), counters.clone());
-        tokio::spawn(async move {
+        conversations.spawn(async move {
             // Whatever ends a connection is the client's business; the counters tell the rest.
             let _ = converse(stream, client, &store, &counters).await;
             drop(permit);
