@@ -105,7 +105,7 @@ fn service(number: usize, version: u8) -> (DnsName, ServiceRecords) {
     let endpoint = |last| Endpoint::new(Ipv4Addr::new(192, 0, version, last).into(), Weight::ONE);
     let endpoints = [1, 2, 3].map(|last| endpoint(last).expect("an address"));
     let owner = DnsName::within(&name, &zone().apex).expect("a name");
-    let records = ServiceRecords::new(&owner, TTL, &endpoints);
+    let records = ServiceRecords::new(&owner, TTL, &endpoints, &[]);
     (owner, records)
 }
 

@@ -3,7 +3,7 @@
 use super::Cutover;
 use crate::{
     health::{ServiceHealth, Verdict},
-    model::{Endpoint, FailPolicy, Pool, PoolName, Ttl},
+    model::{Endpoint, FailPolicy, Family, Pool, PoolName, Ttl},
 };
 
 /// The endpoints to answer with, all of one pool.
@@ -11,8 +11,10 @@ use crate::{
 pub struct Answering {
     /// The pool they belong to.
     pub pool: PoolName,
-    /// They themselves; empty only under [`Basis::Closed`].
+    /// They themselves.
     pub endpoints: Vec<Endpoint>,
+    /// Families that the pool has and that nothing can be said of; only under [`Basis::Closed`].
+    pub lost: Vec<Family>,
     /// The TTL of the answers.
     pub ttl: Ttl,
     /// Why these.
@@ -24,12 +26,12 @@ pub struct Answering {
 pub enum Basis {
     /// What is up of the serving pool.
     Live,
-    /// Nothing of it is up: what is up of the pool before.
+    /// Nothing of it (or of one of its families) is up: what is up of the pool before.
     Previous,
-    /// Nothing is up: all of the serving pool, as if it were, but for endpoints that have never
-    /// passed (unless there are no others).
+    /// Nor of that: all of the serving pool, or of the family, as if it were up, but for endpoints
+    /// that have never passed (unless there are no others).
     Open,
-    /// Nothing is up and the policy is to say so: SERVFAIL.
+    /// The policy is to say so: SERVFAIL, where nothing is up.
     Closed,
 }
 
@@ -50,28 +52,43 @@ impl Cutover {
     pub fn answering(&self, health: &ServiceHealth) -> Answering {
         let serving = self.phase.serving();
         let policy = self.spec.fail_policy;
-        let answer = |pool: &Pool, endpoints, basis| Answering {
+        let answer = |pool: &Pool, endpoints, lost, basis| Answering {
             pool: pool.name.clone(),
             endpoints,
+            lost,
             ttl: self.spec.ttl,
             basis,
         };
-        let eligible = eligible(serving, health);
-        if !eligible.is_empty() {
-            return answer(serving, eligible, Basis::Live);
+        if health.tally(serving).can_answer() {
+            return answer(serving, eligible(serving, health), Vec::new(), Basis::Live);
         }
         if policy == FailPolicy::Closed {
-            return answer(serving, Vec::new(), Basis::Closed);
+            let lost = lost(serving, health);
+            return answer(serving, eligible(serving, health), lost, Basis::Closed);
         }
-        let fallback = self.phase.fallback().filter(|_| policy == FailPolicy::Previous);
-        if let Some(pool) = fallback {
-            let endpoints = self::eligible(pool, health);
-            if !endpoints.is_empty() {
-                return answer(pool, endpoints, Basis::Previous);
-            }
+        let mut fallbacks = self.phase.fallbacks().into_iter();
+        if let Some(pool) = fallbacks.find(|pool| stands_in(pool, serving, policy, health)) {
+            return answer(pool, eligible(pool, health), Vec::new(), Basis::Previous);
         }
-        answer(serving, open(serving, health), Basis::Open)
+        answer(serving, open(serving, health), Vec::new(), Basis::Open)
     }
+}
+
+/// Whether `pool` answers in place of `serving`.
+pub(super) fn stands_in(
+    pool: &Pool,
+    serving: &Pool,
+    policy: FailPolicy,
+    health: &ServiceHealth,
+) -> bool {
+    let tally = health.tally(serving);
+    policy == FailPolicy::Previous && !tally.can_answer() && health.tally(pool).covers(&tally)
+}
+
+fn lost(pool: &Pool, health: &ServiceHealth) -> Vec<Family> {
+    let tally = health.tally(pool);
+    let is_lost = |family: &Family| tally.of(*family).total > 0 && tally.of(*family).eligible == 0;
+    Family::ALL.into_iter().filter(is_lost).collect()
 }
 
 fn eligible(pool: &Pool, health: &ServiceHealth) -> Vec<Endpoint> {
@@ -80,8 +97,19 @@ fn eligible(pool: &Pool, health: &ServiceHealth) -> Vec<Endpoint> {
     endpoints
 }
 
+/// Family by family the best there is: what may be answered, else what has passed once, else all.
 fn open(pool: &Pool, health: &ServiceHealth) -> Vec<Endpoint> {
-    let mut endpoints = pool.endpoints.clone();
-    endpoints.retain(|endpoint| health.verdict(endpoint.address()) != Verdict::Unproven);
-    if endpoints.is_empty() { pool.endpoints.clone() } else { endpoints }
+    let rank = |endpoint: &Endpoint| match health.verdict(endpoint.address()) {
+        Verdict::Unproven => 0,
+        Verdict::Down => 1,
+        Verdict::Up | Verdict::Presumed | Verdict::Unprobed => 2,
+    };
+    let best_of = |family| {
+        let of_family = pool.endpoints.iter().filter(|e| Family::of(e.address()) == family);
+        of_family.map(rank).max().unwrap_or(0)
+    };
+    let best = Family::ALL.map(|family| (family, best_of(family)));
+    let is_best =
+        |endpoint: &&Endpoint| best.contains(&(Family::of(endpoint.address()), rank(endpoint)));
+    pool.endpoints.iter().filter(is_best).copied().collect()
 }

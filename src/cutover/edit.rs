@@ -49,9 +49,11 @@ fn stay_where_we_are(phase: Phase, cx: &Context<'_>) -> Step {
             let why = format!("the file asks for {} again", failed.serving.name);
             Step::Go(Phase::steady(failed.serving, previous), why)
         }
-        rest @ (Phase::Steady(_) | Phase::Shifting(_) | Phase::Baking(_) | Phase::Draining(_)) => {
-            Step::Stay(rest)
+        Phase::Baking(mut baking) => {
+            baking.bake = cx.spec.release.bake;
+            Step::Stay(Phase::Baking(baking))
         }
+        rest @ (Phase::Steady(_) | Phase::Shifting(_) | Phase::Draining(_)) => Step::Stay(rest),
     }
 }
 
@@ -68,7 +70,7 @@ fn withdraw(release: Release, cx: &Context<'_>) -> Step {
 /// Whether the file asks for the last good pool while another one answers, and that pool can take
 /// the clients back. If it cannot, it has to pass its probes like any other.
 fn can_go_back(release: &Release, cx: &Context<'_>) -> bool {
-    cx.spec.live == release.safe.name && cx.health.tally(&release.safe).eligible > 0
+    cx.spec.live == release.safe.name && cx.health.tally(&release.safe).can_answer()
 }
 
 fn go_back(release: Release, cx: &Context<'_>) -> Step {

@@ -83,12 +83,13 @@ impl Phase {
 
 /// Whether clients lose nothing when a pool becomes what the file says: as many endpoints may
 /// answer as before, or enough of the new ones are proven. What a person only takes out goes at
-/// once, as long as something is left.
+/// once, as long as something is left; a pool that never had a proven endpoint holds nothing back.
 fn may_replace(held: &Pool, wanted: &Pool, spec: &ServiceSpec, health: &ServiceHealth) -> bool {
     let (before, after) = (health.tally(held), health.tally(wanted));
     let known: BTreeSet<IpAddr> = held.addresses().collect();
     let only_less = wanted.addresses().all(|address| known.contains(&address));
-    after.eligible >= before.eligible
-        || spec.release.min_up.reached_by(after.proven, after.total)
-        || (only_less && after.eligible > 0)
+    let as_many = only_less || after.all.eligible >= before.all.eligible;
+    (as_many && after.can_answer())
+        || after.is_ready(spec.release.min_up)
+        || before.all.eligible + before.all.down == 0
 }

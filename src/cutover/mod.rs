@@ -84,11 +84,9 @@ impl Cutover {
         let mut told = Vec::new();
         match event {
             Event::Desired(spec) => {
-                let was_probed = self.spec.probe.spec().is_some();
                 self.desire(now, spec, health, &mut told);
-                // The verdicts are still of the time when everything counted as up: none of them
-                // opens the gate that has just been put there.
-                if !was_probed && self.spec.probe.spec().is_some() {
+                // The verdicts are still another probe's: they do not open this one's gate.
+                if !health.is_judged_by(&self.spec.probe) {
                     return told;
                 }
             }

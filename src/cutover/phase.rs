@@ -4,13 +4,14 @@
 //! Edges that time and verdicts take are here; those that an edit of the file takes are in
 //! `edit`. What a phase shows is in `view`, what it holds on to in `held`.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use humantime::format_duration;
 
+use super::answering::stands_in;
 use crate::{
-    health::{ServiceHealth, Tally},
-    model::{FailPolicy, Pool, ServiceSpec, Timestamp},
+    health::{Count, ServiceHealth},
+    model::{Pool, ServiceSpec, Timestamp},
 };
 
 /// What an edge may look at.
@@ -76,7 +77,9 @@ pub struct Shifting {
 #[derive(Clone, Debug)]
 pub struct Baking {
     pub(super) release: Release,
-    pub(super) until: Timestamp,
+    pub(super) since: Timestamp,
+    /// How long in all; follows the file.
+    pub(super) bake: Duration,
     /// When the caches have dropped the old pool.
     pub(super) clear_at: Timestamp,
     /// Why it should be rolled back but cannot be.
@@ -133,7 +136,7 @@ impl Probing {
         let Release { from, safe, .. } = &self.release;
         if from.name != safe.name
             && let Some(trouble) = trouble(from, cx)
-            && cx.health.tally(safe).eligible > 0
+            && can_take_over(safe, from, cx)
         {
             // It replaces a release that was still baking, and that one turns out bad.
             let (to, safe) = (self.release.to.name.clone(), safe.clone());
@@ -144,12 +147,16 @@ impl Probing {
         }
         let policy = &cx.spec.release;
         let tally = cx.health.tally(&self.release.to);
-        let count = format!(
-            "{} of {} endpoints of {} are up ({} needed)",
-            tally.proven, tally.total, self.release.to.name, policy.min_up
+        let Count { proven, total, .. } = tally.all;
+        let mut count = format!(
+            "{proven} of {total} endpoints of {} are up ({} needed)",
+            self.release.to.name, policy.min_up
         );
-        if policy.min_up.reached_by(tally.proven, tally.total) {
+        if tally.is_ready(policy.min_up) {
             return Step::Go(Phase::Shifting(Shifting { release: self.release }), count);
+        }
+        if let Some(family) = tally.first_without(|count| count.proven) {
+            count.push_str(&format!(", none of them with {}", family.name()));
         }
         if cx.now < self.deadline {
             return Step::Stay(Phase::Probing(self));
@@ -172,8 +179,8 @@ impl Shifting {
 
 impl Baking {
     pub(super) fn begin(release: Release, cx: &Context<'_>) -> Self {
-        let until = cx.now + cx.spec.release.bake;
-        Self { release, until, clear_at: cx.caches_clear_at(), held: None }
+        let (since, bake) = (cx.now, cx.spec.release.bake);
+        Self { release, since, bake, clear_at: cx.caches_clear_at(), held: None }
     }
 
     fn advance(mut self, cx: &Context<'_>) -> Step {
@@ -181,12 +188,16 @@ impl Baking {
             return self.advance_healthy(cx);
         };
         let safe = &self.release.safe;
-        if cx.health.tally(safe).eligible > 0 {
+        if can_take_over(safe, &self.release.to, cx) {
             let why = format!("{trouble}: rolled back to {}", safe.name);
             let back = RollingBack::begin(self.release, Some(trouble), cx);
             return Step::Go(Phase::RollingBack(back), why);
         }
-        let held = format!("{trouble}, and no endpoint of {} is up: not rolled back", safe.name);
+        let Count { eligible, total, .. } = cx.health.tally(safe).all;
+        let held = format!(
+            "{trouble}, but only {eligible} of {total} endpoints of {} are up: not rolled back",
+            safe.name
+        );
         if self.held.as_ref() == Some(&held) {
             return Step::Stay(Phase::Baking(self));
         }
@@ -195,12 +206,8 @@ impl Baking {
     }
 
     fn advance_healthy(mut self, cx: &Context<'_>) -> Step {
-        if cx.now >= self.until {
-            let why = format!(
-                "{} baked for {}",
-                self.release.to.name,
-                format_duration(cx.spec.release.bake)
-            );
+        if cx.now >= self.since + self.bake {
+            let why = format!("{} baked for {}", self.release.to.name, format_duration(self.bake));
             let draining =
                 Draining { release: self.release, until: self.clear_at, stands_in: false };
             return Step::Go(Phase::Draining(draining), why);
@@ -215,15 +222,26 @@ impl Baking {
     }
 }
 
-/// Why a pool that has not finished its bake should not go on answering, if it should not. An
-/// endpoint that has not been judged yet is not held against it.
+/// Why a pool that has not finished its bake should not go on answering, if it should not.
 fn trouble(pool: &Pool, cx: &Context<'_>) -> Option<String> {
     let tally = cx.health.tally(pool);
     let min_up = cx.spec.release.min_up;
-    (!min_up.reached_by(tally.total - tally.down, tally.total)).then(|| {
-        let Tally { down, total, .. } = tally;
-        format!("{down} of {total} endpoints of {} are down ({min_up} must be up)", pool.name)
+    let Count { down, total, .. } = tally.all;
+    let lost = tally.first_without(|count| count.total - count.down);
+    tally.is_failing(min_up).then(|| match lost {
+        Some(family) if down < total => {
+            format!("all {} endpoints of {} are down", family.name(), pool.name)
+        }
+        _ => format!("{down} of {total} endpoints of {} are down ({min_up} must be up)", pool.name),
     })
+}
+
+/// Whether a rollback by itself would help: `safe` can answer, and has as much to answer with as
+/// the pool that is left, or as much as its release asked for.
+fn can_take_over(safe: &Pool, left: &Pool, cx: &Context<'_>) -> bool {
+    let (after, before) = (cx.health.tally(safe), cx.health.tally(left));
+    let enough = !after.is_failing(cx.spec.release.min_up);
+    after.can_answer() && (enough || after.all.eligible >= before.all.eligible)
 }
 
 impl Draining {
@@ -243,10 +261,8 @@ impl Draining {
     }
 
     fn old_stands_in(&self, cx: &Context<'_>) -> bool {
-        let eligible = |pool| cx.health.tally(pool).eligible;
-        cx.spec.fail_policy == FailPolicy::Previous
-            && eligible(&self.release.to) == 0
-            && eligible(&self.release.safe) > 0
+        let Release { safe, to, .. } = &self.release;
+        stands_in(safe, to, cx.spec.fail_policy, cx.health)
     }
 }
 
@@ -278,7 +294,7 @@ impl Failed {
         let safe = &self.release.safe;
         if self.serving.name != safe.name
             && let Some(trouble) = trouble(&self.serving, cx)
-            && cx.health.tally(safe).eligible > 0
+            && can_take_over(safe, &self.serving, cx)
         {
             let why = format!("{trouble}: rolled back to {}", safe.name);
             let release = Release { to: self.serving, ..self.release };

@@ -36,7 +36,17 @@ impl Phase {
         }
     }
 
-    /// The pool that answers when nothing of [`Phase::serving`] is up.
+    /// The pools that may answer when nothing of [`Phase::serving`] is up, the best first.
+    pub fn fallbacks(&self) -> Vec<&Arc<Pool>> {
+        let failed_one = match self {
+            // What failed may have been mended since.
+            Self::Failed(failed) => Some(&failed.release.to),
+            _ => None,
+        };
+        self.fallback().into_iter().chain(failed_one).collect()
+    }
+
+    /// The pool that was good before [`Phase::serving`].
     pub fn fallback(&self) -> Option<&Arc<Pool>> {
         let fallback = match self {
             Self::Steady(steady) => steady.previous.as_ref(),
@@ -71,7 +81,7 @@ impl Phase {
         match self {
             Self::Probing(probing) => Some(probing.deadline),
             // Held past its bake, it waits for a verdict and not for the clock.
-            Self::Baking(baking) => baking.held.is_none().then_some(baking.until),
+            Self::Baking(baking) => baking.held.is_none().then_some(baking.since + baking.bake),
             Self::Draining(draining) => Some(draining.until),
             Self::RollingBack(back) => Some(back.until),
             Self::Steady(_) | Self::Shifting(_) | Self::Failed(_) => None,

@@ -19,7 +19,7 @@ use super::{clock::Clock, file::FileState, metrics::Metrics, report, service::Se
 use crate::{
     admin::Request,
     config::watch::Verdict,
-    cutover::Transition,
+    cutover::{Answering, Transition},
     dns::Store,
     model::{Desired, DnsName, ServiceName, Timestamp},
     probe::{Assignment, Tried},
@@ -256,7 +256,8 @@ impl Conductor {
                 continue;
             }
             let owner = &service.cutover.spec().owner;
-            let records = ServiceRecords::new(owner, answering.ttl, &answering.endpoints);
+            let Answering { ttl, endpoints, lost, .. } = &answering;
+            let records = ServiceRecords::new(owner, *ttl, endpoints, lost);
             change.set.push((owner.clone(), records));
             service.published = Some(answering);
         }

@@ -97,7 +97,7 @@ fn service_status(service: &Service) -> ServiceStatus {
 fn health(service: &Service, answering: &Answering) -> &'static str {
     let tally = service.health.tally(service.cutover.phase().serving());
     match answering.basis {
-        Basis::Live if tally.eligible == tally.total => "healthy",
+        Basis::Live if tally.all.eligible == tally.all.total => "healthy",
         Basis::Live => "degraded",
         fallen => fallen.name(),
     }

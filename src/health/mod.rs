@@ -3,13 +3,15 @@
 //! Pure: what a try was and when it ended are arguments. Which endpoints are probed, and how, is
 //! decided elsewhere.
 
+mod tally;
 mod tracker;
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
+pub use tally::{Count, Tally};
 pub use tracker::{Outcome, Tracker, Verdict};
 
-use crate::model::{Pool, ProbeSetting, Timestamp};
+use crate::model::{Family, Pool, ProbeSetting, ProbeSpec, Timestamp};
 
 /// The verdicts on all endpoints of one service, by address.
 ///
@@ -17,20 +19,15 @@ use crate::model::{Pool, ProbeSetting, Timestamp};
 #[derive(Clone, Debug, Default)]
 pub struct ServiceHealth {
     /// `None` when the service has no probe: then everything counts as up.
-    thresholds: Option<Thresholds>,
+    probe: Option<Arc<ProbeSpec>>,
     trackers: BTreeMap<IpAddr, Tracker>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Thresholds {
-    rise: u32,
-    fall: u32,
 }
 
 impl ServiceHealth {
     /// Follows a changed file: new addresses begin as `first`, gone ones are forgotten, the
-    /// others keep their verdict and their count. Where there was no probe until now, everything
-    /// has counted as up, so each known address is presumed to be up until it is judged.
+    /// others keep their verdict and their count. Where the probe is another one than before,
+    /// nothing is proven any more: what could be answered is presumed to be up until the new
+    /// probe has judged it, everything else begins anew.
     pub fn retarget(
         &mut self,
         now: Timestamp,
@@ -38,37 +35,50 @@ impl ServiceHealth {
         addresses: impl IntoIterator<Item = IpAddr>,
         first: Verdict,
     ) {
-        let begins = self.thresholds.is_none() && probe.spec().is_some();
+        let judged_otherwise = !self.is_judged_by(probe);
+        let eligible = |tracker: &Tracker| match self.probe {
+            Some(_) => tracker.verdict().is_eligible(),
+            None => true,
+        };
+        let mut after = BTreeMap::new();
+        for address in addresses {
+            let tracker = match self.trackers.get(&address) {
+                None => Tracker::new(now, first),
+                Some(known) if !judged_otherwise => known.clone(),
+                Some(known) if eligible(known) => Tracker::new(now, Verdict::Presumed),
+                Some(_) => Tracker::new(now, Verdict::Unproven),
+            };
+            after.insert(address, tracker);
+        }
+        self.trackers = after;
         match probe {
-            ProbeSetting::On(spec) => {
-                self.thresholds = Some(Thresholds { rise: spec.rise, fall: spec.fall });
-            }
-            ProbeSetting::Off => self.thresholds = None,
+            ProbeSetting::On(spec) => self.probe = Some(spec.clone()),
+            ProbeSetting::Off => self.probe = None,
             ProbeSetting::Unset => {}
         }
-        let mut before = std::mem::take(&mut self.trackers);
-        for address in addresses {
-            let tracker = match before.remove(&address) {
-                Some(_) if begins => Tracker::new(now, Verdict::Presumed),
-                Some(tracker) => tracker,
-                None => Tracker::new(now, first),
-            };
-            self.trackers.entry(address).or_insert(tracker);
+    }
+
+    /// Whether the verdicts are those of this probe, whatever its pace.
+    pub fn is_judged_by(&self, probe: &ProbeSetting) -> bool {
+        match (probe, &self.probe) {
+            (ProbeSetting::On(wanted), Some(known)) => wanted.kind == known.kind,
+            (ProbeSetting::On(_), None) => false,
+            (ProbeSetting::Off | ProbeSetting::Unset, _) => true,
         }
     }
 
     /// Counts one try that ended at `now`; true when it changed the verdict. A try of an address
     /// that is no longer in the file changes nothing.
     pub fn observe(&mut self, now: Timestamp, address: IpAddr, outcome: Outcome) -> bool {
-        match (self.thresholds, self.trackers.get_mut(&address)) {
-            (Some(t), Some(tracker)) => tracker.observe(now, outcome, t.rise, t.fall),
+        match (&self.probe, self.trackers.get_mut(&address)) {
+            (Some(probe), Some(tracker)) => tracker.observe(now, outcome, probe.rise, probe.fall),
             _ => false,
         }
     }
 
     /// The verdict on one address.
     pub fn verdict(&self, address: IpAddr) -> Verdict {
-        match (self.thresholds, self.trackers.get(&address)) {
+        match (&self.probe, self.trackers.get(&address)) {
             (None, _) => Verdict::Unprobed,
             (Some(_), Some(tracker)) => tracker.verdict(),
             (Some(_), None) => Verdict::Unproven,
@@ -77,30 +87,15 @@ impl ServiceHealth {
 
     /// What is known of one address, if it is being probed.
     pub fn tracker(&self, address: IpAddr) -> Option<&Tracker> {
-        self.thresholds.and(self.trackers.get(&address))
+        self.probe.as_ref().and(self.trackers.get(&address))
     }
 
     /// Counts the endpoints of `pool` by what may be done with them.
     pub fn tally(&self, pool: &Pool) -> Tally {
-        let mut tally = Tally { total: pool.endpoints.len(), ..Tally::default() };
-        for verdict in pool.addresses().map(|address| self.verdict(address)) {
-            tally.proven += usize::from(verdict.is_proven());
-            tally.eligible += usize::from(verdict.is_eligible());
-            tally.down += usize::from(verdict == Verdict::Down);
+        let mut tally = Tally::default();
+        for address in pool.addresses() {
+            tally.add(Family::of(address), self.verdict(address));
         }
         tally
     }
-}
-
-/// How many endpoints of a pool are what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// All of them.
-    pub total: usize,
-    /// Those that have passed their probes (or need none).
-    pub proven: usize,
-    /// Those that may be answered.
-    pub eligible: usize,
-    /// Those that have failed their probes.
-    pub down: usize,
 }

@@ -11,7 +11,7 @@ mod time;
 mod units;
 mod zone;
 
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::{Endpoint, EndpointError, Family};
 pub use name::{DnsName, NameError, PoolName, ServiceName};
 pub use probe::{HttpProbe, ProbeKind, ProbeSetting, ProbeSpec, TcpProbe};
 pub use service::{Desired, FailPolicy, Pool, ReleasePolicy, ServiceSpec};

@@ -71,7 +71,7 @@ pub enum Answer<'t> {
     ServFail,
 }
 
-/// Changes that become visible in one store.
+/// Changes that become visible in one store; removals are made first.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
     /// Owners of services and what they answer from now on.
@@ -115,11 +115,11 @@ impl Table {
         for soa in [&mut next.soa, &mut next.negative_soa] {
             set_serial(soa, next.serial);
         }
-        for (owner, records) in change.set {
-            next.names.set_service(&owner, &next.apex, records);
-        }
         for owner in change.removed {
             next.names.remove_service(&owner, &next.apex);
+        }
+        for (owner, records) in change.set {
+            next.names.set_service(&owner, &next.apex, records);
         }
         next
     }

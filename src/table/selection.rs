@@ -35,10 +35,6 @@ impl<T: Copy, const NEAR: usize> Weighted<T, NEAR> {
         Self { items, unequal: (!equal).then(|| Box::new(Unequal::new(&weights))) }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
     /// The items for the client at `u()`, a number uniform over clients: a fraction of 2^64.
     pub(super) fn choose(&self, u: impl FnOnce() -> u64) -> impl Iterator<Item = T> {
         let unequal = self.unequal.as_deref().map(|unequal| (unequal, u()));

@@ -9,7 +9,7 @@ use hickory_proto::rr::{RData, RecordType};
 use siphasher::sip::SipHasher13;
 
 use super::{Rrset, selection::Weighted};
-use crate::model::{DnsName, Endpoint, Ttl};
+use crate::model::{DnsName, Endpoint, Family, Ttl};
 
 /// The answers of one service, ready to be given.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub struct ServiceRecords {
     ttl: Ttl,
     /// Keeps the picks of one service unrelated to those of another.
     salt: u64,
+    lost_v4: bool,
+    lost_v6: bool,
     v4: Weighted<Ipv4Addr, 4>,
     v6: Weighted<Ipv6Addr, 1>,
 }
@@ -29,8 +31,9 @@ pub(super) enum Choice {
 }
 
 impl ServiceRecords {
-    /// The answers of the service at `owner` with these endpoints. Without any, each is SERVFAIL.
-    pub fn new(owner: &DnsName, ttl: Ttl, endpoints: &[Endpoint]) -> Self {
+    /// The answers of the service at `owner` with these endpoints. What is asked of a family that
+    /// is `lost` is answered with SERVFAIL; one that is merely absent has no data.
+    pub fn new(owner: &DnsName, ttl: Ttl, endpoints: &[Endpoint], lost: &[Family]) -> Self {
         let v4 = endpoints.iter().filter_map(|endpoint| match endpoint.address() {
             IpAddr::V4(address) => Some((address, endpoint.weight().get())),
             IpAddr::V6(_) => None,
@@ -41,15 +44,21 @@ impl ServiceRecords {
         });
         let mut salt = SipHasher13::new_with_keys(0, 0);
         salt.write(owner.wire());
-        Self { ttl, salt: salt.finish(), v4: Weighted::new(v4), v6: Weighted::new(v6) }
+        Self {
+            ttl,
+            salt: salt.finish(),
+            lost_v4: lost.contains(&Family::V4),
+            lost_v6: lost.contains(&Family::V6),
+            v4: Weighted::new(v4),
+            v6: Weighted::new(v6),
+        }
     }
 
     pub(super) fn choose(&self, kind: RecordType, client: IpAddr) -> Choice {
-        if self.v4.is_empty() && self.v6.is_empty() {
-            return Choice::Unavailable;
-        }
         let u = || client_fraction(self.salt, client);
         let data: Vec<RData> = match kind {
+            RecordType::A if self.lost_v4 => return Choice::Unavailable,
+            RecordType::AAAA if self.lost_v6 => return Choice::Unavailable,
             RecordType::A => self.v4.choose(u).map(|address| RData::A(address.into())).collect(),
             RecordType::AAAA => {
                 self.v6.choose(u).map(|address| RData::AAAA(address.into())).collect()

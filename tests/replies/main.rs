@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 
 use cutover::{
     dns::{DropCause, Reply, Transport, reply},
-    model::{DnsName, Endpoint, StaticRecord, Ttl, Weight, ZoneSpec},
+    model::{DnsName, Endpoint, Family, StaticRecord, Ttl, Weight, ZoneSpec},
     table::{Change, ServiceRecords, Table},
 };
 use domain::{
@@ -38,7 +38,8 @@ fn hosts(service: &str, count: u8) -> (DnsName, ServiceRecords) {
     let endpoint = |host| Endpoint::new([192, 0, 2, host].into(), Weight::ONE).expect("one host");
     let endpoints: Vec<_> = (1..=count).map(endpoint).collect();
     let owner = name(service);
-    let records = ServiceRecords::new(&owner, Ttl::from_secs_const(60), &endpoints);
+    let lost: &[Family] = if count == 0 { &Family::ALL } else { &[] };
+    let records = ServiceRecords::new(&owner, Ttl::from_secs_const(60), &endpoints, lost);
     (owner, records)
 }
 

@@ -149,3 +149,30 @@ fn a_rollback_ends_with_the_ttl_that_the_new_pool_was_answered_with() {
     assert_eq!(sim.phase(), "RollingBack");
     assert_eq!(sim.cutover.next_deadline(), Some(at(1_010)));
 }
+
+#[test]
+fn a_rollback_that_would_leave_less_is_held() {
+    let pools = |live| file(live).pool("v1", &[1, 2, 7]).pool("v2", &[3, 4, 8]);
+    let mut sim = Sim::adopt(pools("v1"));
+    sim.up(&[1, 2, 7, 3, 4, 8]);
+    sim.save(pools("v2"));
+    sim.down(&[1, 2]);
+    sim.down(&[3]);
+    assert_eq!(sim.phase(), "Baking");
+    sim.assert_answers("v2", &[4, 8], Basis::Live);
+    let held = sim.cutover.phase().trouble().expect("it is held");
+    assert!(held.contains("only 1 of 3 endpoints of v1 are up: not rolled back"), "{held}");
+    sim.up(&[1]);
+    assert_eq!(sim.phase(), "RollingBack");
+    sim.assert_answers("v1", &[1, 7], Basis::Live);
+}
+
+#[test]
+fn a_bake_follows_the_file() {
+    let mut sim = Sim::baking(file("v2"));
+    sim.run_to(10);
+    sim.save(file("v2").bake(20));
+    assert_eq!(sim.cutover.next_deadline(), Some(at(20)));
+    sim.run_to(60);
+    assert_eq!(sim.phase(), "Steady");
+}

@@ -54,11 +54,24 @@ fn open_leaves_out_hosts_that_have_never_passed() {
 }
 
 #[test]
-fn open_answers_unproven_hosts_rather_than_nothing() {
+fn open_keeps_to_hosts_that_have_passed_once_until_new_ones_have() {
     let mut sim = Sim::adopt(file("v1").policy(Open));
     sim.down(&[1, 2]);
     sim.save(file("v1").policy(Open).pool("v1", &[7, 8]));
-    sim.assert_answers("v1", &[7, 8], Basis::Open);
+    sim.assert_answers("v1", &[1, 2], Basis::Open);
+    sim.up(&[7]);
+    sim.assert_answers("v1", &[7], Basis::Live);
+}
+
+#[test]
+fn a_pool_that_failed_and_was_mended_stands_in_when_all_else_is_down() {
+    let mut sim = Sim::baking(file("v2"));
+    sim.down(&[3]);
+    sim.run_to(60);
+    assert_eq!(sim.phase(), "Failed");
+    sim.up(&[3]);
+    sim.down(&[1, 2]);
+    sim.assert_answers("v2", &[3, 4], Basis::Previous);
 }
 
 #[test]

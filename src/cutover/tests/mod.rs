@@ -1,11 +1,12 @@
 //! Whole releases on a simulated clock: the harness. What happens is in the files below, by phase.
 //!
-//! Hosts are numbers: host 3 is 192.0.2.3. Pool `v1` is hosts 1 and 2, `v2` 3 and 4, `v3` 5 and 6.
+//! Hosts are numbers: host 3 is 192.0.2.3, host 103 is 2001:db8::103. Pool `v1` is hosts 1 and 2, `v2` 3 and 4, `v3` 5 and 6.
 
 mod bake;
 mod edits;
 mod failed;
 mod fallback;
+mod families;
 mod machine;
 mod pools;
 mod probes;
@@ -13,7 +14,7 @@ mod release;
 mod supersede;
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
     time::Duration,
 };
@@ -43,7 +44,10 @@ fn at(second: u64) -> Timestamp {
 }
 
 fn address(host: u8) -> IpAddr {
-    Ipv4Addr::new(192, 0, 2, host).into()
+    match host {
+        0..100 => Ipv4Addr::new(192, 0, 2, host).into(),
+        100.. => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, host.into()).into(),
+    }
 }
 
 fn pool_name(text: &str) -> PoolName {
@@ -51,8 +55,12 @@ fn pool_name(text: &str) -> PoolName {
 }
 
 fn probe() -> ProbeSetting {
+    probe_of(80)
+}
+
+fn probe_of(port: u16) -> ProbeSetting {
     ProbeSetting::On(Arc::new(ProbeSpec {
-        kind: ProbeKind::Tcp(TcpProbe { port: 80 }),
+        kind: ProbeKind::Tcp(TcpProbe { port }),
         interval: ProbeSpec::INTERVAL,
         timeout: ProbeSpec::TIMEOUT,
         rise: RISE,
@@ -223,7 +231,7 @@ impl Sim {
         let answering = self.cutover.answering(&self.health);
         let host = |endpoint: &Endpoint| match endpoint.address() {
             IpAddr::V4(address) => address.octets()[3],
-            IpAddr::V6(_) => panic!("the harness has no IPv6 host"),
+            IpAddr::V6(address) => address.octets()[15],
         };
         let hosts = answering.endpoints.iter().map(host).collect();
         (answering.pool.to_string(), hosts, answering.basis)

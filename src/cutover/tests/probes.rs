@@ -1,6 +1,6 @@
 //! What the file says, and does not say, about the probe itself.
 
-use super::{super::Basis, Sim, file, probe};
+use super::{super::Basis, Sim, file, probe, probe_of};
 use crate::model::ProbeSetting::{Off, Unset};
 
 #[test]
@@ -89,4 +89,24 @@ fn a_probe_turned_on_by_the_edit_that_releases_is_its_gate() {
     sim.assert_live("v1");
     sim.up(&[3, 4]);
     sim.assert_live("v2");
+}
+
+#[test]
+fn another_probe_is_the_gate_of_the_edit_that_brings_it() {
+    let mut sim = Sim::proven(file("v1"));
+    sim.save(file("v2").probe(probe_of(81)));
+    assert_eq!(sim.edges(), [("Steady", "Probing")]);
+    sim.assert_live("v1");
+    sim.up(&[3, 4]);
+    sim.assert_live("v2");
+}
+
+#[test]
+fn another_probe_leaves_the_answers_until_it_has_judged() {
+    let mut sim = Sim::proven(file("v1"));
+    sim.down(&[1]);
+    sim.save(file("v1").probe(probe_of(81)));
+    sim.assert_answers("v1", &[2], Basis::Live);
+    sim.up(&[1]);
+    sim.assert_live("v1");
 }

@@ -13,7 +13,7 @@ use hickory_proto::rr::{
 };
 
 use super::{Answer, Change, Rrset, ServiceRecords, Table, to_hickory};
-use crate::model::{DnsName, Endpoint, StaticRecord, Ttl, Weight, ZoneSpec};
+use crate::model::{DnsName, Endpoint, Family, StaticRecord, Ttl, Weight, ZoneSpec};
 
 const NOON: u64 = 1_700_000_000;
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7));
@@ -66,7 +66,9 @@ fn endpoint(address: &str, weight: u64) -> Endpoint {
 
 fn records(name: &str, addresses: &[&str]) -> ServiceRecords {
     let endpoints: Vec<_> = addresses.iter().map(|address| endpoint(address, 1)).collect();
-    ServiceRecords::new(&owner(name), Ttl::from_secs_const(60), &endpoints)
+    // A service without any endpoint has lost what it had.
+    let lost: &[Family] = if endpoints.is_empty() { &Family::ALL } else { &[] };
+    ServiceRecords::new(&owner(name), Ttl::from_secs_const(60), &endpoints, lost)
 }
 
 /// One service set.

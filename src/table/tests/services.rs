@@ -12,7 +12,7 @@ use crate::model::Ttl;
 
 fn weighted(name: &str, weights: &[(&str, u64)]) -> Table {
     let endpoints: Vec<_> = weights.iter().map(|&(host, weight)| endpoint(host, weight)).collect();
-    let records = ServiceRecords::new(&owner(name), Ttl::from_secs_const(60), &endpoints);
+    let records = ServiceRecords::new(&owner(name), Ttl::from_secs_const(60), &endpoints, &[]);
     let set = vec![(owner(name), records)];
     empty().with(Change { set, removed: Vec::new() }, NOON)
 }
@@ -59,7 +59,7 @@ fn a_client_is_given_the_same_each_time_and_by_every_name_server() {
     let mut again = one_to_three().with(set, NOON + 9);
     again = again.with(super::set("other", &["192.0.2.9"]), NOON + 10);
     let endpoints = [endpoint("192.0.2.1", 1), endpoint("192.0.2.2", 3)];
-    let records = ServiceRecords::new(&owner("api"), Ttl::from_secs_const(5), &endpoints);
+    let records = ServiceRecords::new(&owner("api"), Ttl::from_secs_const(5), &endpoints, &[]);
     let set = vec![(owner("api"), records)];
     let twin = twin.with(Change { set, removed: vec![] }, 6);
     for number in 0..200 {

@@ -1,0 +1,87 @@
+//! How the endpoints of one pool stand, all together and by address family.
+//!
+//! The families count apart because clients ask for them apart: a pool whose IPv4 hosts are all
+//! down has nothing to say to a client that asks for A records, however many others are up.
+
+use super::Verdict;
+use crate::model::{Family, Percent};
+
+/// How many endpoints are what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// All of them.
+    pub total: usize,
+    /// Those that have passed their probes (or need none).
+    pub proven: usize,
+    /// Those that may be answered.
+    pub eligible: usize,
+    /// Those that have failed their probes.
+    pub down: usize,
+}
+
+/// The endpoints of one pool, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Both families together.
+    pub all: Count,
+    v4: Count,
+    v6: Count,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, family: Family, verdict: Verdict) {
+        self.all.add(verdict);
+        match family {
+            Family::V4 => self.v4.add(verdict),
+            Family::V6 => self.v6.add(verdict),
+        }
+    }
+
+    /// Whether a release may give it clients: enough is proven, and something of each family.
+    pub fn is_ready(&self, min_up: Percent) -> bool {
+        let Count { proven, total, .. } = self.all;
+        min_up.reached_by(proven, total) && self.first_without(|count| count.proven).is_none()
+    }
+
+    /// Whether a release should take its clients away: too much is down, or all of a family. What
+    /// has not been judged yet is not held against it.
+    pub fn is_failing(&self, min_up: Percent) -> bool {
+        let Count { down, total, .. } = self.all;
+        !min_up.reached_by(total - down, total)
+            || self.first_without(|count| count.total - count.down).is_some()
+    }
+
+    /// Whether there is something to answer in each of its families.
+    pub fn can_answer(&self) -> bool {
+        self.all.eligible > 0 && self.first_without(|count| count.eligible).is_none()
+    }
+
+    /// Whether it can answer in each family that `other` has.
+    pub fn covers(&self, other: &Self) -> bool {
+        let mut families = Family::ALL.into_iter();
+        families.all(|family| other.of(family).total == 0 || self.of(family).eligible > 0)
+    }
+
+    /// The first of its families in which nothing counts.
+    pub fn first_without(&self, counted: impl Fn(&Count) -> usize) -> Option<Family> {
+        let lacks = |family: &Family| self.of(*family).total > 0 && counted(self.of(*family)) == 0;
+        Family::ALL.into_iter().find(lacks)
+    }
+
+    /// One family.
+    pub fn of(&self, family: Family) -> &Count {
+        match family {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
+        }
+    }
+}
+
+impl Count {
+    fn add(&mut self, verdict: Verdict) {
+        self.total += 1;
+        self.proven += usize::from(verdict.is_proven());
+        self.eligible += usize::from(verdict.is_eligible());
+        self.down += usize::from(verdict == Verdict::Down);
+    }
+}
