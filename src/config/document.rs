@@ -135,9 +135,9 @@ impl Name<'_> {
         self.text.parse().map_err(|error: T::Err| self.wrong(error.to_string())).ok()
     }
 
-    /// Whether it is this name, in any case.
-    pub(super) fn is(&self, name: &str) -> bool {
-        self.text.eq_ignore_ascii_case(name)
+    /// As the DNS compares it.
+    pub(super) fn lower_case(&self) -> String {
+        self.text.to_ascii_lowercase()
     }
 
     /// Complains about this name.

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use hyper::http::uri::PathAndQuery;
+
 use super::{
     Rejected,
     document::{self, Name, Table, Value, nearest},
@@ -31,10 +33,12 @@ pub fn parse(path: &Path, text: &str, zone: &ZoneSpec) -> Result<Desired, Reject
         let services = root.required("services", "{ api = { … } }, or [services.api]");
         let services = services.and_then(|value| value.table());
         let removed = root.optional("removed");
+        let taken = zone.records.iter().map(|record| &record.owner).collect();
+        let around = Surroundings { zone, taken };
         let mut desired = Desired::default();
         if let Some(table) = &services {
             for (name, value) in table.entries() {
-                let Some(spec) = service(&name, &value, zone) else { continue };
+                let Some(spec) = service(&name, &value, &around) else { continue };
                 if let Some(other) = desired.services.insert(spec.name.clone(), Arc::new(spec)) {
                     name.wrong(format!("there are two services on the name {}", other.owner));
                 }
@@ -56,14 +60,12 @@ pub fn parse(path: &Path, text: &str, zone: &ZoneSpec) -> Result<Desired, Reject
 }
 
 fn removed(value: &Value<'_>, services: Option<&Table<'_>>) -> BTreeSet<ServiceName> {
-    let asked_for = |name: &ServiceName| {
-        let mut keys = services.into_iter().flat_map(Table::entries);
-        keys.any(|(key, _)| key.is(name.as_str()))
-    };
+    let keys = services.into_iter().flat_map(Table::entries);
+    let asked_for: BTreeSet<String> = keys.map(|(key, _)| key.lower_case()).collect();
     let mut removed = BTreeSet::new();
     for item in value.array().unwrap_or_default() {
         let Some(name) = item.parse::<ServiceName>() else { continue };
-        if asked_for(&name) {
+        if asked_for.contains(name.as_str()) {
             let hint = format!("delete [services.{name}], or take `{name}` out of this list");
             item.wrong_with_hint("a service cannot be removed and asked for at once", hint);
         }
@@ -72,9 +74,15 @@ fn removed(value: &Value<'_>, services: Option<&Table<'_>>) -> BTreeSet<ServiceN
     removed
 }
 
-fn service(key: &Name<'_>, value: &Value<'_>, zone: &ZoneSpec) -> Option<ServiceSpec> {
+/// The zone, and the names in it that are taken.
+struct Surroundings<'z> {
+    zone: &'z ZoneSpec,
+    taken: BTreeSet<&'z DnsName>,
+}
+
+fn service(key: &Name<'_>, value: &Value<'_>, around: &Surroundings<'_>) -> Option<ServiceSpec> {
     let name = key.parse::<ServiceName>();
-    let owner = name.as_ref().and_then(|name| owner(key, name, zone));
+    let owner = name.as_ref().and_then(|name| owner(key, name, around));
     let mut table = value.table()?;
     let live = table.required("live", r#""v1""#);
     let pools = table.required("pools", r#"{ v1 = { endpoints = ["192.0.2.1"] } }"#);
@@ -101,10 +109,10 @@ fn service(key: &Name<'_>, value: &Value<'_>, zone: &ZoneSpec) -> Option<Service
 }
 
 /// The service's name in the DNS, which nothing else may have.
-fn owner(key: &Name<'_>, name: &ServiceName, zone: &ZoneSpec) -> Option<DnsName> {
-    let owner = DnsName::within(name.as_str(), &zone.apex);
+fn owner(key: &Name<'_>, name: &ServiceName, around: &Surroundings<'_>) -> Option<DnsName> {
+    let owner = DnsName::within(name.as_str(), &around.zone.apex);
     let owner = owner.map_err(|error| key.wrong(error.to_string())).ok()?;
-    if zone.records.iter().any(|record| record.owner == owner) {
+    if around.taken.contains(&owner) {
         key.wrong(format!("{owner} already has static records in cutover.toml"));
         return None;
     }
@@ -285,9 +293,11 @@ fn http_probe(value: &Value<'_>, owner: Option<&DnsName>) -> Option<HttpProbe> {
     let port = port(&mut table);
     let path = table.optional("path").map_or(Some("/".to_owned()), |value| {
         let text = value.text()?;
-        let sendable = text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let sendable = text.starts_with('/') && text.parse::<PathAndQuery>().is_ok();
         if !sendable {
-            value.wrong("a path begins with / and has neither spaces nor characters beyond ASCII");
+            value.wrong(
+                "not a path: it begins with /, and what a URI has no room for is written %XX",
+            );
         }
         sendable.then(|| text.to_owned())
     });
@@ -301,7 +311,13 @@ fn http_probe(value: &Value<'_>, owner: Option<&DnsName>) -> Option<HttpProbe> {
     });
     let status = table.optional("status").map_or(Some(vec![200]), |value| statuses(&value));
     let body = match table.optional("body") {
-        Some(value) => value.text().map(|text| Some(text.to_owned())),
+        Some(value) => {
+            let text = value.text();
+            if text == Some("") {
+                value.wrong("an empty text stands in every body: leave the key out");
+            }
+            text.map(|text| Some(text.to_owned()))
+        }
         None => Some(None),
     };
     table.finish();

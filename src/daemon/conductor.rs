@@ -21,7 +21,7 @@ use crate::{
     config::watch::Verdict,
     cutover::{Answering, Transition},
     dns::Store,
-    model::{Desired, DnsName, ServiceName, Timestamp},
+    model::{Desired, DnsName, ProbeSetting, ServiceName, Timestamp},
     probe::{Assignment, Tried},
     table::{Change, ServiceRecords},
 };
@@ -136,8 +136,11 @@ impl Conductor {
                 self.metrics.file_rejected();
                 self.file.rejected = Some(rejected);
             }
-            Event::Tried(Tried { service: name, address, outcome }) => {
+            Event::Tried(Tried { service: name, address, spec, outcome }) => {
                 let Some(service) = self.services.get_mut(&name) else { return };
+                if !service.health.is_judged_by(&ProbeSetting::On(spec)) {
+                    return;
+                }
                 let reason = outcome.result.clone().err();
                 if service.tried(now, address, outcome) {
                     let verdict = service.health.verdict(address).name();

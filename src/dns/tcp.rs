@@ -12,8 +12,9 @@ use tokio::{
 
 use super::{Counters, Reply, Store, Transport, reply, udp::guarded};
 
-/// Connections in all; further ones wait in the kernel's queue.
-pub(super) const CONNECTIONS_MAX: usize = 1024;
+/// Connections in all; further ones wait in the kernel's queue. Half of the usual limit of 1,024
+/// descriptors: probes, files and pages need theirs too, whatever strangers do.
+pub(super) const CONNECTIONS_MAX: usize = 512;
 /// How long a connection may be silent between messages.
 const IDLE: Duration = Duration::from_secs(10);
 /// How long one message may take, each way.

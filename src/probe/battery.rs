@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use super::run_once;
+use crate::health::Outcome;
 use crate::model::{HttpProbe, Percent, ProbeKind, ProbeSpec, TcpProbe};
 
 /// One kind with a server that it must pass and, if it looks so far, one that it must not.
@@ -86,6 +87,10 @@ fn spec(kind: ProbeKind, timeout: Duration) -> ProbeSpec {
     ProbeSpec { kind, interval, timeout, rise: 1, fall: 1, jitter: Percent::new_const(10) }
 }
 
+async fn tried(spec: &ProbeSpec, ip: IpAddr) -> Outcome {
+    run_once(spec, ip).await.expect("nothing is lacking here")
+}
+
 /// A server that reads a request, if it has something to say, and says it to everyone.
 async fn server(ip: IpAddr, words: Option<&'static [u8]>) -> (u16, JoinHandle<()>) {
     let listener = TcpListener::bind((ip, 0)).await.expect("a port");
@@ -117,7 +122,7 @@ async fn a_good_server_passes() {
     for subject in subjects() {
         for ip in FAMILIES {
             let (port, serving) = server(ip, Some(subject.good)).await;
-            let outcome = run_once(&spec((subject.kind)(port), ProbeSpec::TIMEOUT), ip).await;
+            let outcome = tried(&spec((subject.kind)(port), ProbeSpec::TIMEOUT), ip).await;
             assert_eq!(outcome.result, Ok(()), "{:?}", (subject.kind)(port));
             serving.abort();
         }
@@ -130,7 +135,7 @@ async fn a_bad_server_fails_with_the_reason() {
         let Some((words, expected)) = subject.bad else { continue };
         for ip in FAMILIES {
             let (port, serving) = server(ip, Some(words)).await;
-            let outcome = run_once(&spec((subject.kind)(port), ProbeSpec::TIMEOUT), ip).await;
+            let outcome = tried(&spec((subject.kind)(port), ProbeSpec::TIMEOUT), ip).await;
             let reason = outcome.result.expect_err("must fail");
             assert!(reason.contains(expected), "{reason:?} instead of {expected:?}");
             serving.abort();
@@ -148,7 +153,7 @@ async fn a_closed_port_fails_with_the_address() {
             let closed = closed.expect("a socket");
             closed.bind((ip, 0).into()).expect("a port");
             let port = closed.local_addr().expect("bound").port();
-            let outcome = run_once(&spec((subject.kind)(port), ProbeSpec::TIMEOUT), ip).await;
+            let outcome = tried(&spec((subject.kind)(port), ProbeSpec::TIMEOUT), ip).await;
             let reason = outcome.result.expect_err("must fail");
             assert!(reason.contains("cannot connect to"), "{reason}");
             assert!(reason.contains("refused"), "{reason}");
@@ -162,26 +167,37 @@ async fn a_silent_server_fails_at_the_timeout() {
     for subject in subjects().into_iter().filter(|subject| subject.needs_words) {
         let ip = FAMILIES[0];
         let (port, serving) = server(ip, None).await;
-        let outcome = run_once(&spec((subject.kind)(port), SOON), ip).await;
+        let outcome = tried(&spec((subject.kind)(port), SOON), ip).await;
         assert_eq!(outcome.result, Err("no answer within 20ms".to_owned()));
         assert!(outcome.latency >= SOON);
         serving.abort();
     }
 }
 
-#[tokio::test]
-async fn an_endless_body_is_cut_off() {
-    let ip = FAMILIES[0];
-    let listener = TcpListener::bind((ip, 0)).await.expect("a port");
+/// Sends `head` and then `x` without end.
+async fn endless(head: &'static [u8]) -> (u16, JoinHandle<()>) {
+    let listener = TcpListener::bind((FAMILIES[0], 0)).await.expect("a port");
     let port = listener.local_addr().expect("bound").port();
     let serving = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.expect("a client");
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n").await;
+        let _ = stream.write_all(head).await;
         while stream.write_all(&[b'x'; 4096]).await.is_ok() {}
     });
+    (port, serving)
+}
+
+#[tokio::test]
+async fn a_text_is_looked_for_in_the_first_64_kib_of_an_endless_body() {
+    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nready";
+    let (port, serving) = endless(HEAD).await;
+    let kind = http_probe(port, vec![200], Some("ready"));
+    assert_eq!(tried(&spec(kind, ProbeSpec::TIMEOUT), FAMILIES[0]).await.result, Ok(()));
+    serving.abort();
+
+    let (port, serving) = endless(HEAD).await;
     let kind = http_probe(port, vec![200], Some("never"));
-    let outcome = run_once(&spec(kind, ProbeSpec::TIMEOUT), ip).await;
-    let reason = outcome.result.expect_err("must fail");
-    assert!(reason.contains("the body cannot be read"), "{reason}");
+    let reason = tried(&spec(kind, ProbeSpec::TIMEOUT), FAMILIES[0]).await.result;
+    let reason = reason.expect_err("must fail");
+    assert!(reason.contains("the body does not contain \"never\""), "{reason}");
     serving.abort();
 }

@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Empty};
 use hyper::{
     Request, Response,
     body::{Bytes, Incoming},
@@ -13,23 +13,24 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 
-use super::tcp::connect;
+use super::{Failure, tcp::connect};
 use crate::model::HttpProbe;
 
 /// How much of a body is looked at, in octets.
 const BODY_MAX: usize = 64 << 10;
 const AGENT: &str = concat!("cutover/", env!("CARGO_PKG_VERSION"), " probe");
 
-pub(super) async fn attempt(probe: &HttpProbe, address: IpAddr) -> Result<(), String> {
+pub(super) async fn attempt(probe: &HttpProbe, address: IpAddr) -> Result<(), Failure> {
     let stream = connect(SocketAddr::new(address, probe.port)).await?;
-    let broken = |error: hyper::Error| format!("the HTTP exchange broke off: {error}");
+    let broken =
+        |error: hyper::Error| Failure::Endpoint(format!("the HTTP exchange broke off: {error}"));
     let (mut sender, connection) =
         http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let request = Request::get(&probe.path)
         .header(HOST, &probe.host)
         .header(USER_AGENT, AGENT)
         .body(Empty::<Bytes>::new())
-        .map_err(|error| format!("the request cannot be made: {error}"))?;
+        .map_err(|error| Failure::Ours(format!("the request cannot be made: {error}")))?;
     let judged = async { judge(probe, sender.send_request(request).await.map_err(broken)?).await };
     // The connection does its work only while it is polled, and ends with the verdict.
     let mut judged = std::pin::pin!(judged);
@@ -44,19 +45,38 @@ pub(super) async fn attempt(probe: &HttpProbe, address: IpAddr) -> Result<(), St
     }
 }
 
-async fn judge(probe: &HttpProbe, response: Response<Incoming>) -> Result<(), String> {
+async fn judge(probe: &HttpProbe, response: Response<Incoming>) -> Result<(), Failure> {
     let status = response.status().as_u16();
     if !probe.status.contains(&status) {
-        return Err(format!("status {status}, expected {}", expected(&probe.status)));
+        let expected = expected(&probe.status);
+        return Err(Failure::Endpoint(format!("status {status}, expected {expected}")));
     }
     let Some(text) = &probe.body else { return Ok(()) };
-    let body = Limited::new(response.into_body(), BODY_MAX).collect().await;
-    let body = body.map_err(|error| format!("the body cannot be read: {error}"))?.to_bytes();
-    let found = body.windows(text.len().max(1)).any(|window| window == text.as_bytes());
-    match found || text.is_empty() {
-        true => Ok(()),
-        false => Err(format!("status {status}, but the body does not contain {text:?}")),
+    let missing = format!("status {status}, but the body does not contain {text:?}");
+    match contains(response.into_body(), text.as_bytes()).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::Endpoint(missing)),
+        Err(error) => Err(Failure::Endpoint(format!("the body cannot be read: {error}"))),
     }
+}
+
+/// Whether `text` stands in the first [`BODY_MAX`] octets; reads no further than it must.
+async fn contains(mut body: Incoming, text: &[u8]) -> Result<bool, hyper::Error> {
+    let mut read = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        // The text may begin in what was read before.
+        let from = read.len().saturating_sub(text.len());
+        let room = BODY_MAX - read.len();
+        read.extend_from_slice(&data[..data.len().min(room)]);
+        if read[from..].windows(text.len()).any(|window| window == text) {
+            return Ok(true);
+        }
+        if read.len() == BODY_MAX {
+            break;
+        }
+    }
+    Ok(false)
 }
 
 fn expected(statuses: &[u16]) -> String {

@@ -23,8 +23,17 @@ use crate::{
     model::{ProbeKind, ProbeSpec},
 };
 
-/// Makes one try.
-pub async fn run_once(spec: &ProbeSpec, address: IpAddr) -> Outcome {
+/// Why a try did not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The endpoint's doing, in one sentence.
+    Endpoint(String),
+    /// Our own: no descriptor, no port, no memory was left. Says nothing about the endpoint.
+    Ours(String),
+}
+
+/// Makes one try. `Err` says that it could not be made, which is no verdict on the endpoint.
+pub async fn run_once(spec: &ProbeSpec, address: IpAddr) -> Result<Outcome, String> {
     let begun = Instant::now();
     let attempt = async {
         match &spec.kind {
@@ -32,8 +41,11 @@ pub async fn run_once(spec: &ProbeSpec, address: IpAddr) -> Outcome {
             ProbeKind::Http(probe) => http::attempt(probe, address).await,
         }
     };
-    let result = tokio::time::timeout(spec.timeout, attempt).await.unwrap_or_else(|_| {
-        Err(format!("no answer within {}", humantime::format_duration(spec.timeout)))
-    });
-    Outcome { latency: begun.elapsed(), result }
+    let result = match tokio::time::timeout(spec.timeout, attempt).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(Failure::Endpoint(reason))) => Err(reason),
+        Ok(Err(Failure::Ours(reason))) => return Err(reason),
+        Err(_) => Err(format!("no answer within {}", humantime::format_duration(spec.timeout))),
+    };
+    Ok(Outcome { latency: begun.elapsed(), result })
 }

@@ -13,6 +13,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
 };
+use tracing::warn;
 
 use super::{
     run_once,
@@ -25,6 +26,8 @@ use crate::{
 
 /// Tries at once; each needs one file descriptor.
 const CONCURRENT_MAX: usize = 256;
+/// How often it is said that tries cannot be made.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 /// How long to sleep when nothing is due; a new assignment wakes us.
 const NOTHING_DUE: Duration = Duration::from_secs(3_600);
 
@@ -46,17 +49,28 @@ pub struct Tried {
     pub service: ServiceName,
     /// Of this endpoint.
     pub address: IpAddr,
+    /// By this probe, which the service may have changed since.
+    pub spec: Arc<ProbeSpec>,
     /// With this result.
     pub outcome: Outcome,
 }
 
 type Key = (ServiceName, IpAddr);
 
+/// A try that has ended, or why it could not be made.
+struct Ended {
+    key: Key,
+    spec: Arc<ProbeSpec>,
+    result: Result<Outcome, String>,
+}
+
 /// Probes every assigned endpoint at its pace.
 pub struct Prober {
     schedule: Schedule<Key>,
     specs: BTreeMap<ServiceName, Arc<ProbeSpec>>,
-    running: JoinSet<(Key, Outcome)>,
+    running: JoinSet<Ended>,
+    /// When it was last said that tries cannot be made.
+    complained: Option<Instant>,
     began: Instant,
     tries: IntCounterVec,
     latency: HistogramVec,
@@ -66,7 +80,10 @@ impl Prober {
     /// A prober whose counts `registry` will expose.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let tries = IntCounterVec::new(
-            Opts::new("cutover_probe_tries_total", "Tries of probes, by kind and result."),
+            Opts::new(
+                "cutover_probe_tries_total",
+                "Tries of probes, by kind and result; `error`: could not be made.",
+            ),
             &["kind", "result"],
         )?;
         let latency = HistogramVec::new(
@@ -75,8 +92,15 @@ impl Prober {
         )?;
         registry.register(Box::new(tries.clone()))?;
         registry.register(Box::new(latency.clone()))?;
-        let (schedule, specs, running) = (Schedule::new(), BTreeMap::new(), JoinSet::new());
-        Ok(Self { schedule, specs, running, began: Instant::now(), tries, latency })
+        Ok(Self {
+            schedule: Schedule::new(),
+            specs: BTreeMap::new(),
+            running: JoinSet::new(),
+            complained: None,
+            began: Instant::now(),
+            tries,
+            latency,
+        })
     }
 
     /// Probes until nobody assigns or listens any more.
@@ -95,8 +119,8 @@ impl Prober {
                     None => return,
                 },
                 Some(ended) = self.running.join_next() => {
-                    if let Ok((key, outcome)) = ended
-                        && let Some(tried_now) = self.ended(key, outcome)
+                    if let Ok(ended) = ended
+                        && let Some(tried_now) = self.ended(ended)
                         && tried.send(tried_now.into()).await.is_err()
                     {
                         return;
@@ -114,9 +138,12 @@ impl Prober {
     fn assign(&mut self, assignment: Assignment) {
         let Assignment { service, spec, addresses } = assignment;
         let now = self.now();
+        // A try of another kind that is still running says nothing of this one.
+        let kind = |spec: &Arc<ProbeSpec>| spec.kind.clone();
+        let is_another = self.specs.get(&service).map(kind) != spec.as_ref().map(kind);
         for key in self.schedule.keys_from((service.clone(), LEAST_ADDRESS), |key| key.0 == service)
         {
-            if spec.is_none() || !addresses.contains(&key.1) {
+            if spec.is_none() || is_another || !addresses.contains(&key.1) {
                 self.schedule.remove(&key);
             }
         }
@@ -138,26 +165,48 @@ impl Prober {
             let Some(spec) = self.specs.get(&key.0).cloned() else { continue };
             self.running.spawn(async move {
                 // In a task of its own, so that a fault in one kind of probe is one failed try.
-                let (address, patience) = (key.1, spec.timeout);
-                let attempt = tokio::spawn(async move { run_once(&spec, address).await });
-                let broken = |_| Outcome {
-                    latency: patience,
-                    result: Err("the probe itself broke; this is a fault of the daemon".to_owned()),
-                };
-                (key, attempt.await.unwrap_or_else(broken))
+                let (address, given) = (key.1, spec.clone());
+                let attempt = tokio::spawn(async move { run_once(&given, address).await });
+                let broken =
+                    |_| Err("the probe itself broke; this is a fault of the daemon".into());
+                let result = attempt.await.unwrap_or_else(broken);
+                Ended { key, spec, result }
             });
         }
     }
 
-    fn ended(&mut self, key: Key, outcome: Outcome) -> Option<Tried> {
-        let spec = self.specs.get(&key.0)?;
+    fn ended(&mut self, ended: Ended) -> Option<Tried> {
+        let Ended { key, spec, result } = ended;
+        if !self.schedule.ended(self.began.elapsed(), &key, rand::random()) {
+            return None;
+        }
         let kind = spec.kind.name();
-        let result = if outcome.result.is_ok() { "pass" } else { "fail" };
-        self.tries.with_label_values(&[kind, result]).inc();
-        self.latency.with_label_values(&[kind]).observe(outcome.latency.as_secs_f64());
-        self.schedule.ended(self.began.elapsed(), &key, rand::random());
-        let (service, address) = key;
-        Some(Tried { service, address, outcome })
+        let word = match &result {
+            Ok(outcome) if outcome.result.is_ok() => "pass",
+            Ok(_) => "fail",
+            Err(_) => "error",
+        };
+        self.tries.with_label_values(&[kind, word]).inc();
+        match result {
+            Ok(outcome) => {
+                let secs = outcome.latency.as_secs_f64();
+                self.latency.with_label_values(&[kind]).observe(secs);
+                let (service, address) = key;
+                Some(Tried { service, address, spec, outcome })
+            }
+            Err(reason) => {
+                self.complain(&reason);
+                None
+            }
+        }
+    }
+
+    /// Says that tries cannot be made; not for each of them.
+    fn complain(&mut self, reason: &str) {
+        if self.complained.is_none_or(|at| at.elapsed() > COMPLAIN_EVERY) {
+            warn!(reason, "endpoints cannot be probed, for a reason of our own; verdicts stay");
+            self.complained = Some(Instant::now());
+        }
     }
 }
 

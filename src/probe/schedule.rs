@@ -39,13 +39,19 @@ impl<K: Ord + Clone> Schedule<K> {
         Self { due: BTreeSet::new(), entries: BTreeMap::new() }
     }
 
-    /// Adds an endpoint, or changes the pace of one that is known.
+    /// Adds an endpoint, or changes the pace of one that is known; another pace begins soon.
     pub(super) fn set(&mut self, now: Duration, key: K, pace: Pace, chance: f64) {
+        let at = now + FIRST_WITHIN.min(pace.interval).mul_f64(chance);
         if let Some(entry) = self.entries.get_mut(&key) {
+            let sooner = entry.pace != pace && !entry.running && at < entry.at;
             entry.pace = pace;
+            if sooner {
+                self.due.remove(&(entry.at, key.clone()));
+                entry.at = at;
+                self.due.insert((at, key));
+            }
             return;
         }
-        let at = now + FIRST_WITHIN.min(pace.interval).mul_f64(chance);
         self.due.insert((at, key.clone()));
         self.entries.insert(key, Entry { pace, at, running: false });
     }
@@ -80,15 +86,19 @@ impl<K: Ord + Clone> Schedule<K> {
         Some(key)
     }
 
-    /// The try of `key` has ended. The next is due one interval, give or take the jitter, after
-    /// this one began: after a stall nothing is made up for.
-    pub(super) fn ended(&mut self, now: Duration, key: &K, chance: f64) {
-        let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.running) else { return };
+    /// The try of `key` has ended; false when nobody waits for it any more. The next is due one
+    /// interval, give or take the jitter, after this one began: after a stall nothing is made up
+    /// for.
+    pub(super) fn ended(&mut self, now: Duration, key: &K, chance: f64) -> bool {
+        let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.running) else {
+            return false;
+        };
         let jitter = f64::from(entry.pace.jitter.get()) / 100.0;
         let interval = entry.pace.interval.mul_f64(1.0 + jitter * (2.0 * chance - 1.0));
         entry.at = (entry.at + interval).max(now);
         entry.running = false;
         self.due.insert((entry.at, key.clone()));
+        true
     }
 }
 
@@ -137,6 +147,21 @@ mod tests {
     }
 
     #[test]
+    fn a_shorter_interval_does_not_wait_for_the_longer_one() {
+        let mut schedule = Schedule::new();
+        let slow = Pace { interval: Duration::from_secs(3_600), ..PACE };
+        schedule.set(secs(0.0), "a", slow, 0.0);
+        schedule.begin(secs(0.0));
+        schedule.ended(secs(1.0), &"a", 0.5);
+        schedule.set(secs(10.0), "a", PACE, 0.5);
+        assert_eq!(schedule.next_due(), Some(secs(10.5)));
+        schedule.set(secs(10.0), "a", PACE, 0.9);
+        assert_eq!(schedule.next_due(), Some(secs(10.5)), "the same pace changes nothing");
+        assert_eq!(schedule.begin(secs(10.5)), Some("a"));
+        assert_eq!(schedule.begin(secs(4_000.0)), None, "nothing of the old pace is left");
+    }
+
+    #[test]
     fn a_removed_endpoint_is_not_tried_again() {
         let mut schedule = Schedule::new();
         schedule.set(secs(0.0), "a", PACE, 0.0);
@@ -144,7 +169,7 @@ mod tests {
         schedule.remove(&"b");
         assert_eq!(schedule.begin(secs(1.0)), Some("a"));
         schedule.remove(&"a");
-        schedule.ended(secs(1.0), &"a", 0.5);
+        assert!(!schedule.ended(secs(1.0), &"a", 0.5));
         assert_eq!(schedule.next_due(), None);
     }
 }
