@@ -127,6 +127,27 @@ data = ["192.0.2.300"]
 }
 
 #[test]
+fn names_in_records_are_relative_to_the_zone() {
+    let text = r#"version = 1
+zone = "svc.test"
+nameservers = ["ns.elsewhere.test"]
+hostmaster = "hostmaster@example.test"
+[[records]]
+name = "@"
+type = "MX"
+data = ["10 mail", "20 mail.example.test."]
+"#;
+    let settings = settings::parse(Path::new("cutover.toml"), text).expect("good");
+    let data: Vec<String> = settings.zone.records.iter().map(|r| r.data.to_string()).collect();
+    assert_eq!(data, ["10 mail.svc.test.", "20 mail.example.test."]);
+    insta::assert_snapshot!(settings_error(
+        &text.replace("\"20 mail.example.test.\"", "\"10 mail\"")
+    ));
+    let none = text.replace("\"10 mail\", \"20 mail.example.test.\"", "");
+    insta::assert_snapshot!(settings_error(&none));
+}
+
+#[test]
 fn a_file_that_is_not_there() {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let error = load_settings(&folder.path().join("cutover.toml")).expect_err("refused");

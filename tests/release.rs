@@ -158,3 +158,43 @@ async fn a_missing_service_goes_on_and_a_removed_one_ends() {
     assert_eq!(house.client.ask("api.zone.test", "A").await.rcode, "NXDOMAIN");
     assert_eq!(house.client.ask("web.zone.test", "A").await.answers, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_probe_in_the_edit_that_releases_is_its_gate() {
+    let scene = Scene::open("deadline = \"1s\"").await;
+    let house = &scene.house;
+    house.until_pool_is("v2", "up").await;
+    // Nobody listens there: the new pool never passes the probe that the file has now.
+    let closed = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let port = closed.local_addr().expect("bound").port();
+    house.save(&release("v2", &scene.v1, &scene.v2, port, scene.more));
+    while house.api().await.phase != "Failed" {
+        // The old pool fails it too, host by host, and is answered as if it were up.
+        let asked = house.client.ask("api.zone.test", "A").await.addresses;
+        assert!(!asked.is_empty() && asked.iter().all(|a| scene.v1.contains(a)), "{asked:?}");
+        common::pause().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn endpoints_that_are_exchanged_are_shown_as_joining_and_leaving() {
+    let scene = Scene::open("").await;
+    let house = &scene.house;
+    house.until_pool_is("v1", "up").await;
+    scene.hosts[2].set_healthy(false);
+    house.until("down", |s| s.services["api"].pools["v2"].endpoints[0].verdict == "down").await;
+    // v1 loses its second host and gets the one that is down.
+    let exchanged = [scene.v1[0], scene.v2[0]];
+    house.save(&release("v1", &exchanged, &scene.v2, scene.port, scene.more));
+    house.until("the edit", |status| !status.services["api"].pools["v1"].in_file).await;
+    let shown: Vec<_> = house.api().await.pools["v1"]
+        .endpoints
+        .iter()
+        .map(|e| (e.address.clone(), e.answered, e.change.clone()))
+        .collect();
+    let [one, two, three] = [scene.v1[0], scene.v1[1], scene.v2[0]].map(|a| a.to_string());
+    let (leaving, joining) = (Some("leaving".to_owned()), Some("joining".to_owned()));
+    assert_eq!(shown, [(one, true, None), (two, true, leaving), (three, false, joining)]);
+    scene.hosts[2].set_healthy(true);
+    house.until_answered(&scene.v1, &exchanged).await;
+}

@@ -19,6 +19,12 @@ pub enum StatusError {
     /// Nobody listens there, or not in time.
     #[error("no daemon answers at http://{0}: {1}")]
     Unreachable(SocketAddr, String),
+    /// It listens, but its control plane does not tick.
+    #[error(
+        "the daemon at http://{0} answers questions but its control plane has stopped ({1}); \
+         its log may say why, and a restart mends it"
+    )]
+    Stalled(SocketAddr, String),
     /// Somebody else listens there.
     #[error("what answers at http://{0} is not this daemon: {1}")]
     NotAStatus(SocketAddr, String),
@@ -31,7 +37,10 @@ pub async fn status(address: SocketAddr) -> Result<Status, StatusError> {
     let (code, body) = page.map_err(|e| StatusError::Unreachable(address, e.to_string()))?;
     if code != 200 {
         let said = String::from_utf8_lossy(&body).trim().to_owned();
-        return Err(StatusError::NotAStatus(address, format!("status {code}: {said}")));
+        return Err(match code {
+            503 => StatusError::Stalled(address, said),
+            _ => StatusError::NotAStatus(address, format!("status {code}: {said}")),
+        });
     }
     serde_json::from_slice(&body)
         .map_err(|error| StatusError::NotAStatus(address, error.to_string()))

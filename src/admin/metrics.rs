@@ -5,7 +5,7 @@
 
 use prometheus::{Encoder, GaugeVec, Opts, Registry, TextEncoder};
 
-use super::status::{ServiceStatus, Status};
+use super::status::{HEALTH, ServiceStatus, Status};
 use crate::cutover::phase::Phase;
 
 /// The text that Prometheus scrapes. Without a status only what is counted is there.
@@ -31,6 +31,7 @@ struct Gauges {
     generation: GaugeVec,
     file: GaugeVec,
     phase: GaugeVec,
+    health: GaugeVec,
     orphaned: GaugeVec,
     share: GaugeVec,
     endpoint: GaugeVec,
@@ -47,11 +48,20 @@ impl Gauges {
             build: gauge("build_info", "1, labelled with the version.", &["version"])?,
             ready: gauge("ready", "1 once a valid release file has been read.", &[])?,
             generation: gauge("table_generation", "Number of the record table.", &[])?,
-            file: gauge("file_accepted", "1 if the release file on disk is what is served.", &[])?,
+            file: gauge(
+                "file_accepted",
+                "1 if the release file on disk is valid and being carried out.",
+                &[],
+            )?,
             phase: gauge(
                 "service_phase",
                 "1 for the phase the service is in.",
                 &["service", "phase"],
+            )?,
+            health: gauge(
+                "service_health",
+                "1 for what the service answers with: its own endpoints or a fallback.",
+                &["service", "health"],
             )?,
             orphaned: gauge("service_orphaned", "1 if the file no longer names it.", &["service"])?,
             share: gauge("pool_share_ratio", "Share of clients.", &["service", "pool"])?,
@@ -74,6 +84,9 @@ impl Gauges {
         for (name, service) in &status.services {
             for phase in Phase::NAMES {
                 flag(&self.phase, &[name, phase], service.phase == phase);
+            }
+            for health in HEALTH {
+                flag(&self.health, &[name, health], service.health == health);
             }
             flag(&self.orphaned, &[name], service.orphaned);
             self.set_pools(name, service);

@@ -60,6 +60,9 @@ pub struct FileError {
     pub message: String,
 }
 
+/// The values of [`ServiceStatus::health`].
+pub const HEALTH: [&str; 5] = ["healthy", "degraded", "previous", "open", "closed"];
+
 /// One service.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct ServiceStatus {
@@ -104,7 +107,7 @@ pub struct ReleaseStatus {
 pub struct PoolStatus {
     /// The percentage of clients that are answered with it.
     pub share: u8,
-    /// Whether it is in the file as it is answered.
+    /// Whether it is in the file, as it is held.
     pub in_file: bool,
     /// Its endpoints.
     pub endpoints: Vec<EndpointStatus>,
@@ -119,6 +122,9 @@ pub struct EndpointStatus {
     pub weight: u32,
     /// Whether it is in the answers now.
     pub answered: bool,
+    /// `joining`: in the file, but not taken into the pool yet, because that would leave clients
+    /// with less; `leaving`: no longer in the file, but kept until then.
+    pub change: Option<String>,
     /// `up`, `down`, `unproven`, `presumed`, `unprobed`.
     pub verdict: String,
     /// Since when (RFC 3339).

@@ -69,7 +69,6 @@ enum LogLevel {
     Error,
     Warn,
     Info,
-    Debug,
 }
 
 /// Runs the verb that the arguments name.
@@ -110,7 +109,6 @@ fn start_logging(level: LogLevel) {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
     };
     let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     // The DNS codec logs for each packet; what is worth knowing of packets is counted instead.

@@ -3,7 +3,7 @@
 use std::{path::Path, process::ExitCode};
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
 use crate::{
@@ -15,32 +15,48 @@ use crate::{
 pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     let settings = config::load_settings(path)?;
     let apex = settings.zone.apex.clone();
+    // Before anything can take long: a signal without a handler ends the process.
+    let mut signals = Signals::listen()?;
     let daemon = Daemon::start(settings).await?;
     info!(zone = %apex, dns = ?daemon.dns(), http = %daemon.http(), "answering");
     systemd::ready();
-    until_told(&daemon, &apex).await?;
+    signals.obey(&daemon, &apex).await;
     info!("ending");
     systemd::stopping();
     daemon.stop().await;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Obeys signals until one says to end.
-async fn until_told(daemon: &Daemon, apex: &DnsName) -> anyhow::Result<()> {
-    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let informing = systemd::keep_informed(daemon, apex);
-    tokio::pin!(informing);
-    loop {
-        tokio::select! {
-            _ = hangup.recv() => {
-                info!("SIGHUP: reading the release file again");
-                daemon.reload();
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let listen = |kind, name| signal(kind).with_context(|| format!("cannot listen for {name}"));
+        Ok(Self {
+            hangup: listen(SignalKind::hangup(), "SIGHUP")?,
+            terminate: listen(SignalKind::terminate(), "SIGTERM")?,
+            interrupt: listen(SignalKind::interrupt(), "SIGINT")?,
+        })
+    }
+
+    /// Obeys until one says to end.
+    async fn obey(&mut self, daemon: &Daemon, apex: &DnsName) {
+        let informing = systemd::keep_informed(daemon, apex);
+        tokio::pin!(informing);
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => {
+                    info!("SIGHUP: reading the release file again");
+                    daemon.reload();
+                }
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                () = &mut informing => {}
             }
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            () = &mut informing => {}
         }
     }
 }

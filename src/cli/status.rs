@@ -76,7 +76,12 @@ fn service_lines(name: &str, service: &ServiceStatus) -> Vec<String> {
 }
 
 fn pool_lines(name: &str, pool: &PoolStatus) -> Vec<String> {
-    let in_file = if pool.in_file { "" } else { "  not (or otherwise) in the file" };
+    let moving = pool.endpoints.iter().any(|endpoint| endpoint.change.is_some());
+    let in_file = match (pool.in_file, moving) {
+        (true, _) => "",
+        (false, true) => "  follows the file once as many endpoints are proven",
+        (false, false) => "  not in the file",
+    };
     let mut lines = vec![format!("{name}  {:>3} %{in_file}", pool.share)];
     lines.extend(branches(pool.endpoints.iter().map(|endpoint| vec![endpoint_line(endpoint)])));
     lines
@@ -85,6 +90,9 @@ fn pool_lines(name: &str, pool: &PoolStatus) -> Vec<String> {
 fn endpoint_line(endpoint: &EndpointStatus) -> String {
     let answered = if endpoint.answered { "answered" } else { "" };
     let mut line = format!("{:<15}  {:<8}  {answered:<8}", endpoint.address, endpoint.verdict);
+    if let Some(change) = &endpoint.change {
+        line.push_str(&format!("  {change}"));
+    }
     if let Some(latency) = endpoint.latency_ms {
         line.push_str(&format!("  {latency:.1} ms"));
     }

@@ -12,7 +12,10 @@ use super::{
     Rejected,
     document::{self, Table, Value},
 };
-use crate::model::{DnsName, NameError, StaticRecord, Ttl, ZoneSpec};
+use crate::{
+    model::{DnsName, NameError, StaticRecord, Ttl, ZoneSpec},
+    table::to_hickory,
+};
 
 /// The record types that `[[records]]` takes.
 const RECORD_TYPES: [&str; 6] = ["A", "AAAA", "CAA", "MX", "SRV", "TXT"];
@@ -116,15 +119,40 @@ fn record(value: &Value<'_>, apex: &DnsName) -> Option<Vec<StaticRecord>> {
     });
     let kind = table.required("type", r#""A""#).and_then(|value| record_type(&value));
     let ttl = table.optional("ttl").map_or(Some(TTL_DEFAULT), |value| ttl(&value));
+    let table_at = value;
     let data = table.required("data", r#"["192.0.2.1"]"#).and_then(|value| value.array());
     table.finish();
     let (owner, kind, ttl) = (owner?, kind?, ttl?);
-    let parse = |value: &Value<'_>| {
-        let data = RData::try_from_str(kind, value.text()?);
-        data.map_err(|error| value.wrong(format!("not the data of {kind}: {error}"))).ok()
+    let items = data?;
+    if items.is_empty() {
+        table_at.wrong("a record set has at least one record");
+    }
+    let mut records: Vec<StaticRecord> = Vec::with_capacity(items.len());
+    for item in &items {
+        let Some(data) = record_data(item, kind, apex) else { continue };
+        if records.iter().any(|known| known.data == data) {
+            item.wrong("this record stands here twice (RFC 2181 §5)");
+        }
+        records.push(StaticRecord { owner: owner.clone(), ttl, data });
+    }
+    Some(records)
+}
+
+/// The data of one record; names in it are relative to the apex unless they end with a dot.
+fn record_data(value: &Value<'_>, kind: RecordType, apex: &DnsName) -> Option<RData> {
+    let data = RData::try_from_str(kind, value.text()?);
+    let mut data =
+        data.map_err(|error| value.wrong(format!("not the data of {kind}: {error}"))).ok()?;
+    let name = match &mut data {
+        RData::MX(mx) => &mut mx.exchange,
+        RData::SRV(srv) => &mut srv.target,
+        _ => return Some(data),
     };
-    let record = |data| StaticRecord { owner: owner.clone(), ttl, data };
-    Some(data?.iter().filter_map(parse).map(record).collect())
+    if !name.is_fqdn() {
+        let absolute = name.clone().append_domain(&to_hickory(apex));
+        *name = absolute.map_err(|error| value.wrong(error.to_string())).ok()?;
+    }
+    Some(data)
 }
 
 fn record_type(value: &Value<'_>) -> Option<RecordType> {

@@ -15,6 +15,7 @@ use std::{
 };
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tracing::warn;
 
 use super::{Rejected, read, release};
 use crate::model::{Desired, ZoneSpec};
@@ -62,6 +63,7 @@ impl ReleaseWatch {
             last: None,
             watcher: None,
             watched: None,
+            complained: false,
         };
         let thread = thread::Builder::new()
             .name("release-watch".to_owned())
@@ -95,6 +97,8 @@ struct Watching<F> {
     watcher: Option<RecommendedWatcher>,
     /// Device and inode of the directory that `watcher` watches.
     watched: Option<(u64, u64)>,
+    /// Whether it was said that there is no watch.
+    complained: bool,
 }
 
 impl<F: FnMut(Verdict)> Watching<F> {
@@ -144,6 +148,15 @@ impl<F: FnMut(Verdict)> Watching<F> {
             watcher.watch(directory, RecursiveMode::NonRecursive)?;
             Ok(watcher)
         });
+        if let Err(error) = &watching
+            && !std::mem::replace(&mut self.complained, true)
+        {
+            warn!(
+                %error, directory = %directory.display(),
+                "the directory of the release file cannot be watched: \
+                 changes are seen within {POLL:?} instead of at once"
+            );
+        }
         self.watcher = watching.ok();
         self.watched = identity;
     }

@@ -19,7 +19,7 @@ use super::{clock::Clock, file::FileState, metrics::Metrics, report, service::Se
 use crate::{
     admin::Request,
     config::watch::Verdict,
-    cutover::{Answering, Transition},
+    cutover::{Answering, Basis, Transition},
     dns::Store,
     model::{Desired, DnsName, ProbeSetting, ServiceName, Timestamp},
     probe::{Assignment, Tried},
@@ -131,7 +131,9 @@ impl Conductor {
                 error!(
                     path = %self.file.path.display(),
                     why = rejected.summary(),
-                    "the release file on disk is not what is served: it was refused"
+                    served_since = self.file.loaded_at.map(tracing::field::display),
+                    "the release file on disk was refused and is not what is served; \
+                     `cutover check` shows every mistake"
                 );
                 self.metrics.file_rejected();
                 self.file.rejected = Some(rejected);
@@ -258,6 +260,7 @@ impl Conductor {
             if service.published.as_ref() == Some(&answering) {
                 continue;
             }
+            tell_basis(name, service.published.as_ref(), &answering);
             let owner = &service.cutover.spec().owner;
             let Answering { ttl, endpoints, lost, .. } = &answering;
             let records = ServiceRecords::new(owner, *ttl, endpoints, lost);
@@ -274,9 +277,13 @@ impl Conductor {
     fn tell(&mut self) {
         let generation = self.store.load().generation();
         for (name, Transition { from, to, why, release }) in self.told.drain(..) {
-            self.metrics.transition(from, to);
+            self.metrics.transition(&name, from, to);
             match to {
                 "RollingBack" | "Failed" => {
+                    warn!(service = %name, from, to, why, release, generation, "transition");
+                }
+                // Entered anew by what is answered already: held, or rolled back on the way.
+                _ if from == to => {
                     warn!(service = %name, from, to, why, release, generation, "transition");
                 }
                 _ => info!(service = %name, from, to, why, release, generation, "transition"),
@@ -293,5 +300,27 @@ impl Conductor {
             }
             Request::Pulse(reply) => reply.send(report::pulse(&table, file, services)).is_ok(),
         };
+    }
+}
+
+/// A service that answers with something else than its own healthy endpoints is worth waking up
+/// for; so is the end of it.
+fn tell_basis(name: &ServiceName, before: Option<&Answering>, now: &Answering) {
+    let was_live = before.is_none_or(|before| before.basis == Basis::Live);
+    let (pool, basis) = (&now.pool, now.basis.name());
+    match (was_live, now.basis) {
+        (true, Basis::Live) => {}
+        (false, Basis::Live) => info!(service = %name, %pool, "healthy endpoints answer again"),
+        (_, Basis::Previous) => warn!(
+            service = %name, %pool, basis,
+            "the serving pool is down: the pool before answers in its place"
+        ),
+        (_, Basis::Open) => warn!(
+            service = %name, %pool, basis,
+            "nothing is up: every endpoint that ever passed is answered as if it were"
+        ),
+        (_, Basis::Closed) => {
+            warn!(service = %name, %pool, basis, "nothing is up: SERVFAIL, as its fail_policy asks");
+        }
     }
 }

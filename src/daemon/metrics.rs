@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
 
+use crate::model::ServiceName;
+
 /// From 1 µs to 0.26 s.
 const SWAP_BUCKETS: (f64, f64, usize) = (1e-6, 4.0, 10);
 
@@ -23,8 +25,8 @@ impl Metrics {
             file_loads.with_label_values(&[result]);
         }
         let transitions = IntCounterVec::new(
-            Opts::new("cutover_transitions_total", "Changes of phase, of all services."),
-            &["from", "to"],
+            Opts::new("cutover_transitions_total", "Changes of phase, by service."),
+            &["service", "from", "to"],
         )?;
         let (start, factor, count) = SWAP_BUCKETS;
         let swap = Histogram::with_opts(
@@ -45,8 +47,8 @@ impl Metrics {
         self.file_loads.with_label_values(&["rejected"]).inc();
     }
 
-    pub(super) fn transition(&self, from: &str, to: &str) {
-        self.transitions.with_label_values(&[from, to]).inc();
+    pub(super) fn transition(&self, service: &ServiceName, from: &str, to: &str) {
+        self.transitions.with_label_values(&[service.as_str(), from, to]).inc();
     }
 
     pub(super) fn table_stored(&self, took: Duration) {

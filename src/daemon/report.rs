@@ -116,25 +116,49 @@ fn pools(service: &Service, answering: &Answering) -> BTreeMap<String, PoolStatu
         }
     }
     let answered: BTreeSet<IpAddr> = answering.endpoints.iter().map(Endpoint::address).collect();
-    let show = |(name, pool): (&PoolName, &Arc<Pool>)| {
+    let show = |(name, held): (&PoolName, &Arc<Pool>)| {
         let share = if *name == answering.pool { 100 } else { 0 };
-        let endpoints = pool.endpoints.iter().map(|endpoint| {
-            let answered = share > 0 && answered.contains(&endpoint.address());
-            endpoint_status(&service.health, endpoint, answered)
-        });
-        let in_file = in_file.get(name).is_some_and(|written| written == pool);
-        (name.to_string(), PoolStatus { share, in_file, endpoints: endpoints.collect() })
+        let wanted = in_file.get(name);
+        let endpoints =
+            members(held, wanted).into_iter().map(|(endpoint, change)| EndpointStatus {
+                answered: share > 0 && answered.contains(&endpoint.address()),
+                change: change.map(str::to_owned),
+                ..endpoint_status(&service.health, endpoint)
+            });
+        let status = PoolStatus {
+            share,
+            in_file: wanted.is_some_and(|wanted| wanted == held),
+            endpoints: endpoints.collect(),
+        };
+        (name.to_string(), status)
     };
     pools.into_iter().map(show).collect()
 }
 
-fn endpoint_status(health: &ServiceHealth, endpoint: &Endpoint, answered: bool) -> EndpointStatus {
+/// The endpoints of a pool as it is held, and those that the file has for it beyond; each with
+/// what is to become of it.
+fn members<'p>(
+    held: &'p Pool,
+    wanted: Option<&'p Arc<Pool>>,
+) -> Vec<(&'p Endpoint, Option<&'static str>)> {
+    let wanted = wanted.map(|wanted| wanted.endpoints.as_slice());
+    let is_in = |endpoints: &[Endpoint], endpoint: &Endpoint| {
+        endpoints.iter().any(|other| other.address() == endpoint.address())
+    };
+    let leaving = |endpoint: &Endpoint| wanted.is_some_and(|wanted| !is_in(wanted, endpoint));
+    let stays = held.endpoints.iter().map(|e| (e, leaving(e).then_some("leaving")));
+    let new = wanted.unwrap_or_default().iter().filter(|e| !is_in(&held.endpoints, e));
+    stays.chain(new.map(|endpoint| (endpoint, Some("joining")))).collect()
+}
+
+fn endpoint_status(health: &ServiceHealth, endpoint: &Endpoint) -> EndpointStatus {
     let tracker = health.tracker(endpoint.address());
     let last = tracker.and_then(|tracker| tracker.last());
     EndpointStatus {
         address: endpoint.address().to_string(),
         weight: endpoint.weight().get(),
-        answered,
+        answered: false,
+        change: None,
         verdict: health.verdict(endpoint.address()).name().to_owned(),
         since: tracker.map(|tracker| tracker.since().to_string()),
         reason: last.and_then(|outcome| outcome.result.clone().err()),

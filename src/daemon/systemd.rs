@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use hickory_proto::rr::RecordType;
+use hickory_proto::{op::ResponseCode, rr::RecordType};
 use sd_notify::NotifyState;
 use tracing::warn;
 
@@ -32,7 +32,6 @@ pub fn stopping() {
 pub async fn keep_informed(daemon: &Daemon, apex: &DnsName) {
     let pace = sd_notify::watchdog_enabled().map_or(STATUS_EVERY, |limit| limit / 3);
     let mut ticks = tokio::time::interval(pace.min(STATUS_EVERY));
-    let server = daemon.dns().first().copied().map(reachable);
     loop {
         ticks.tick().await;
         let Some(pulse) = daemon.inquiry().pulse().await else {
@@ -40,12 +39,25 @@ pub async fn keep_informed(daemon: &Daemon, apex: &DnsName) {
             continue;
         };
         tell(&[NotifyState::Status(&line(&pulse))]);
-        let Some(server) = server else { continue };
-        match client::ask(server, apex, RecordType::SOA, ASK_PATIENCE).await {
-            Ok(_) => tell(&[NotifyState::Watchdog]),
-            Err(error) => warn!(%error, "the self-query failed: the watchdog is not fed"),
+        match self_query(daemon, apex).await {
+            Ok(()) => tell(&[NotifyState::Watchdog]),
+            Err(why) => warn!(why, "the self-query failed: the watchdog is not fed"),
         }
     }
+}
+
+/// Asks our own sockets until one answers: an address that is to come up later, as with VRRP,
+/// does not.
+async fn self_query(daemon: &Daemon, apex: &DnsName) -> Result<(), String> {
+    let mut why = "there is no socket to ask".to_owned();
+    for server in daemon.dns() {
+        match client::ask(reachable(*server), apex, RecordType::SOA, ASK_PATIENCE).await {
+            Ok(answered) if answered.code == ResponseCode::NoError => return Ok(()),
+            Ok(answered) => why = format!("{server} answered {}", answered.code),
+            Err(error) => why = error.to_string(),
+        }
+    }
+    Err(why)
 }
 
 /// `services: 3, generation 7; api: Baking; the release file on disk is refused`.

@@ -1,4 +1,7 @@
 //! The same answers for hickory-server's own listeners (DoT, DoQ, DoH).
+//!
+//! For programs that use this crate as a library: the daemon has its own sockets, which look at
+//! packets before the codec does.
 
 use hickory_proto::{op::ResponseCode, rr::Record};
 use hickory_server::{

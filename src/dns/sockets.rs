@@ -14,21 +14,33 @@ const PORT_TRIES: usize = 16;
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// The system said no.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {reason}{}", advice(.address, .reason))]
     Bind {
         /// Where.
         address: SocketAddr,
         /// What it said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A passed socket is neither UDP nor listening TCP, or is unusable.
-    #[error("socket {index} passed by systemd cannot be used: {source}")]
+    #[error("socket {index} passed by systemd cannot be used: {reason}")]
     Passed {
         /// Its position, from 0.
         index: usize,
         /// What is wrong.
-        source: io::Error,
+        reason: io::Error,
     },
+}
+
+fn advice(address: &SocketAddr, reason: &io::Error) -> &'static str {
+    match (reason.kind(), address.port()) {
+        (io::ErrorKind::PermissionDenied, 1..1024) => {
+            "; ports below 1024 need a privilege: use systemd/cutover.socket, or another port"
+        }
+        (io::ErrorKind::AddrInUse, _) => {
+            "; another program, or another line of the settings, has it"
+        }
+        _ => "",
+    }
 }
 
 /// A socket to answer on.
@@ -48,7 +60,7 @@ impl Listener {
             tries -= 1;
             match bind_pair(address) {
                 Err(error) if tries > 0 && error.kind() == io::ErrorKind::AddrInUse => {}
-                Err(source) => return Err(BindError::Bind { address, source }),
+                Err(reason) => return Err(BindError::Bind { address, reason }),
                 Ok(pair) => return Ok(pair),
             }
         }
@@ -59,7 +71,7 @@ impl Listener {
         let mut passed = ListenFd::from_env();
         (0..passed.len())
             .map(|index| {
-                take(&mut passed, index).map_err(|source| BindError::Passed { index, source })
+                take(&mut passed, index).map_err(|reason| BindError::Passed { index, reason })
             })
             .collect()
     }

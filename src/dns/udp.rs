@@ -10,7 +10,7 @@ use tokio::net::UdpSocket;
 
 use super::{Counters, DropCause, Reply, Store, Transport, reply};
 
-/// Longer queries are cut, and so refused as malformed: nothing that we answer needs more.
+/// Longer queries are cut: nothing that we answer needs more.
 const QUERY_MAX: usize = 4096;
 /// After an error that may come again at once.
 const PAUSE: Duration = Duration::from_millis(10);

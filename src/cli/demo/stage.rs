@@ -16,6 +16,7 @@ use crate::{admin::status::ServiceStatus, config, daemon::Daemon, dns::client, m
 pub(super) const SERVICE: &str = "api";
 const ZONE: &str = "demo.test";
 const PATIENCE: Duration = Duration::from_secs(1);
+const ASK_TRIES: u32 = 3;
 
 /// Everything the demo runs on.
 pub(super) struct Stage {
@@ -57,10 +58,17 @@ impl Stage {
         std::fs::rename(draft, self.release_path())
     }
 
-    /// What a client is answered now.
+    /// What a client is answered now. Like any resolver it asks again when a datagram was lost.
     pub(super) async fn answered(&self) -> anyhow::Result<Vec<IpAddr>> {
-        let answered = client::ask(self.dns()?, &self.owner, RecordType::A, PATIENCE).await?;
-        Ok(answered.addresses)
+        let mut tries_left = ASK_TRIES;
+        loop {
+            tries_left -= 1;
+            match client::ask(self.dns()?, &self.owner, RecordType::A, PATIENCE).await {
+                Ok(answered) => return Ok(answered.addresses),
+                Err(error) if tries_left == 0 => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
     }
 
     /// How the daemon sees the service.
