@@ -9,6 +9,7 @@ use std::{
 };
 
 use common::House;
+use cutover::admin::client;
 
 fn cutover(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_cutover")).args(arguments).output().expect("runs")
@@ -98,6 +99,9 @@ async fn status_draws_a_tree() {
     ] {
         assert!(tree.contains(expected), "{expected:?} is not in\n{tree}");
     }
+    let (code, page) = client::get(house.daemon.http(), "/").await.expect("a page");
+    assert_eq!(code, 200);
+    assert!(text(&page).starts_with(&tree), "the page shows the same tree");
     let status: cutover::admin::status::Status =
         serde_json::from_slice(&json.stdout).expect("JSON");
     assert_eq!(status.services["api"].serving, [("v41".to_owned(), 100)].into());

@@ -6,6 +6,7 @@ use cutover::{
     config::{load_settings, release, settings},
     model::ZoneSpec,
 };
+use proptest::prelude::*;
 
 const SERVICE: &str = r#"version = 1
 [services.api]
@@ -16,6 +17,11 @@ pools.v1.endpoints = ["192.0.2.1"]
 fn zone() -> ZoneSpec {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/cutover.toml");
     load_settings(&path).expect("the example loads").zone
+}
+
+fn example(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name);
+    fs::read_to_string(path).expect("readable")
 }
 
 fn release_error(text: &str) -> String {
@@ -163,10 +169,32 @@ fn positions_count_characters_and_lines_from_one() {
     assert_eq!(places, [(4, 8)]);
 }
 
+proptest! {
+    /// Whatever stands in the file, it is read or refused with a place and a reason.
+    #[test]
+    fn any_text_is_read_or_refused(text in "(?s).{0,200}") {
+        if let Err(rejected) = release::parse(Path::new("release.toml"), &text, &zone()) {
+            prop_assert!(!rejected.findings.is_empty());
+            prop_assert!(rejected.findings.iter().all(|f| f.line > 0 && !f.message.is_empty()));
+        }
+    }
+
+    /// The same for a good file in which something was overwritten.
+    #[test]
+    fn a_spoiled_file_is_read_or_refused(at in 0usize..900, with in "[\\PC\n]{1,8}") {
+        let mut text = example("release.toml");
+        let at = (at..text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        text.insert_str(at, &with);
+        if let Err(rejected) = release::parse(Path::new("release.toml"), &text, &zone()) {
+            prop_assert!(!rejected.findings.is_empty());
+            prop_assert!(!rejected.to_string().is_empty());
+        }
+    }
+}
+
 #[test]
 fn any_cut_of_a_good_file_is_refused_or_means_what_stands_there() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/release.toml");
-    let text = fs::read_to_string(path).expect("readable");
+    let text = example("release.toml");
     let zone = zone();
     for cut in (0..text.len()).filter(|&cut| text.is_char_boundary(cut)) {
         if let Ok(desired) = release::parse(Path::new("release.toml"), &text[..cut], &zone) {

@@ -10,11 +10,13 @@ use cutover::config;
 
 /// What floors 0 and 1 must not name: the runtime, sockets, files, clocks, chance, the
 /// environment.
-const IMPURE: [&str; 16] = [
+const IMPURE: [&str; 22] = [
     "tokio",
     "Instant",
     "SystemTime",
     "rand",
+    "RandomState",
+    "HashMap",
     "fs",
     "File",
     "env",
@@ -24,9 +26,13 @@ const IMPURE: [&str; 16] = [
     "TcpStream",
     "TcpListener",
     "UdpSocket",
+    "UnixStream",
+    "socket2",
     "notify",
     "hyper",
     "axum",
+    "tracing",
+    "prometheus",
 ];
 
 #[test]

@@ -1,4 +1,4 @@
-//! Floor 2: what people and their tools see: `/metrics`, `/healthz`, `/readyz`, `/status`.
+//! Floor 2: what people and their tools see: `/`, `/metrics`, `/healthz`, `/readyz`, `/status`.
 //!
 //! Read only, meant for loopback. The facts come from the conductor, asked anew each time
 //! ([`Inquiry`]), so a page can never be older than the request for it; and a control plane
@@ -7,6 +7,7 @@
 pub mod client;
 mod metrics;
 pub mod status;
+pub mod tree;
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,6 +38,9 @@ pub enum Request {
     /// The short form, for those who ask every few seconds: its cost hardly grows with services.
     Pulse(oneshot::Sender<Pulse>),
 }
+
+/// What else there is to see.
+const PAGES: &str = "/status  this as JSON\n/metrics  for Prometheus\n/healthz  the control plane ticks\n/readyz  a valid release file has been read\n";
 
 /// The way to ask the conductor.
 #[derive(Clone)]
@@ -81,12 +85,21 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let pages = Arc::new(Pages { inquiry, registry });
     let router = Router::new()
+        .route("/", get(tree_page))
         .route("/status", get(status_page))
         .route("/metrics", get(metrics_page))
         .route("/healthz", get(health_page))
         .route("/readyz", get(ready_page))
         .with_state(pages);
     axum::serve(listener, router).await
+}
+
+/// Plain text on purpose: names from the file cannot become markup.
+async fn tree_page(State(pages): State<Arc<Pages>>) -> Response {
+    match pages.inquiry.status().await {
+        Some(status) => format!("{}\n{PAGES}", tree::tree(&status)).into_response(),
+        None => stalled(),
+    }
 }
 
 async fn status_page(State(pages): State<Arc<Pages>>) -> Response {

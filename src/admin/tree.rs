@@ -1,0 +1,92 @@
+//! The status document as a tree of text: for `cutover status`, and for whoever opens the HTTP
+//! listener in a browser.
+
+use super::status::{EndpointStatus, PoolStatus, ServiceStatus, Status};
+
+/// The whole tree, ending with a line feed.
+pub fn tree(status: &Status) -> String {
+    let Status { zone, generation, serial, .. } = status;
+    let mut lines = vec![format!("{zone}  generation {generation}  serial {serial}")];
+    lines.push(file_line(status));
+    for error in &status.file.errors {
+        let place = if error.line > 0 {
+            format!("{}:{}: ", error.line, error.column)
+        } else {
+            String::new()
+        };
+        lines.push(format!("   {place}{}", error.message));
+    }
+    let services: Vec<Vec<String>> =
+        status.services.iter().map(|(name, service)| service_lines(name, service)).collect();
+    lines.extend(branches(services));
+    lines.join("\n") + "\n"
+}
+
+fn file_line(status: &Status) -> String {
+    let file = &status.file;
+    let path = &file.path;
+    match (&file.loaded_at, file.accepted) {
+        (Some(at), true) => format!("{path} accepted, read {at}"),
+        (Some(at), false) => {
+            format!("{path} REFUSED: what is served is what was read {at}")
+        }
+        (None, _) => format!("{path} REFUSED: no good one has been read since the start"),
+    }
+}
+
+fn service_lines(name: &str, service: &ServiceStatus) -> Vec<String> {
+    let ServiceStatus { phase, health, ttl, .. } = service;
+    let until = service.until.as_ref().map(|at| format!(" until {at}")).unwrap_or_default();
+    let orphaned = if service.orphaned { "  ORPHANED: no longer in the file" } else { "" };
+    let mut lines = vec![format!("{name}  {phase}{until}  {health}  ttl {ttl} s{orphaned}")];
+    if let Some(release) = &service.release {
+        let (id, from, to, at) = (release.id, &release.from, &release.to, &release.started_at);
+        lines.push(format!("│  release {id}: {from} → {to}, begun {at}"));
+        lines.extend(release.reason.iter().map(|reason| format!("│  because {reason}")));
+    }
+    let pools: Vec<Vec<String>> =
+        service.pools.iter().map(|(name, pool)| pool_lines(name, pool)).collect();
+    lines.extend(branches(pools));
+    lines
+}
+
+fn pool_lines(name: &str, pool: &PoolStatus) -> Vec<String> {
+    let moving = pool.endpoints.iter().any(|endpoint| endpoint.change.is_some());
+    let in_file = match (pool.in_file, moving) {
+        (true, _) => "",
+        (false, true) => "  follows the file once as many endpoints are proven",
+        (false, false) => "  not in the file",
+    };
+    let mut lines = vec![format!("{name}  {:>3} %{in_file}", pool.share)];
+    lines.extend(branches(pool.endpoints.iter().map(|endpoint| vec![endpoint_line(endpoint)])));
+    lines
+}
+
+fn endpoint_line(endpoint: &EndpointStatus) -> String {
+    let answered = if endpoint.answered { "answered" } else { "" };
+    let mut line = format!("{:<15}  {:<8}  {answered:<8}", endpoint.address, endpoint.verdict);
+    if let Some(change) = &endpoint.change {
+        line.push_str(&format!("  {change}"));
+    }
+    if let Some(latency) = endpoint.latency_ms {
+        line.push_str(&format!("  {latency:.1} ms"));
+    }
+    if let Some(reason) = &endpoint.reason {
+        line.push_str(&format!("  {reason}"));
+    }
+    line.trim_end().to_owned()
+}
+
+/// Draws blocks of lines as the branches of what stands above them.
+fn branches(blocks: impl IntoIterator<Item = Vec<String>>) -> Vec<String> {
+    let mut blocks = blocks.into_iter().peekable();
+    let mut lines = Vec::new();
+    while let Some(block) = blocks.next() {
+        let (first, rest) =
+            if blocks.peek().is_some() { ("├─ ", "│  ") } else { ("└─ ", "   ") };
+        for (at, line) in block.into_iter().enumerate() {
+            lines.push(format!("{}{line}", if at == 0 { first } else { rest }));
+        }
+    }
+    lines
+}
