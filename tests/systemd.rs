@@ -29,13 +29,15 @@ struct Manager {
 
 impl Manager {
     /// Starts the daemon the way systemd does, with the sockets for questions passed to it.
-    fn start(folder: &Path) -> Self {
+    /// `before` is called when they are bound and nobody answers yet.
+    fn start(folder: &Path, before: impl FnOnce(SocketAddr)) -> Self {
         let notify_path = folder.join("notify");
         let notified = UnixDatagram::bind(&notify_path).expect("bound");
         notified.set_read_timeout(Some(PATIENCE)).expect("set");
         let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");
         let dns = udp.local_addr().expect("bound");
         let tcp = TcpListener::bind(dns).expect("the same port");
+        before(dns);
         let settings = folder.join("cutover.toml");
         // An address that cannot be bound shows that the passed sockets are the ones used.
         let text = "version = 1\nzone = \"zone.test\"\nnameservers = [\"ns.elsewhere.test\"]\n\
@@ -90,7 +92,7 @@ impl Drop for Manager {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_tells_its_state_and_answers_on_passed_sockets() {
     let folder = tempfile::tempdir().expect("a scratch folder");
-    let mut manager = Manager::start(folder.path());
+    let mut manager = Manager::start(folder.path(), |_| {});
     manager.until_told("READY=1");
     let client = Client::new(manager.dns);
     assert_eq!(client.ask("api.zone.test", "A").await.answers, 1);
@@ -107,4 +109,23 @@ async fn it_tells_its_state_and_answers_on_passed_sockets() {
     manager.signal("TERM");
     manager.until_told("STOPPING=1");
     assert!(manager.daemon.wait().expect("ended").success());
+}
+
+#[test]
+fn a_question_from_before_the_start_gets_a_whole_answer() {
+    const QUESTION: &[u8] =
+        b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03api\x04zone\x04test\0\0\x01\0\x01";
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let client = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    client.set_read_timeout(Some(PATIENCE)).expect("set");
+    let ask = |dns| {
+        client.connect(dns).expect("connected");
+        client.send(QUESTION).expect("sent");
+    };
+    let _manager = Manager::start(folder.path(), ask);
+    let mut reply = [0; 512];
+    let len = client.recv(&mut reply).expect("an answer");
+    assert!(len > QUESTION.len());
+    assert_eq!(reply[3] & 0x0f, 0, "NOERROR");
+    assert_eq!(reply[6..8], [0, 1], "one address");
 }
