@@ -223,8 +223,9 @@ impl Drop for Process {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_right_to_read_it() {
     let folder = tempfile::tempdir().expect("a scratch folder");
+    // On an address of its own, so that no other test gets the port in the meantime.
     let free = || {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let listener = std::net::TcpListener::bind("127.0.9.1:0").expect("a port");
         listener.local_addr().expect("bound")
     };
     let (dns, http) = (free(), free());

@@ -109,7 +109,10 @@ impl Conductor {
                 () = deadline => {}
             }
             self.meet_deadlines();
-            self.publish();
+            // What a machine does once its table is stored may ask for the next one.
+            while !self.touched.is_empty() || !self.removed.is_empty() {
+                self.publish();
+            }
             self.tell();
             if let Some(waiting) = self.first_look.take_if(|_| self.file.is_known()) {
                 // The start may have stopped waiting.
@@ -164,13 +167,16 @@ impl Conductor {
         );
         self.metrics.file_accepted();
         self.file.rejected = None;
-        self.file.loaded_at = Some(now);
+        let is_first = self.file.loaded_at.replace(now).is_none();
         for (name, spec) in &desired.services {
             let told = match self.services.get_mut(name) {
                 Some(service) => service.desire(now, spec.clone()),
                 None => {
                     self.services.insert(name.clone(), Service::adopt(now, spec.clone()));
-                    info!(service = %name, pool = %spec.live, "new service: its live pool answers");
+                    // At the start the line above says it for all of them.
+                    if !is_first {
+                        info!(service = %name, pool = %spec.live, "new service: its live pool answers");
+                    }
                     Vec::new()
                 }
             };
@@ -248,6 +254,9 @@ impl Conductor {
                 self.deadlines.remove(&(before, name.clone()));
             }
             self.deadlines.extend(next.map(|at| (at, name.clone())));
+            if service.published.as_ref() != Some(&service.cutover.answering(&service.health)) {
+                self.touched.insert(name.clone());
+            }
             self.keep(&name, told);
         }
     }
