@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::net::IpAddr;
+use std::{io::Write, net::IpAddr};
 
 use common::{
     House,
@@ -133,6 +133,11 @@ async fn many_releases_back_and_forth_give_only_whole_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ipv6_endpoints_are_probed_and_answered_over_ipv6() {
+    if std::net::UdpSocket::bind("[::1]:0").is_err() {
+        // Not `println!`: the harness keeps back what a passing test prints.
+        let _ = writeln!(std::io::stderr(), "skipped: this machine has no IPv6 loopback");
+        return;
+    }
     let (port, hosts, _servers) = endpoints::start(&["::1"]).await;
     let v1 = [hosts[0].address];
     let house = House::start_on("::1", &release("v1", &v1, &v1, port, "")).await;
