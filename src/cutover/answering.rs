@@ -1,5 +1,7 @@
 //! What a service answers with, given its phase and the verdicts.
 
+use std::sync::Arc;
+
 use super::Cutover;
 use crate::{
     health::{ServiceHealth, Verdict},
@@ -66,11 +68,27 @@ impl Cutover {
             let lost = lost(serving, health);
             return answer(serving, eligible(serving, health), lost, Basis::Closed);
         }
-        let mut fallbacks = self.phase.fallbacks().into_iter();
-        if let Some(pool) = fallbacks.find(|pool| stands_in(pool, serving, policy, health)) {
+        if let Some(pool) = self.stand_in(health) {
             return answer(pool, eligible(pool, health), Vec::new(), Basis::Previous);
         }
         answer(serving, open(serving, health), Vec::new(), Basis::Open)
+    }
+
+    /// The pool that answers in place of the serving one: the one before, else one whose release
+    /// failed and that would pass its gate by now.
+    fn stand_in(&self, health: &ServiceHealth) -> Option<&Arc<Pool>> {
+        let min_up = self.spec.release.min_up;
+        let mended = self.phase.failed_pool().filter(|pool| health.tally(pool).is_ready(min_up));
+        let mut candidates = self.phase.fallback().into_iter().chain(mended);
+        let (serving, policy) = (self.phase.serving(), self.spec.fail_policy);
+        candidates.find(|pool| stands_in(pool, serving, policy, health))
+    }
+
+    /// The pool that is answered as it is held, whatever the file says of it.
+    pub fn answered_pool(&self, health: &ServiceHealth) -> &Arc<Pool> {
+        let cannot = !health.tally(self.phase.serving()).can_answer();
+        let stand_in = self.stand_in(health).filter(|_| cannot);
+        stand_in.unwrap_or_else(|| self.phase.serving())
     }
 }
 

@@ -49,6 +49,10 @@ fn stay_where_we_are(phase: Phase, cx: &Context<'_>) -> Step {
             let why = format!("the file asks for {} again", failed.serving.name);
             Step::Go(Phase::steady(failed.serving, previous), why)
         }
+        // Another probe has judged nothing yet: it gets the whole bake.
+        Phase::Baking(baking) if !cx.health.is_judged_by(&cx.spec.probe) => {
+            Step::Stay(Phase::Baking(baking.anew(cx)))
+        }
         Phase::Baking(mut baking) => {
             baking.bake = cx.spec.release.bake;
             Step::Stay(Phase::Baking(baking))
@@ -70,7 +74,7 @@ fn withdraw(release: Release, cx: &Context<'_>) -> Step {
 /// Whether the file asks for the last good pool while another one answers, and that pool can take
 /// the clients back. If it cannot, it has to pass its probes like any other.
 fn can_go_back(release: &Release, cx: &Context<'_>) -> bool {
-    cx.spec.live == release.safe.name && cx.health.tally(&release.safe).can_answer()
+    cx.spec.live == release.safe.name && cx.health.tally(&release.safe).all.eligible > 0
 }
 
 fn go_back(release: Release, cx: &Context<'_>) -> Step {

@@ -89,7 +89,7 @@ fn may_replace(held: &Pool, wanted: &Pool, spec: &ServiceSpec, health: &ServiceH
     let known: BTreeSet<IpAddr> = held.addresses().collect();
     let only_less = wanted.addresses().all(|address| known.contains(&address));
     let as_many = only_less || after.all.eligible >= before.all.eligible;
-    (as_many && after.can_answer())
+    (as_many && after.darkens_nothing_of(&before))
         || after.is_ready(spec.release.min_up)
         || before.all.eligible + before.all.down == 0
 }

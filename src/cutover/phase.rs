@@ -183,6 +183,11 @@ impl Baking {
         Self { release, since, bake, clear_at: cx.caches_clear_at(), held: None }
     }
 
+    /// The same bake from its beginning; what caches hold of the old pool does not change.
+    pub(super) fn anew(self, cx: &Context<'_>) -> Self {
+        Self { clear_at: self.clear_at, ..Self::begin(self.release, cx) }
+    }
+
     fn advance(mut self, cx: &Context<'_>) -> Step {
         let Some(trouble) = trouble(&self.release.to, cx) else {
             return self.advance_healthy(cx);
@@ -236,12 +241,14 @@ fn trouble(pool: &Pool, cx: &Context<'_>) -> Option<String> {
     })
 }
 
-/// Whether a rollback by itself would help: `safe` can answer, and has as much to answer with as
-/// the pool that is left, or as much as its release asked for.
+/// Whether a rollback by itself would help: `safe` can answer whatever the pool that is left can,
+/// and has as much to answer with as that one, or as much as its release asked for; or the one
+/// that is left cannot answer anyway.
 fn can_take_over(safe: &Pool, left: &Pool, cx: &Context<'_>) -> bool {
     let (after, before) = (cx.health.tally(safe), cx.health.tally(left));
     let enough = !after.is_failing(cx.spec.release.min_up);
-    after.can_answer() && (enough || after.all.eligible >= before.all.eligible)
+    let as_many = after.all.eligible >= before.all.eligible;
+    after.keeps_what(&before) && (enough || as_many || !before.can_answer())
 }
 
 impl Draining {

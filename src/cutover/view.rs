@@ -36,14 +36,12 @@ impl Phase {
         }
     }
 
-    /// The pools that may answer when nothing of [`Phase::serving`] is up, the best first.
-    pub fn fallbacks(&self) -> Vec<&Arc<Pool>> {
-        let failed_one = match self {
-            // What failed may have been mended since.
+    /// The pool whose release failed. It may have been mended since.
+    pub(super) fn failed_pool(&self) -> Option<&Arc<Pool>> {
+        match self {
             Self::Failed(failed) => Some(&failed.release.to),
             _ => None,
-        };
-        self.fallback().into_iter().chain(failed_one).collect()
+        }
     }
 
     /// The pool that was good before [`Phase::serving`].

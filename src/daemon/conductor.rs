@@ -322,14 +322,20 @@ fn tell_basis(name: &ServiceName, before: Option<&Answering>, now: &Answering) {
         (false, Basis::Live) => info!(service = %name, %pool, "healthy endpoints answer again"),
         (_, Basis::Previous) => warn!(
             service = %name, %pool, basis,
-            "the serving pool is down: the pool before answers in its place"
+            "the serving pool, or all of one address family of it, is down: \
+             another pool answers in its place"
         ),
         (_, Basis::Open) => warn!(
             service = %name, %pool, basis,
-            "nothing is up: every endpoint that ever passed is answered as if it were"
+            "the serving pool, or all of one address family of it, is down and nothing can stand \
+             in: endpoints that are down are answered as if they were up"
         ),
         (_, Basis::Closed) => {
-            warn!(service = %name, %pool, basis, "nothing is up: SERVFAIL, as its fail_policy asks");
+            warn!(
+                service = %name, %pool, basis,
+                "the serving pool, or all of one address family of it, is down: \
+                 SERVFAIL for what is, as its fail_policy asks"
+            );
         }
     }
 }

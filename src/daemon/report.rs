@@ -110,6 +110,8 @@ fn pools(service: &Service, answering: &Answering) -> BTreeMap<String, PoolStatu
     // The one that is served is shown as it is served, not as the file wants it.
     let serving = service.cutover.phase().serving();
     pools.insert(&serving.name, serving);
+    let answered_pool = service.cutover.answered_pool(&service.health);
+    pools.insert(&answered_pool.name, answered_pool);
     if let Some(release) = service.cutover.phase().release() {
         for pool in [&release.from, &release.to, &release.safe] {
             pools.entry(&pool.name).or_insert(pool);

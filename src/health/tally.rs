@@ -62,6 +62,21 @@ impl Tally {
         families.all(|family| other.of(family).total == 0 || self.of(family).eligible > 0)
     }
 
+    /// Whether taking its place from `other` leaves no client of a family with nothing: what
+    /// `other` could answer, it can.
+    pub fn keeps_what(&self, other: &Self) -> bool {
+        let mut families = Family::ALL.into_iter();
+        let kept = families.all(|f| other.of(f).eligible == 0 || self.of(f).eligible > 0);
+        self.all.eligible > 0 && kept
+    }
+
+    /// Whether becoming this from `before` leaves no family dark that it has, unless it was dark.
+    pub fn darkens_nothing_of(&self, before: &Self) -> bool {
+        let was_dark = |f| before.of(f).total > 0 && before.of(f).eligible == 0;
+        let is_fine = |f| self.of(f).total == 0 || self.of(f).eligible > 0 || was_dark(f);
+        self.all.eligible > 0 && Family::ALL.into_iter().all(is_fine)
+    }
+
     /// The first of its families in which nothing counts.
     pub fn first_without(&self, counted: impl Fn(&Count) -> usize) -> Option<Family> {
         let lacks = |family: &Family| self.of(*family).total > 0 && counted(self.of(*family)) == 0;

@@ -213,3 +213,23 @@ async fn a_text_is_looked_for_in_the_first_64_kib_of_an_endless_body() {
     assert!(reason.contains("the body does not contain \"never\""), "{reason}");
     serving.abort();
 }
+
+#[tokio::test]
+async fn an_answer_before_a_reset_still_counts() {
+    let listener = TcpListener::bind((V4, 0)).await.expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let serving = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // Closing with the rest of the request unread sends a reset behind the answer.
+            let mut start = [0; 20];
+            stream.read_exact(&mut start).await.expect("a request");
+            let words = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(words).await.expect("sent");
+        }
+    });
+    for _ in 0..20 {
+        let kind = http_probe(port, vec![200], None);
+        assert_eq!(tried(&spec(kind, ProbeSpec::TIMEOUT), V4).await.result, Ok(()));
+    }
+    serving.abort();
+}

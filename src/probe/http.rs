@@ -2,7 +2,10 @@
 //!
 //! Redirects are not followed: they are a status like any other.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use http_body_util::{BodyExt, Empty};
 use hyper::{
@@ -12,6 +15,7 @@ use hyper::{
     header::{HOST, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
 
 use super::{Failure, tcp::connect};
 use crate::model::HttpProbe;
@@ -38,9 +42,12 @@ pub(super) async fn attempt(probe: &HttpProbe, address: IpAddr) -> Result<(), Fa
         biased;
         result = &mut judged => result,
         ended = connection => match ended {
-            Err(error) => Err(broken(error)),
-            // Closed in order: whatever came is already in the hands of the judge.
+            // However it ended, an answer that came before is already in the hands of the judge.
             Ok(()) => judged.await,
+            Err(error) => {
+                let in_hand = timeout(Duration::ZERO, judged).await;
+                in_hand.unwrap_or_else(|_| Err(broken(error)))
+            }
         },
     }
 }

@@ -147,3 +147,14 @@ fn a_service_without_a_probe_counts_as_up() {
     sim.handle(Event::Observed);
     assert_eq!(sim.edges(), []);
 }
+
+#[test]
+fn a_pool_that_failed_and_would_fail_again_does_not_stand_in() {
+    let mut sim = Sim::adopt(file("v1"));
+    sim.up(&[1, 2, 3]);
+    sim.save(file("v2"));
+    sim.run_to(600);
+    assert_eq!(sim.phase(), "Failed");
+    sim.down(&[1, 2]);
+    sim.assert_answers("v1", &[1, 2], Basis::Open);
+}

@@ -67,3 +67,53 @@ fn closed_loses_only_the_family_that_is_down() {
     sim.assert_answers("v1", &[1], Basis::Closed);
     assert_eq!(sim.cutover.answering(&sim.health).lost, [Family::V6]);
 }
+
+#[test]
+fn a_family_that_is_down_does_not_freeze_the_pool() {
+    let with = |hosts: &[u8]| file("v1").pool("v1", hosts);
+    let mut sim = Sim::adopt(with(&[1, 2, 101]));
+    sim.up(&[1, 2, 101]);
+    sim.down(&[101]);
+    sim.save(with(&[1, 101]));
+    sim.assert_answers("v1", &[1, 101], Basis::Open);
+    sim.save(with(&[1, 3, 101]));
+    sim.up(&[3]);
+    sim.assert_answers("v1", &[1, 3, 101], Basis::Open);
+}
+
+/// v1 has lost IPv6; v2 never had it and bakes.
+fn dropping_ipv6() -> (Sim, super::Wanted) {
+    let pools = |live| file(live).pool("v1", &[1, 2, 101]);
+    let mut sim = Sim::adopt(pools("v1"));
+    sim.up(&[1, 2, 101, 3, 4]);
+    sim.down(&[101]);
+    sim.save(pools("v2"));
+    assert_eq!(sim.phase(), "Baking");
+    (sim, pools("v1"))
+}
+
+#[test]
+fn a_family_that_the_new_pool_never_had_does_not_keep_from_rolling_back() {
+    let (mut sim, _) = dropping_ipv6();
+    sim.down(&[3]);
+    assert_eq!(sim.phase(), "RollingBack");
+}
+
+#[test]
+fn a_person_can_go_back_to_a_pool_that_has_lost_a_family() {
+    let (mut sim, back) = dropping_ipv6();
+    sim.save(back);
+    assert_eq!(sim.phase(), "RollingBack");
+}
+
+#[test]
+fn a_pool_that_cannot_answer_is_left_even_for_a_smaller_one() {
+    let pools = |live| file(live).pool("v1", &[1, 2, 101]).pool("v2", &[3, 4, 5, 103]);
+    let mut sim = Sim::adopt(pools("v1"));
+    sim.up(&[1, 2, 101, 3, 4, 5, 103]);
+    sim.save(pools("v2"));
+    sim.down(&[2]);
+    sim.down(&[103]);
+    assert_eq!(sim.phase(), "RollingBack");
+    sim.assert_answers("v1", &[1, 101], Basis::Live);
+}

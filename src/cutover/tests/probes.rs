@@ -110,3 +110,16 @@ fn another_probe_leaves_the_answers_until_it_has_judged() {
     sim.up(&[1]);
     sim.assert_live("v1");
 }
+
+#[test]
+fn another_probe_in_the_bake_gets_the_whole_bake() {
+    let mut sim = Sim::baking(file("v2"));
+    sim.run_to(299);
+    sim.save(file("v2").probe(probe_of(81)));
+    assert_eq!(sim.cutover.next_deadline(), Some(super::at(599)));
+    sim.run_to(400);
+    assert_eq!(sim.phase(), "Baking");
+    sim.up(&[1, 2, 4]);
+    sim.down(&[3]);
+    assert_eq!(sim.phase(), "RollingBack");
+}
