@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_secs(2);
 
 /// What the file on disk says now.
-pub type Verdict = Result<Arc<Desired>, Rejected>;
+pub type Reading = Result<Arc<Desired>, Rejected>;
 
 /// Why the watcher looks at the file.
 enum Wake {
@@ -52,7 +52,7 @@ impl ReleaseWatch {
     pub fn start(
         path: PathBuf,
         zone: ZoneSpec,
-        told: impl FnMut(Verdict) + Send + 'static,
+        told: impl FnMut(Reading) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (wake, wakes) = mpsc::channel();
         let watching = Watching {
@@ -101,7 +101,7 @@ struct Watching<F> {
     complained: bool,
 }
 
-impl<F: FnMut(Verdict)> Watching<F> {
+impl<F: FnMut(Reading)> Watching<F> {
     fn run(mut self, wakes: &mpsc::Receiver<Wake>) {
         self.watch_directory();
         self.look(false);
@@ -173,11 +173,11 @@ impl<F: FnMut(Verdict)> Watching<F> {
             return;
         }
         self.last = Some(seen);
-        let verdict = match text {
+        let reading = match text {
             Ok(text) => release::parse(&self.path, &text, &self.zone).map(Arc::new),
             Err(error) => Err(Rejected::unreadable(&self.path, &error)),
         };
-        (self.told)(verdict);
+        (self.told)(reading);
     }
 }
 

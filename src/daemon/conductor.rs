@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 use super::{clock::Clock, file::FileState, metrics::Metrics, report, service::Service};
 use crate::{
     admin::Request,
-    config::watch::Verdict,
+    config::watch::Reading,
     cutover::{Answering, Basis, Transition},
     dns::Store,
     model::{Desired, DnsName, ProbeSetting, ServiceName, Timestamp},
@@ -35,7 +35,7 @@ const NO_DEADLINE: Duration = Duration::from_secs(3_600);
 #[derive(Debug)]
 pub(super) enum Event {
     /// The release file was read.
-    File(Verdict),
+    File(Reading),
     /// An endpoint was probed.
     Tried(Tried),
 }

@@ -102,9 +102,9 @@ impl Daemon {
             tokio::spawn(conductor.run(events_in, requests_in)).abort_handle(),
             tokio::spawn(serve_pages(http, inquiry.clone(), registry)).abort_handle(),
         ];
-        let watch = ReleaseWatch::start(path, settings.zone, move |verdict| {
+        let watch = ReleaseWatch::start(path, settings.zone, move |reading| {
             // Fails only when the conductor has ended, and then nobody wants to know.
-            let _ = told.blocking_send(Event::File(verdict));
+            let _ = told.blocking_send(Event::File(reading));
         });
         let watch = watch.map_err(StartError::Watch)?;
         // A file system that hangs must not keep the static records from being answered.
