@@ -1,18 +1,11 @@
-//! `cutover.toml`: the daemon's own settings.
+//! The zone around the services, as `cutover.toml` has it: apex, name servers, static records.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::time::Duration;
 
 use hickory_proto::rr::{RData, RecordType};
 
-use super::{
-    Rejected,
-    document::{self, Table, Value},
-};
 use crate::{
+    config::document::{Table, Value},
     model::{DnsName, NameError, StaticRecord, Ttl, ZoneSpec},
     table::to_hickory,
 };
@@ -23,37 +16,7 @@ const TTL_DEFAULT: Ttl = Ttl::from_secs_const(3_600);
 const TTL_RANGE: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(7 * 86_400);
 
-/// The daemon's own settings.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// The zone without its services.
-    pub zone: ZoneSpec,
-    /// Where the release file stands.
-    pub release_file: PathBuf,
-    /// Where questions are answered, by UDP and TCP; at least one.
-    pub dns: Vec<SocketAddr>,
-    /// Where metrics and status are shown.
-    pub http: SocketAddr,
-}
-
-/// Reads the text of a settings file. Paths in it are relative to `path`'s directory.
-pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
-    document::parse(path, text, |mut root| {
-        root.version();
-        let zone = zone(&mut root);
-        let release_file = match root.optional("release_file") {
-            Some(value) => value.text().map(PathBuf::from),
-            None => Some(PathBuf::from("release.toml")),
-        };
-        let listen = root.optional("listen").map_or(Some(Listen::default()), |v| listen(&v));
-        root.finish();
-        let beside = path.parent().unwrap_or(Path::new(""));
-        let (listen, release_file) = (listen?, beside.join(release_file?));
-        Some(Settings { zone: zone?, release_file, dns: listen.dns, http: listen.http })
-    })
-}
-
-fn zone(root: &mut Table<'_>) -> Option<ZoneSpec> {
+pub(super) fn zone(root: &mut Table<'_>) -> Option<ZoneSpec> {
     let apex = root.required("zone", r#""svc.example.com""#).and_then(|v| v.parse::<DnsName>());
     let nameservers = root.required("nameservers", r#"["ns1.svc.example.com"]"#);
     let nameservers = nameservers.and_then(|value| Some((value.clone(), names(&value)?)));
@@ -166,52 +129,7 @@ fn record_type(value: &Value<'_>) -> Option<RecordType> {
 }
 
 /// A TTL, for both files.
-pub(super) fn ttl(value: &Value<'_>) -> Option<Ttl> {
+pub(in crate::config) fn ttl(value: &Value<'_>) -> Option<Ttl> {
     let duration = value.duration_in(TTL_RANGE)?;
     Ttl::new(duration).map_err(|error| value.wrong(error.to_string())).ok()
-}
-
-struct Listen {
-    dns: Vec<SocketAddr>,
-    http: SocketAddr,
-}
-
-impl Default for Listen {
-    fn default() -> Self {
-        let dns = [
-            (std::net::Ipv4Addr::UNSPECIFIED, 53).into(),
-            (std::net::Ipv6Addr::UNSPECIFIED, 53).into(),
-        ];
-        Self { dns: dns.to_vec(), http: (std::net::Ipv4Addr::LOCALHOST, 9353).into() }
-    }
-}
-
-fn listen(value: &Value<'_>) -> Option<Listen> {
-    let mut table = value.table()?;
-    let default = Listen::default();
-    let dns = match table.optional("dns") {
-        Some(value) => addresses(&value),
-        None => Some(default.dns),
-    };
-    let http = table.optional("http").map_or(Some(default.http), |value| address(&value));
-    table.finish();
-    Some(Listen { dns: dns?, http: http? })
-}
-
-fn addresses(value: &Value<'_>) -> Option<Vec<SocketAddr>> {
-    let items = value.array()?;
-    if items.is_empty() {
-        value.wrong("the daemon must listen somewhere");
-        return None;
-    }
-    items.iter().map(address).collect()
-}
-
-fn address(value: &Value<'_>) -> Option<SocketAddr> {
-    let parsed = value.text()?.parse();
-    if parsed.is_err() {
-        let hint = r#"write "192.0.2.1:53" or "[2001:db8::1]:53""#;
-        value.wrong_with_hint("not an address with a port", hint);
-    }
-    parsed.ok()
 }
