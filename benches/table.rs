@@ -8,9 +8,9 @@ use std::{
 
 use arc_swap::ArcSwap;
 use cutover::{
-    dns::{Reply, Transport, reply},
-    model::{DnsName, Endpoint, Ttl, Weight, ZoneSpec},
-    table::{Change, ServiceRecords, Table},
+    dns::{Packet, Responder, Transport},
+    model::{ClientNetwork, CookieSecrets, DnsName, Endpoint, Ttl, Weight, ZoneSpec},
+    table::{Answer, Change, LOOKUPS_MAX, Question, ServiceRecords, Table},
 };
 use divan::{Bencher, black_box, counter::ItemsCount};
 use hickory_proto::{
@@ -30,32 +30,83 @@ fn main() {
     divan::main();
 }
 
-/// A thousand answers decided: name to records.
+/// A thousand answers decided, as many at once as a UDP worker takes: names to records.
+#[divan::bench(args = SIZES)]
+fn answers_1000(bencher: Bencher, size: usize) {
+    let (table, names) = (table(size), asked(size));
+    let mut turns = names.chunks(QUESTIONS).cycle();
+    bencher.counter(ItemsCount::new(QUESTIONS)).bench_local(|| {
+        for names in turns.next().expect("a cycle").chunks(LOOKUPS_MAX) {
+            let mut questions = [question(&names[0]); LOOKUPS_MAX];
+            let mut answers = [Answer::Refused; LOOKUPS_MAX];
+            for (question_at, name) in questions.iter_mut().zip(names) {
+                *question_at = question(name);
+            }
+            table.answers(&questions[..names.len()], &mut answers);
+            black_box(answers);
+        }
+    });
+}
+
+/// A thousand answers decided one by one.
 #[divan::bench(args = SIZES)]
 fn answer_1000(bencher: Bencher, size: usize) {
     let (table, names) = (table(size), asked(size));
     let mut turns = names.chunks(QUESTIONS).cycle();
     bencher.counter(ItemsCount::new(QUESTIONS)).bench_local(|| {
         for name in turns.next().expect("a cycle") {
-            black_box(table.answer(name.wire(), RecordType::A, CLIENT));
+            black_box(table.answer(question(name)));
         }
     });
 }
 
-/// A thousand packets answered: octets to octets.
+fn question(name: &DnsName) -> Question<'_> {
+    Question {
+        name: name.wire(),
+        kind: RecordType::A.into(),
+        client: ClientNetwork::of(CLIENT, None),
+    }
+}
+
+/// A thousand packets answered one by one: octets to octets, on the common path.
 #[divan::bench(args = SIZES)]
 fn packet_1000(bencher: Bencher, size: usize) {
-    let table = table(size);
+    let (table, responder) = (table(size), responder());
     let packets: Vec<Vec<u8>> = asked(size).iter().map(query).collect();
-    let client = SocketAddr::new(CLIENT, 5353);
     let mut turns = packets.chunks(QUESTIONS).cycle();
     bencher.counter(ItemsCount::new(QUESTIONS)).bench_local(|| {
-        for packet in turns.next().expect("a cycle") {
-            let answered = reply(&table, packet, client, Transport::Udp);
-            assert!(matches!(answered, Reply::Send(..)));
+        for octets in turns.next().expect("a cycle") {
+            let answered = responder.reply_common(&table, packet(octets));
+            assert!(answered.is_some());
             black_box(answered);
         }
     });
+}
+
+/// The same on the general path.
+#[divan::bench(args = SIZES)]
+fn packet_general_1000(bencher: Bencher, size: usize) {
+    let (table, responder) = (table(size), responder());
+    let packets: Vec<Vec<u8>> = asked(size).iter().map(query).collect();
+    let mut turns = packets.chunks(QUESTIONS).cycle();
+    bencher.counter(ItemsCount::new(QUESTIONS)).bench_local(|| {
+        for octets in turns.next().expect("a cycle") {
+            black_box(responder.reply_general(&table, packet(octets)));
+        }
+    });
+}
+
+fn responder() -> Responder {
+    Responder::new(CookieSecrets::random([1; 16]), None)
+}
+
+fn packet(octets: &[u8]) -> Packet<'_> {
+    Packet {
+        octets,
+        client: SocketAddr::new(CLIENT, 5353),
+        transport: Transport::Udp,
+        unix_secs: 1,
+    }
 }
 
 /// One service changed: the next table made and stored.
@@ -105,7 +156,7 @@ fn service(number: usize, version: u8) -> (DnsName, ServiceRecords) {
     let endpoint = |last| Endpoint::new(Ipv4Addr::new(192, 0, version, last).into(), Weight::ONE);
     let endpoints = [1, 2, 3].map(|last| endpoint(last).expect("an address"));
     let owner = DnsName::within(&name, &zone().apex).expect("a name");
-    let records = ServiceRecords::new(&owner, TTL, &endpoints, &[]);
+    let records = ServiceRecords::new(&owner, TTL, &endpoints, &[], None);
     (owner, records)
 }
 

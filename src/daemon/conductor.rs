@@ -272,7 +272,7 @@ impl Conductor {
             tell_basis(name, service.published.as_ref(), &answering);
             let owner = &service.cutover.spec().owner;
             let Answering { ttl, endpoints, lost, .. } = &answering;
-            let records = ServiceRecords::new(owner, *ttl, endpoints, lost);
+            let records = ServiceRecords::new(owner, *ttl, endpoints, lost, None);
             change.set.push((owner.clone(), records));
             service.published = Some(answering);
         }

@@ -26,7 +26,8 @@ use tokio::{
 use crate::{
     admin::{self, Inquiry},
     config::{Settings, watch::ReleaseWatch},
-    dns::{self, BindError, Listener, Store},
+    dns::{self, BindError, Counters, Listener, Plane, Responder, Store},
+    model::CookieSecrets,
     probe::Prober,
     table::Table,
 };
@@ -85,7 +86,12 @@ impl Daemon {
         let key = (rand::random(), rand::random());
         let table = Table::new(&settings.zone, key, clock.now().unix_secs());
         let store: Store = Arc::new(ArcSwap::from_pointee(table));
-        let counters = Arc::new(dns::Counters::register(&registry)?);
+        let secrets = CookieSecrets::random(rand::random());
+        let plane = Arc::new(Plane {
+            store: store.clone(),
+            responder: Responder::new(secrets, None),
+            counters: Counters::register(&registry)?,
+        });
 
         let (events, events_in) = mpsc::channel(EVENTS_MAX);
         let (requests, requests_in) = mpsc::channel(REQUESTS_MAX);
@@ -109,7 +115,7 @@ impl Daemon {
         let watch = watch.map_err(StartError::Watch)?;
         // A file system that hangs must not keep the static records from being answered.
         let _ = tokio::time::timeout(FIRST_LOOK_PATIENCE, first_look).await;
-        let data_plane = dns::serve(listeners, &store, &counters);
+        let data_plane = dns::serve(listeners, &plane);
         Ok(Self { dns: dns_at, http: http_at, inquiry, watch, data_plane, control_plane })
     }
 

@@ -3,6 +3,8 @@
 //! For programs that use this crate as a library: the daemon has its own sockets, which look at
 //! packets before the codec does.
 
+use std::sync::Arc;
+
 use hickory_proto::{op::ResponseCode, rr::Record};
 use hickory_server::{
     net::runtime::Time,
@@ -10,17 +12,22 @@ use hickory_server::{
     zone_handler::MessageResponseBuilder,
 };
 
-use super::{Store, reply::respond};
+use super::{
+    Plane, Transport,
+    general::{Encoded, respond},
+    responder::{Packet, unix_secs},
+    sift::{Sifted, sift},
+};
 
 /// Answers requests that hickory-server has received, from our record table.
 pub struct Handler {
-    store: Store,
+    plane: Arc<Plane>,
 }
 
 impl Handler {
-    /// Answers from what `store` holds at each request.
-    pub fn new(store: Store) -> Self {
-        Self { store }
+    /// Answers from what `plane` holds at each request.
+    pub fn new(plane: Arc<Plane>) -> Self {
+        Self { plane }
     }
 }
 
@@ -31,35 +38,39 @@ impl RequestHandler for Handler {
         request: &Request,
         mut handle: R,
     ) -> ResponseInfo {
-        let table = self.store.load_full();
-        let name = request.queries.queries().first().map(|query| wire(query.name()));
-        let response = respond(&table, request, &name.unwrap_or_default(), request.src());
+        let table = self.plane.store.load_full();
+        let octets = request.as_slice();
+        let packet = Packet {
+            octets,
+            client: request.src(),
+            transport: Transport::Tcp,
+            unix_secs: unix_secs(),
+        };
+        let responder = &self.plane.responder;
+        let response = match sift(octets) {
+            Sifted::Pass(name, edns) => {
+                respond(responder, &table, request, name.wire(), edns.as_ref(), &packet)
+            }
+            Sifted::Reject(code) => Some(responder.refuse(code, None, None, &packet)),
+            Sifted::Drop(_) => None,
+        };
+        let failed = || responder.refuse(ResponseCode::FormErr, None, None, &packet);
+        let encoded = Encoded::new(&response.unwrap_or_else(failed), request);
         let none: [Record; 0] = [];
-        let message = MessageResponseBuilder::new(&request.queries, response.edns.as_ref()).build(
-            response.metadata,
-            &response.answers,
-            &response.authorities,
+        let message = MessageResponseBuilder::new(&request.queries, encoded.edns.as_ref()).build(
+            encoded.metadata,
+            &encoded.answers,
+            &encoded.authorities,
             &none,
             &none,
         );
         let sent = handle.send_response(message).await;
-        sent.unwrap_or_else(|_| failed(response.metadata))
+        sent.unwrap_or_else(|_| unsent(encoded.metadata))
     }
-}
-
-/// A name in wire form; the codec has put it in lower case.
-fn wire(name: &hickory_proto::rr::LowerName) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(name.len() + 1);
-    for label in name.iter() {
-        octets.push(label.len() as u8);
-        octets.extend_from_slice(label);
-    }
-    octets.push(0);
-    octets
 }
 
 /// What is reported of a response that could not be sent.
-fn failed(mut metadata: hickory_proto::op::Metadata) -> ResponseInfo {
+fn unsent(mut metadata: hickory_proto::op::Metadata) -> ResponseInfo {
     metadata.response_code = ResponseCode::ServFail;
     hickory_proto::op::Header { metadata, counts: Default::default() }.into()
 }

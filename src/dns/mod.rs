@@ -6,9 +6,14 @@
 //! the daemon's self-query and for the demo. Rate limiting and batched sockets are left out.
 
 pub mod client;
+mod common;
+mod cookie;
 mod counters;
+mod edns;
+mod general;
 pub mod handler;
-mod reply;
+mod question;
+mod responder;
 mod sift;
 mod sockets;
 mod tcp;
@@ -19,7 +24,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 pub use counters::Counters;
-pub use reply::{Reply, reply};
+pub use responder::{Packet, Reply, Responder};
 pub use sift::DropCause;
 pub use sockets::{BindError, Listener};
 
@@ -40,12 +45,18 @@ pub enum Transport {
 /// The one store that holds everything an answer needs.
 pub type Store = Arc<ArcSwap<Table>>;
 
+/// All that answering needs, shared by every transport.
+pub struct Plane {
+    /// The record table of the moment.
+    pub store: Store,
+    /// Everything else that shapes a reply.
+    pub responder: Responder,
+    /// What is counted.
+    pub counters: Counters,
+}
+
 /// Answers on these sockets until the returned tasks are aborted.
-pub fn serve(
-    listeners: Vec<Listener>,
-    store: &Store,
-    counters: &Arc<Counters>,
-) -> tokio::task::JoinSet<()> {
+pub fn serve(listeners: Vec<Listener>, plane: &Arc<Plane>) -> tokio::task::JoinSet<()> {
     let mut tasks = tokio::task::JoinSet::new();
     let connections = Arc::new(tokio::sync::Semaphore::new(tcp::CONNECTIONS_MAX));
     for listener in listeners {
@@ -54,16 +65,11 @@ pub fn serve(
                 let socket = Arc::new(socket);
                 let workers = std::thread::available_parallelism().map_or(1, usize::from);
                 for _ in 0..workers {
-                    tasks.spawn(udp::run(socket.clone(), store.clone(), counters.clone()));
+                    tasks.spawn(udp::run(socket.clone(), plane.clone()));
                 }
             }
             Listener::Tcp(listener) => {
-                tasks.spawn(tcp::run(
-                    listener,
-                    store.clone(),
-                    counters.clone(),
-                    connections.clone(),
-                ));
+                tasks.spawn(tcp::run(listener, plane.clone(), connections.clone()));
             }
         }
     }

@@ -1,13 +1,18 @@
-//! The first look at a packet: raw octets only, nothing allocated.
+//! The general path's first look at a packet: raw octets only, nothing allocated.
 //!
-//! What passes has one question with an uncompressed name, and counts that its length can hold;
-//! so the codec behind it is never asked to make room for what is not there.
+//! What passes has one question with an uncompressed name, counts that its length can hold, and
+//! at most one OPT record, with options that keep to their format; so the codec behind it is never
+//! asked to make room for what is not there.
 
 use hickory_proto::op::ResponseCode;
 
-const HEADER_LEN: usize = 12;
+use super::edns::{ClientEdns, OPT};
+
+pub(super) const HEADER_LEN: usize = 12;
 /// Type and class.
-const QUESTION_FIXED_LEN: usize = 4;
+pub(super) const QUESTION_FIXED_LEN: usize = 4;
+/// Type, class, TTL, data length.
+const RECORD_FIXED_LEN: usize = 10;
 /// A root name, type, class, TTL, data length.
 const RECORD_LEN_MIN: usize = 11;
 const NAME_LEN_MAX: usize = 255;
@@ -51,17 +56,42 @@ pub(super) enum Sifted {
     /// Reply with this code and the header alone.
     Reject(ResponseCode),
     /// Decode it.
-    Pass(LowerName),
+    Pass(LowerName, Option<ClientEdns>),
 }
 
 /// The question's name in wire form and lower case.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LowerName {
     octets: [u8; NAME_LEN_MAX],
     len: usize,
 }
 
 impl LowerName {
+    /// A name without compression (nothing stands before it that it could point to), and what
+    /// follows.
+    pub(super) fn read(octets: &[u8]) -> Option<(Self, &[u8])> {
+        let mut len = 0;
+        loop {
+            let label_len = *octets.get(len)?;
+            if label_len > LABEL_LEN_MAX {
+                return None;
+            }
+            len += 1 + usize::from(label_len);
+            if len > NAME_LEN_MAX {
+                return None;
+            }
+            if label_len == 0 {
+                break;
+            }
+        }
+        let (name, rest) = octets.split_at_checked(len)?;
+        let mut lower = Self { octets: [0; NAME_LEN_MAX], len };
+        lower.octets[..len].copy_from_slice(name);
+        // Length octets are at most 63 and so are never taken for letters.
+        lower.octets[..len].make_ascii_lowercase();
+        Some((lower, rest))
+    }
+
     pub(super) fn wire(&self) -> &[u8] {
         &self.octets[..self.len]
     }
@@ -83,14 +113,53 @@ pub(super) fn sift(packet: &[u8]) -> Sifted {
     if questions != 1 {
         return Sifted::Reject(ResponseCode::FormErr);
     }
-    let Some((name, rest)) = question_name(rest) else {
-        return Sifted::Reject(ResponseCode::FormErr);
+    let passed = || {
+        let (name, rest) = LowerName::read(rest)?;
+        let (_, rest) = rest.split_first_chunk::<QUESTION_FIXED_LEN>()?;
+        let least = RECORD_LEN_MIN * records.iter().sum::<usize>();
+        let edns = edns(rest.get(..least).and(Some(rest))?, records)?;
+        Some(Sifted::Pass(name, edns))
     };
-    let least = QUESTION_FIXED_LEN + RECORD_LEN_MIN * records.iter().sum::<usize>();
-    match rest.len() >= least {
-        true => Sifted::Pass(name),
-        false => Sifted::Reject(ResponseCode::FormErr),
+    passed().unwrap_or(Sifted::Reject(ResponseCode::FormErr))
+}
+
+/// The OPT record among the records behind the question. There is one at most, it belongs to the
+/// root, and it stands in the additional section (RFC 6891 §6.1.1).
+fn edns(mut rest: &[u8], records: [usize; 3]) -> Option<Option<ClientEdns>> {
+    let mut edns = None;
+    for (section, count) in records.into_iter().enumerate() {
+        for _ in 0..count {
+            let owner_len = name_len(rest)?;
+            let (owner, behind) = rest.split_at_checked(owner_len)?;
+            let (fixed, behind) = behind.split_first_chunk::<RECORD_FIXED_LEN>()?;
+            let [kind_0, kind_1, class_0, class_1, ttl_0, ttl_1, ttl_2, ttl_3, len @ ..] = *fixed;
+            let (data, behind) = behind.split_at_checked(u16::from_be_bytes(len).into())?;
+            rest = behind;
+            if u16::from_be_bytes([kind_0, kind_1]) != OPT {
+                continue;
+            }
+            if edns.is_some() || section != 2 || owner != [0] {
+                return None;
+            }
+            let ttl = [ttl_0, ttl_1, ttl_2, ttl_3];
+            edns = Some(ClientEdns::read([class_0, class_1], ttl, data).ok()?);
+        }
     }
+    Some(edns)
+}
+
+/// How long a name is where it stands; a pointer ends it.
+fn name_len(octets: &[u8]) -> Option<usize> {
+    let mut len = 0;
+    while len <= NAME_LEN_MAX {
+        match *octets.get(len)? {
+            0 => return Some(len + 1),
+            label_len @ 1..=LABEL_LEN_MAX => len += 1 + usize::from(label_len),
+            0xc0.. => return Some(len + 2),
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// The header of a reply that has nothing else.
@@ -101,30 +170,6 @@ pub(super) fn bare_reply(packet: &[u8], code: ResponseCode) -> Vec<u8> {
     reply[2] = 0x80 | packet[2] & 0x79;
     reply[3] = code.low() & 0x0f;
     reply
-}
-
-/// A name without compression (nothing stands before it that it could point to), and what follows.
-fn question_name(octets: &[u8]) -> Option<(LowerName, &[u8])> {
-    let mut len = 0;
-    loop {
-        let label_len = *octets.get(len)?;
-        if label_len > LABEL_LEN_MAX {
-            return None;
-        }
-        len += 1 + usize::from(label_len);
-        if len > NAME_LEN_MAX {
-            return None;
-        }
-        if label_len == 0 {
-            break;
-        }
-    }
-    let (name, rest) = octets.split_at_checked(len)?;
-    let mut lower = LowerName { octets: [0; NAME_LEN_MAX], len };
-    lower.octets[..len].copy_from_slice(name);
-    // Length octets are at most 63 and so are never taken for letters.
-    lower.octets[..len].make_ascii_lowercase();
-    Some((lower, rest))
 }
 
 #[cfg(test)]
@@ -143,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_plain_question_passes_in_lower_case() {
-        let Sifted::Pass(name) = sift(QUERY) else { panic!("must pass") };
+        let Sifted::Pass(name, None) = sift(QUERY) else { panic!("must pass") };
         assert_eq!(name.wire(), b"\x03api\x04test\x00");
     }
 
@@ -172,7 +217,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_octets_are_sifted(packet in prop::collection::vec(any::<u8>(), 0..600)) {
-            if let Sifted::Pass(name) = sift(&packet) {
+            if let Sifted::Pass(name, None) = sift(&packet) {
                 prop_assert_eq!(packet[2] & 0xf8, 0);
                 prop_assert!(name.wire().len() <= NAME_LEN_MAX);
                 prop_assert_eq!(name.wire().last(), Some(&0));

@@ -10,24 +10,19 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Counters, Reply, Store, Transport, reply, udp::guarded};
+use super::{Packet, Plane, Reply, Transport, responder::unix_secs, udp::guarded};
 
 /// Connections in all; further ones wait in the kernel's queue. Half of the usual limit of 1,024
 /// descriptors: probes, files and pages need theirs too, whatever strangers do.
 pub(super) const CONNECTIONS_MAX: usize = 512;
 /// How long a connection may be silent between messages.
-const IDLE: Duration = Duration::from_secs(10);
+pub(super) const IDLE: Duration = Duration::from_secs(10);
 /// How long one message may take, each way.
 const MESSAGE: Duration = Duration::from_secs(2);
 /// After an error of `accept` that may come again at once, such as "too many open files".
 const PAUSE: Duration = Duration::from_millis(100);
 
-pub(super) async fn run(
-    listener: TcpListener,
-    store: Store,
-    counters: Arc<Counters>,
-    connections: Arc<Semaphore>,
-) {
+pub(super) async fn run(listener: TcpListener, plane: Arc<Plane>, connections: Arc<Semaphore>) {
     // Ends with this task, and its connections with it.
     let mut conversations = JoinSet::new();
     loop {
@@ -37,28 +32,25 @@ pub(super) async fn run(
             sleep(PAUSE).await;
             continue;
         };
-        let (store, counters) = (store.clone(), counters.clone());
+        let plane = plane.clone();
         conversations.spawn(async move {
             // Whatever ends a connection is the client's business; the counters tell the rest.
-            let _ = converse(stream, client, &store, &counters).await;
+            let _ = converse(stream, client, &plane).await;
             drop(permit);
         });
     }
 }
 
-async fn converse(
-    mut stream: TcpStream,
-    client: SocketAddr,
-    store: &Store,
-    counters: &Counters,
-) -> io::Result<()> {
+async fn converse(mut stream: TcpStream, client: SocketAddr, plane: &Plane) -> io::Result<()> {
     stream.set_nodelay(true)?;
     loop {
         let len = timeout(IDLE, stream.read_u16()).await??;
         let mut packet = vec![0; usize::from(len)];
         timeout(MESSAGE, stream.read_exact(&mut packet)).await??;
-        let answered = guarded(|| reply(&store.load(), &packet, client, Transport::Tcp));
-        counters.count(&answered, Transport::Tcp);
+        let packet =
+            Packet { octets: &packet, client, transport: Transport::Tcp, unix_secs: unix_secs() };
+        let answered = guarded(|| plane.responder.reply(&plane.store.load(), packet));
+        plane.counters.count(&answered, Transport::Tcp);
         let Reply::Send(octets, _) = answered else { return Ok(()) };
         let len = u16::try_from(octets.len()).map_err(io::Error::other)?;
         let framed = [&len.to_be_bytes(), octets.as_slice()].concat();

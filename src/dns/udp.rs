@@ -8,22 +8,24 @@ use std::{
 
 use tokio::net::UdpSocket;
 
-use super::{Counters, DropCause, Reply, Store, Transport, reply};
+use super::{DropCause, Packet, Plane, Reply, Transport, responder::unix_secs};
 
 /// Longer queries are cut: nothing that we answer needs more.
 const QUERY_MAX: usize = 4096;
 /// After an error that may come again at once.
 const PAUSE: Duration = Duration::from_millis(10);
 
-pub(super) async fn run(socket: Arc<UdpSocket>, store: Store, counters: Arc<Counters>) {
+pub(super) async fn run(socket: Arc<UdpSocket>, plane: Arc<Plane>) {
     let mut buffer = [0; QUERY_MAX];
     loop {
         let Ok((len, client)) = socket.recv_from(&mut buffer).await else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        let answered = guarded(|| reply(&store.load(), &buffer[..len], client, Transport::Udp));
-        counters.count(&answered, Transport::Udp);
+        let octets = &buffer[..len];
+        let packet = Packet { octets, client, transport: Transport::Udp, unix_secs: unix_secs() };
+        let answered = guarded(|| plane.responder.reply(&plane.store.load(), packet));
+        plane.counters.count(&answered, Transport::Udp);
         if let Reply::Send(octets, _) = answered {
             // A reply that cannot be sent is lost like any datagram: the client asks again.
             let _ = socket.send_to(&octets, client).await;

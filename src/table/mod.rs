@@ -1,29 +1,39 @@
 //! Floor 1: the record table and its answers.
 //!
-//! A [`Table`] is immutable. A release makes a new one that shares all but the changed nodes with
-//! the one before, so its cost does not grow with the zone ([`names`]). [`Table::answer`] is the
-//! one function that decides an answer, for every transport: a question goes in, a view of
-//! records comes out. Neither the wire nor the clock is known here.
+//! A [`Table`] is immutable. A release makes a new one that shares all but the changed parts with
+//! the one before, so its cost does not grow with the zone ([`names`]). [`Table::answer`] and
+//! [`Table::answers`] decide every answer, for every transport: questions go in, views of records
+//! come out, which lie ready as they are sent ([`packed`]). Neither sockets nor the clock are
+//! known here.
 
+mod authority;
 mod names;
+mod octets;
+mod packed;
 mod selection;
 mod service;
+mod shard;
 
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
+use std::collections::BTreeMap;
 
 use hickory_proto::rr::{
     Name, RData, RecordType,
-    rdata::{HINFO, NS, SOA},
+    rdata::{self, HINFO, NS},
 };
 
-pub use names::NameKey;
-use names::{Names, Node};
+pub use authority::Authority;
+use names::Names;
+pub use names::{LOOKUPS_MAX, NameKey};
+use packed::Packed;
+pub use packed::{Records, Tally};
 pub use service::ServiceRecords;
+use service::client_fraction;
+use shard::Node;
 
-use crate::model::{DnsName, NEGATIVE_TTL, StaticRecord, Ttl, ZoneSpec};
+use crate::model::{ClientNetwork, DnsName, NEGATIVE_TTL, Ttl, ZoneSpec};
 
 /// SOA timers (RIPE-203); no secondary of ours uses them, but tools look at them.
 const REFRESH_SECS: i32 = 3_600;
@@ -31,14 +41,21 @@ const RETRY_SECS: i32 = 600;
 const EXPIRE_SECS: i32 = 604_800;
 const APEX_TTL: Ttl = Ttl::from_secs_const(3_600);
 
+/// The numbers of the types that are not looked for among a name's records.
+const SOA: u16 = 6;
+const ANY: u16 = 255;
+
 /// What an answer needs, all of one generation.
 #[derive(Clone, Debug)]
 pub struct Table {
     generation: u64,
     serial: u32,
     apex: DnsName,
-    soa: Rrset,
-    negative_soa: Rrset,
+    /// The answer to a question for it, packed.
+    soa: Vec<u8>,
+    authority: Authority,
+    /// The answer to a question for any type, packed.
+    any: Vec<u8>,
     names: Names,
     complete: bool,
 }
@@ -54,21 +71,32 @@ pub struct Rrset {
     pub data: Vec<RData>,
 }
 
+/// What is asked of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'q> {
+    /// In wire form and lower case.
+    pub name: &'q [u8],
+    /// The number of the type.
+    pub kind: u16,
+    /// Who asks.
+    pub client: ClientNetwork,
+}
+
 /// What is answered to one question.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Answer<'t> {
     /// Records of the name asked for.
-    Static(&'t Rrset),
-    /// Addresses of a service, chosen for this client.
-    Service(Rrset),
+    Records(Records<'t>),
     /// The name exists, but not with this type: the SOA record says for how long that is known.
-    NoData(&'t Rrset),
+    NoData(&'t Authority),
     /// The name does not exist: likewise.
-    NxDomain(&'t Rrset),
+    NxDomain(&'t Authority),
     /// The name is not in the zone.
     Refused,
-    /// The zone has the name, but nothing can be said of it now.
-    ServFail,
+    /// Nothing can be said of the name yet: the services are not known.
+    NotReady,
+    /// The service is known, but nothing of it is up, and nothing may stand in.
+    Unavailable,
 }
 
 /// Changes that become visible in one store; removals are made first.
@@ -88,19 +116,25 @@ impl Table {
     /// first serial.
     pub fn new(zone: &ZoneSpec, key: NameKey, unix_secs: u64) -> Self {
         let serial = serial_of(unix_secs);
-        let (soa, negative_soa) = soa_rrsets(zone, serial);
         let mut names = Names::new(key);
-        names.ensure(&zone.apex, &zone.apex);
-        names.add_static(&zone.apex, &zone.apex, apex_ns(zone));
-        for record in &zone.records {
-            names.add_static(&record.owner, &zone.apex, record.into());
+        let mut edit = names.edit(&zone.apex);
+        edit.ensure(&zone.apex);
+        for ((owner, _), rrset) in static_rrsets(zone) {
+            let mut packed = Vec::new();
+            packed::pack_static(owner, &rrset, &mut packed);
+            edit.add_static(owner, &packed);
         }
+        edit.finish();
+        let mut any = Vec::new();
+        packed::pack_static(&zone.apex, &minimal_any(), &mut any);
+        let soa = soa(zone, serial);
         Self {
             generation: 1,
             serial,
             apex: zone.apex.clone(),
-            soa,
-            negative_soa,
+            soa: packed_soa(&zone.apex, &soa),
+            authority: authority(&zone.apex, &soa),
+            any,
             names,
             complete: false,
         }
@@ -112,15 +146,20 @@ impl Table {
         next.generation += 1;
         next.complete = true;
         next.serial = serial_after(self.serial, unix_secs);
-        for soa in [&mut next.soa, &mut next.negative_soa] {
-            set_serial(soa, next.serial);
+        if let [RData::SOA(soa)] = self.authority.rrset().data.as_slice() {
+            let mut soa = soa.clone();
+            soa.serial = next.serial;
+            next.soa = packed_soa(&self.apex, &soa);
+            next.authority = authority(&self.apex, &soa);
         }
+        let mut edit = next.names.edit(&self.apex);
         for owner in change.removed {
-            next.names.remove_service(&owner, &next.apex);
+            edit.remove_service(&owner);
         }
         for (owner, records) in change.set {
-            next.names.set_service(&owner, &next.apex, records);
+            edit.set_service(&owner, records);
         }
+        edit.finish();
         next
     }
 
@@ -139,30 +178,43 @@ impl Table {
         &self.apex
     }
 
-    /// Decides the answer. `name` is in wire form and lower case; `client` is the address that
-    /// asked.
-    pub fn answer(&self, name: &[u8], kind: RecordType, client: IpAddr) -> Answer<'_> {
-        let Some(node) = self.names.get(name) else {
-            return self.absent(name);
+    /// Decides one answer.
+    pub fn answer(&self, question: Question<'_>) -> Answer<'_> {
+        self.answer_at(self.names.get(question.name), question)
+    }
+
+    /// Decides up to [`LOOKUPS_MAX`] answers at once, which is cheaper than one by one: they wait
+    /// for memory together. Answers beyond the questions are left as they are.
+    pub fn answers<'t>(&'t self, questions: &[Question<'_>], answers: &mut [Answer<'t>]) {
+        let mut names: [&[u8]; LOOKUPS_MAX] = [&[]; LOOKUPS_MAX];
+        for (name, question) in names.iter_mut().zip(questions) {
+            *name = question.name;
+        }
+        let count = questions.len().min(LOOKUPS_MAX);
+        let mut found = [None; LOOKUPS_MAX];
+        self.names.find(&names[..count], &mut found);
+        for ((answer, node), question) in answers.iter_mut().zip(found).zip(&questions[..count]) {
+            *answer = self.answer_at(node, *question);
+        }
+    }
+
+    fn answer_at<'t>(&'t self, node: Option<Node<'t>>, question: Question<'_>) -> Answer<'t> {
+        let Some(node) = node else {
+            return self.absent(question.name);
         };
-        if kind == RecordType::ANY {
-            return self.minimal_any(node);
-        }
-        if kind == RecordType::SOA && name == self.apex.wire() {
-            return Answer::Static(&self.soa);
-        }
-        // An alias stands for every type (RFC 1034 §3.6.2); the resolver follows it.
-        let of_kind = |kind| node.rrsets.iter().find(|rrset| rrset.kind == kind);
-        if let Some(rrset) = of_kind(kind).or_else(|| of_kind(RecordType::CNAME)) {
-            return Answer::Static(rrset);
-        }
-        match &node.service {
-            Some(records) => match records.choose(kind, client) {
-                service::Choice::Rrset(rrset) => Answer::Service(rrset),
-                service::Choice::NoData => Answer::NoData(&self.negative_soa),
-                service::Choice::Unavailable => Answer::ServFail,
-            },
-            None => Answer::NoData(&self.negative_soa),
+        let first = |octets| Packed::split_first(octets).map(|(packed, _)| packed);
+        let found = match question.kind {
+            ANY if !node.rrsets().is_empty() => first(&self.any),
+            SOA if question.name == self.apex.wire() => first(&self.soa),
+            kind => Packed::find(node.rrsets(), kind),
+        };
+        match found {
+            Some(packed) if packed.is_lost() => Answer::Unavailable,
+            Some(packed) if !packed.is_empty() => {
+                let u = |salt| client_fraction(salt, question.client);
+                Answer::Records(packed.records_for(u))
+            }
+            _ => Answer::NoData(&self.authority),
         }
     }
 
@@ -179,30 +231,30 @@ impl Table {
     fn absent(&self, name: &[u8]) -> Answer<'_> {
         match (self.covers(name), self.complete) {
             (false, _) => Answer::Refused,
-            (true, false) => Answer::ServFail,
-            (true, true) => Answer::NxDomain(&self.negative_soa),
+            (true, false) => Answer::NotReady,
+            (true, true) => Answer::NxDomain(&self.authority),
         }
-    }
-
-    /// RFC 8482 §4.2: ANY is answered with one small record that no amplifier can use.
-    fn minimal_any(&self, node: &Node) -> Answer<'_> {
-        if node.rrsets.is_empty() && node.service.is_none() {
-            return Answer::NoData(&self.negative_soa);
-        }
-        let hinfo = HINFO::new("RFC8482".to_owned(), String::new());
-        Answer::Service(Rrset {
-            kind: RecordType::HINFO,
-            ttl: NEGATIVE_TTL.secs(),
-            data: vec![RData::HINFO(hinfo)],
-        })
     }
 }
 
-impl From<&StaticRecord> for Rrset {
-    fn from(record: &StaticRecord) -> Self {
-        let data = vec![record.data.clone()];
-        Self { kind: record.data.record_type(), ttl: record.ttl.secs(), data }
+/// RFC 8482 §4.2: ANY is answered with one small record that no amplifier can use.
+fn minimal_any() -> Rrset {
+    let hinfo = HINFO::new("RFC8482".to_owned(), String::new());
+    Rrset { kind: RecordType::HINFO, ttl: NEGATIVE_TTL.secs(), data: vec![RData::HINFO(hinfo)] }
+}
+
+/// The zone's own rrsets but its SOA.
+fn static_rrsets(zone: &ZoneSpec) -> BTreeMap<(&DnsName, RecordType), Rrset> {
+    let mut rrsets = BTreeMap::from([((&zone.apex, RecordType::NS), apex_ns(zone))]);
+    for record in &zone.records {
+        let kind = record.data.record_type();
+        let empty = Rrset { kind, ttl: record.ttl.secs(), data: Vec::new() };
+        let rrset = rrsets.entry((&record.owner, kind)).or_insert(empty);
+        // RFC 2181 §5.2: one TTL per rrset; the least of those written.
+        rrset.ttl = rrset.ttl.min(record.ttl.secs());
+        rrset.data.push(record.data.clone());
     }
+    rrsets
 }
 
 /// The low 32 bits of the time are what a serial is (RFC 1982 serial arithmetic).
@@ -218,29 +270,26 @@ fn serial_after(before: u32, unix_secs: u64) -> u32 {
     if grows { of_day } else { before.wrapping_add(1) }
 }
 
-fn soa_rrsets(zone: &ZoneSpec, serial: u32) -> (Rrset, Rrset) {
-    let primary = zone.nameservers.first().unwrap_or(&zone.apex);
+fn soa(zone: &ZoneSpec, serial: u32) -> rdata::SOA {
+    let primary = to_hickory(zone.nameservers.first().unwrap_or(&zone.apex));
+    let hostmaster = to_hickory(&zone.hostmaster);
     let minimum = NEGATIVE_TTL.secs();
-    let soa = SOA::new(
-        to_hickory(primary),
-        to_hickory(&zone.hostmaster),
-        serial,
-        REFRESH_SECS,
-        RETRY_SECS,
-        EXPIRE_SECS,
-        minimum,
-    );
-    let rrset = |ttl| Rrset { kind: RecordType::SOA, ttl, data: vec![RData::SOA(soa.clone())] };
-    // RFC 2308 §3: in a negative answer its TTL is the lesser of its own and its minimum field.
-    (rrset(APEX_TTL.secs()), rrset(APEX_TTL.secs().min(minimum)))
+    rdata::SOA::new(primary, hostmaster, serial, REFRESH_SECS, RETRY_SECS, EXPIRE_SECS, minimum)
 }
 
-fn set_serial(rrset: &mut Rrset, serial: u32) {
-    for data in &mut rrset.data {
-        if let RData::SOA(soa) = data {
-            soa.serial = serial;
-        }
-    }
+fn packed_soa(apex: &DnsName, soa: &rdata::SOA) -> Vec<u8> {
+    let mut packed = Vec::new();
+    packed::pack_static(apex, &soa_rrset(soa, APEX_TTL.secs()), &mut packed);
+    packed
+}
+
+/// RFC 2308 §3: in a negative answer its TTL is the lesser of its own and its minimum field.
+fn authority(apex: &DnsName, soa: &rdata::SOA) -> Authority {
+    Authority::new(apex, soa_rrset(soa, APEX_TTL.secs().min(soa.minimum)))
+}
+
+fn soa_rrset(soa: &rdata::SOA, ttl: u32) -> Rrset {
+    Rrset { kind: RecordType::SOA, ttl, data: vec![RData::SOA(soa.clone())] }
 }
 
 fn apex_ns(zone: &ZoneSpec) -> Rrset {

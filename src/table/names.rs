@@ -1,41 +1,35 @@
 //! The name index: a hash trie of fixed shape whose parts are shared between generations.
 //!
-//! 64 branches of 64 shards of small hash tables, each part behind an `Arc`. Changing one name
-//! copies one branch (64 pointers) and one shard (a 4,096th of the names); a lookup follows three
-//! pointers. `Names::clone` copies 64 pointers. The hash is keyed (SipHash-1-3,
-//! Aumasson and Bernstein 2012), so nobody who chooses names can make them collide.
+//! 64 branches of 64 shards ([`super::shard`]), each part behind an `Arc`. Changing one name
+//! copies one branch (64 pointers) and one shard (a 4,096th of the names). The hash is keyed
+//! (SipHash-1-3, Aumasson and Bernstein 2012), so nobody who chooses names can make them collide.
+//! Many names are looked up at once ([`Names::find`]), so that the waits for memory overlap.
 //!
 //! Every name between a known one and the apex has a node too, though an empty one: it exists
 //! (RFC 8020), and asking for it is NODATA, not NXDOMAIN.
 
-use std::{hash::Hasher, sync::Arc};
+use std::{collections::BTreeMap, hash::Hasher, hint::black_box, sync::Arc};
 
-use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
-use smallvec::SmallVec;
 
-use super::{Rrset, ServiceRecords};
+use super::{
+    ServiceRecords,
+    shard::{Node, NodeParts, Shard},
+};
 use crate::model::DnsName;
 
-const FANOUT: usize = 64;
+const FANOUT_BITS: u32 = 6;
+const FANOUT: usize = 1 << FANOUT_BITS;
+/// How many low bits of a hash choose the branch and the shard.
+pub(super) const PLACE_BITS: u32 = 2 * FANOUT_BITS;
 
 /// The key of the index; to be drawn at random at each start.
 pub type NameKey = (u64, u64);
 
-/// What one name has. A usual name, its service and its addresses lie side by side, so that an
-/// answer waits for as little memory as it can.
-#[derive(Clone, Debug)]
-pub(super) struct Node {
-    /// In wire form and lower case.
-    name: SmallVec<[u8; 40]>,
-    pub(super) service: Option<ServiceRecords>,
-    pub(super) rrsets: Vec<Rrset>,
-    /// How many names stand directly below; with none, and nothing of its own, a node goes.
-    children: u32,
-}
+/// How many names are looked up at once at most.
+pub const LOOKUPS_MAX: usize = 32;
 
-type Shard = HashTable<Node>;
-type Branch = [Arc<Shard>; FANOUT];
+type Branch = [Shard; FANOUT];
 
 #[derive(Clone, Debug)]
 pub(super) struct Names {
@@ -43,110 +37,148 @@ pub(super) struct Names {
     root: [Arc<Branch>; FANOUT],
 }
 
+/// Changed nodes, by hash in the order of the shards; `None` goes.
+type Changed = BTreeMap<(u64, DnsName), Option<NodeParts>>;
+
+/// Names that are being changed together.
+pub(super) struct Edit<'n> {
+    names: &'n mut Names,
+    apex: DnsName,
+    changed: Changed,
+}
+
 impl Names {
     pub(super) fn new(key: NameKey) -> Self {
-        let shard = Arc::new(Shard::new());
-        let branch: Arc<Branch> = Arc::new(std::array::from_fn(|_| shard.clone()));
+        let branch: Arc<Branch> = Arc::new(std::array::from_fn(|_| Shard::empty()));
         Self { key, root: std::array::from_fn(|_| branch.clone()) }
     }
 
     /// The node of a name in wire form and lower case.
-    pub(super) fn get(&self, name: &[u8]) -> Option<&Node> {
+    pub(super) fn get(&self, name: &[u8]) -> Option<Node<'_>> {
         let hash = self.hash(name);
-        let (branch, shard) = place(hash);
-        self.root[branch][shard].find(hash, |node| *node.name == *name)
+        self.shard(hash).get(hash, name)
     }
 
-    /// Makes sure that `owner` has a node, and every name from it up to `apex`.
-    pub(super) fn ensure(&mut self, owner: &DnsName, apex: &DnsName) {
-        if self.get(owner.wire()).is_some() {
+    /// The nodes of up to [`LOOKUPS_MAX`] names. In steps, each of which reads for all names what
+    /// the next one needs: the processor then waits for all of them at the same time.
+    pub(super) fn find<'t>(&'t self, names: &[&[u8]], found: &mut [Option<Node<'t>>]) {
+        let mut hashes = [0; LOOKUPS_MAX];
+        let mut slots = [0; LOOKUPS_MAX];
+        for (hash, name) in hashes.iter_mut().zip(names) {
+            *hash = self.hash(name);
+        }
+        for (slot, hash) in slots.iter_mut().zip(hashes).take(names.len()) {
+            *slot = self.shard(hash).first_slot(hash);
+        }
+        let mut touched = 0;
+        for (slot, hash) in slots.into_iter().zip(hashes).take(names.len()) {
+            touched ^= self.shard(hash).touch(slot);
+        }
+        black_box(touched);
+        for ((found, name), hash) in found.iter_mut().zip(names).zip(hashes) {
+            *found = self.shard(hash).get(hash, name);
+        }
+    }
+
+    /// Begins a change of names; `apex` is above all of them.
+    pub(super) fn edit(&mut self, apex: &DnsName) -> Edit<'_> {
+        Edit { names: self, apex: apex.clone(), changed: Changed::new() }
+    }
+
+    fn shard(&self, hash: u64) -> &Shard {
+        let (branch, shard) = place(hash);
+        &self.root[branch][shard]
+    }
+
+    fn hash(&self, name: &[u8]) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
+        hasher.write(name);
+        hasher.finish()
+    }
+}
+
+impl Edit<'_> {
+    /// Makes sure that `owner` has a node, and every name from it up to the apex.
+    pub(super) fn ensure(&mut self, owner: &DnsName) {
+        if self.node(owner).is_some() {
             return;
         }
-        let name = SmallVec::from_slice(owner.wire());
-        self.insert(Node { name, service: None, rrsets: Vec::new(), children: 0 });
-        if let Some(parent) = parent_within(owner, apex) {
-            self.ensure(&parent, apex);
-            self.update(parent.wire(), |node| node.children += 1);
+        *self.node(owner) = Some(NodeParts::new(owner.clone()));
+        if let Some(parent) = self.parent(owner) {
+            self.ensure(&parent);
+            self.update(&parent, |node| node.children += 1);
         }
     }
 
-    pub(super) fn add_static(&mut self, owner: &DnsName, apex: &DnsName, rrset: Rrset) {
-        self.ensure(owner, apex);
-        self.update(owner.wire(), |node| {
-            match node.rrsets.iter_mut().find(|known| known.kind == rrset.kind) {
-                // RFC 2181 §5.2: one TTL per rrset; the least of those written.
-                Some(known) => {
-                    known.ttl = known.ttl.min(rrset.ttl);
-                    known.data.extend(rrset.data);
-                }
-                None => node.rrsets.push(rrset),
-            }
-        });
+    /// Adds packed rrsets that no release changes.
+    pub(super) fn add_static(&mut self, owner: &DnsName, packed: &[u8]) {
+        self.ensure(owner);
+        self.update(owner, |node| node.fixed.extend_from_slice(packed));
     }
 
-    pub(super) fn set_service(&mut self, owner: &DnsName, apex: &DnsName, records: ServiceRecords) {
-        self.ensure(owner, apex);
-        self.update(owner.wire(), |node| node.service = Some(records));
+    pub(super) fn set_service(&mut self, owner: &DnsName, records: ServiceRecords) {
+        self.ensure(owner);
+        self.update(owner, |node| node.service = Some(records));
     }
 
-    pub(super) fn remove_service(&mut self, owner: &DnsName, apex: &DnsName) {
-        self.update(owner.wire(), |node| node.service = None);
-        self.prune(owner, apex);
+    pub(super) fn remove_service(&mut self, owner: &DnsName) {
+        self.update(owner, |node| node.service = None);
+        self.prune(owner);
     }
 
     /// Drops `owner` if nothing stands at or below it, and then the same of its parent.
-    fn prune(&mut self, owner: &DnsName, apex: &DnsName) {
-        let idle = self.get(owner.wire()).is_some_and(|node| {
-            node.children == 0 && node.rrsets.is_empty() && node.service.is_none()
-        });
-        let Some(parent) = parent_within(owner, apex).filter(|_| idle) else {
+    fn prune(&mut self, owner: &DnsName) {
+        let is_idle = self.node(owner).as_ref().is_some_and(NodeParts::is_idle);
+        let Some(parent) = self.parent(owner).filter(|_| is_idle) else {
             return;
         };
-        let hash = self.hash(owner.wire());
-        let found = self.shard_mut(hash).find_entry(hash, |node| *node.name == *owner.wire());
-        if let Ok(entry) = found {
-            entry.remove();
-        }
-        self.update(parent.wire(), |node| node.children -= 1);
-        self.prune(&parent, apex);
+        *self.node(owner) = None;
+        self.update(&parent, |node| node.children -= 1);
+        self.prune(&parent);
     }
 
-    fn insert(&mut self, node: Node) {
-        let hash = self.hash(&node.name);
-        let key = self.key;
-        self.shard_mut(hash).insert_unique(hash, node, |node| hash_of(key, &node.name));
+    /// The node of a name as it will be.
+    fn node(&mut self, name: &DnsName) -> &mut Option<NodeParts> {
+        let names = &*self.names;
+        let hash = names.hash(name.wire());
+        let as_it_is =
+            || names.shard(hash).get(hash, name.wire()).map(|node| node.parts(name.clone()));
+        self.changed.entry((in_order_of_shards(hash), name.clone())).or_insert_with(as_it_is)
     }
 
-    fn update(&mut self, name: &[u8], edit: impl FnOnce(&mut Node)) {
-        let hash = self.hash(name);
-        if let Some(node) = self.shard_mut(hash).find_mut(hash, |node| *node.name == *name) {
+    fn update(&mut self, name: &DnsName, edit: impl FnOnce(&mut NodeParts)) {
+        if let Some(node) = self.node(name) {
             edit(node);
         }
     }
 
-    /// The shard of a hash, copied first if another generation shares it.
-    fn shard_mut(&mut self, hash: u64) -> &mut Shard {
-        let (branch, shard) = place(hash);
-        Arc::make_mut(&mut Arc::make_mut(&mut self.root[branch])[shard])
+    /// The name directly above, unless `name` is the apex.
+    fn parent(&self, name: &DnsName) -> Option<DnsName> {
+        if *name == self.apex { None } else { name.parent() }
     }
 
-    fn hash(&self, name: &[u8]) -> u64 {
-        hash_of(self.key, name)
+    /// Makes the change: each shard that has a changed name is made anew, once.
+    pub(super) fn finish(self) {
+        let changed: Vec<(u64, DnsName, Option<NodeParts>)> = self
+            .changed
+            .into_iter()
+            .map(|((ordered, name), parts)| (ordered.rotate_left(PLACE_BITS), name, parts))
+            .collect();
+        for of_shard in changed.chunk_by(|one, other| place(one.0) == place(other.0)) {
+            let (branch, shard) = place(of_shard[0].0);
+            let shard = &mut Arc::make_mut(&mut self.names.root[branch])[shard];
+            *shard = shard.with(of_shard);
+        }
     }
 }
 
-/// Branch and shard by bits that the shard's own table does not use for its groups or its tags.
+/// Branch and shard.
 fn place(hash: u64) -> (usize, usize) {
-    ((hash >> 44) as usize % FANOUT, (hash >> 50) as usize % FANOUT)
+    let low = hash as usize;
+    (low % FANOUT, (low >> FANOUT_BITS) % FANOUT)
 }
 
-fn hash_of((k0, k1): NameKey, name: &[u8]) -> u64 {
-    let mut hasher = SipHasher13::new_with_keys(k0, k1);
-    hasher.write(name);
-    hasher.finish()
-}
-
-/// The name directly above, unless `name` is the apex.
-fn parent_within(name: &DnsName, apex: &DnsName) -> Option<DnsName> {
-    if name == apex { None } else { name.parent() }
+/// The hash with the bits that choose the shard in front.
+fn in_order_of_shards(hash: u64) -> u64 {
+    hash.rotate_right(PLACE_BITS)
 }

@@ -7,63 +7,67 @@
 //! `k` are drawn by systematic sampling (Madow 1949, "On the theory of systematic sampling, II"):
 //! points at distance `W/k` on the line of cumulative weights, shifted by the client's `u`.
 
-use smallvec::SmallVec;
+use super::octets::u64_at;
 
-/// Endpoints of one address family with their cumulative weights.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Weighted<T, const NEAR: usize> {
-    /// Up to `NEAR` lie here and not elsewhere, so that answering with them fetches no further
-    /// memory.
-    items: SmallVec<[T; NEAR]>,
-    /// How the items differ, if they do.
-    unequal: Option<Box<Unequal>>,
-}
+/// Unequal weights, packed: a salt, the sum of the weights, how many are picked, and for each
+/// item the sum of the weights up to and with it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Weights<'t>(&'t [u8]);
 
-#[derive(Clone, Debug, PartialEq)]
-struct Unequal {
-    /// `ends[i]` is the sum of the weights up to and with item `i`.
-    ends: Vec<u64>,
-    total: u64,
-    /// How many items an answer has.
-    count: usize,
-}
+const TOTAL: usize = 8;
+const PICKED: usize = 16;
+const ENDS: usize = 24;
+const END_LEN: usize = 8;
 
-impl<T: Copy, const NEAR: usize> Weighted<T, NEAR> {
-    pub(super) fn new(weighted: impl IntoIterator<Item = (T, u32)>) -> Self {
-        let (items, weights): (SmallVec<[T; NEAR]>, Vec<u32>) = weighted.into_iter().unzip();
-        let equal = weights.iter().all(|&weight| weight == weights[0]);
-        Self { items, unequal: (!equal).then(|| Box::new(Unequal::new(&weights))) }
-    }
-
-    /// The items for the client at `u()`, a number uniform over clients: a fraction of 2^64.
-    pub(super) fn choose(&self, u: impl FnOnce() -> u64) -> impl Iterator<Item = T> {
-        let unequal = self.unequal.as_deref().map(|unequal| (unequal, u()));
-        let count = unequal.map_or(self.items.len(), |(unequal, _)| unequal.count);
-        (0..count).map(move |index| {
-            self.items[unequal.map_or(index, |(unequal, u)| unequal.item_under(index, u))]
-        })
-    }
-}
-
-impl Unequal {
-    fn new(weights: &[u32]) -> Self {
+impl<'t> Weights<'t> {
+    /// Packs weights, if they make a difference.
+    pub(super) fn pack(salt: u64, weights: &[u32]) -> Vec<u8> {
+        let greatest = weights.iter().copied().max().unwrap_or(1);
+        if weights.iter().all(|&weight| weight == greatest) {
+            return Vec::new();
+        }
         let sum = |sum: &mut u64, weight: &u32| {
             *sum += u64::from(*weight);
             Some(*sum)
         };
         let ends: Vec<u64> = weights.iter().scan(0, sum).collect();
         let total = ends.last().copied().unwrap_or(0);
-        let greatest = weights.iter().copied().max().unwrap_or(1);
-        let count = usize::try_from(total / u64::from(greatest)).unwrap_or(weights.len());
-        Self { ends, total, count }
+        let head = [salt, total, total / u64::from(greatest)];
+        head.iter().chain(&ends).flat_map(|number| number.to_le_bytes()).collect()
     }
 
-    /// The item under the point `(index + u) · W/k`.
-    fn item_under(&self, index: usize, u: u64) -> usize {
-        let point = ((index as u128) << 64 | u128::from(u)) * u128::from(self.total);
+    pub(super) fn unpack(octets: &'t [u8]) -> Self {
+        Self(octets)
+    }
+
+    /// Keeps the picks of one service unrelated to those of another.
+    pub(super) fn salt(&self) -> u64 {
+        u64_at(self.0, 0)
+    }
+
+    /// How many items an answer has.
+    pub(super) fn picked(&self) -> usize {
+        // At most the number of items, which a machine can count.
+        u64_at(self.0, PICKED) as usize
+    }
+
+    /// The item under the point `(index + u) · W/k`; `u` is a fraction of 2^64.
+    pub(super) fn item_under(&self, index: usize, u: u64) -> usize {
+        let total = u64_at(self.0, TOTAL);
+        let point = ((index as u128) << 64 | u128::from(u)) * u128::from(total);
         // Compare k·2^64·end with point, so that nothing is rounded.
-        let scale = (self.count as u128) << 64;
-        self.ends.partition_point(|&end| u128::from(end) * scale <= point)
+        let scale = u128::from(u64_at(self.0, PICKED)) << 64;
+        let end = |item: usize| u128::from(u64_at(self.0, ENDS + item * END_LEN));
+        let (mut low, mut high) = (0, (self.0.len() - ENDS) / END_LEN);
+        while low < high {
+            let middle = low.midpoint(high);
+            if end(middle) * scale <= point {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
     }
 }
 
@@ -72,12 +76,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// The items for the client at `u`; everything when the weights make no difference.
+    fn chosen(weights: &[u32], u: u64) -> Vec<usize> {
+        let packed = Weights::pack(1, weights);
+        if packed.is_empty() {
+            return (0..weights.len()).collect();
+        }
+        let weights = Weights::unpack(&packed);
+        (0..weights.picked()).map(|index| weights.item_under(index, u)).collect()
+    }
+
     fn shares(weights: &[u32], clients: u64) -> Vec<f64> {
-        let weighted = Weighted::<_, 4>::new(weights.iter().copied().enumerate());
         let mut shares = vec![0.0; weights.len()];
         for client in 0..clients {
-            let u = client.wrapping_mul(u64::MAX / clients);
-            let chosen: Vec<usize> = weighted.choose(|| u).collect();
+            let chosen = chosen(weights, client.wrapping_mul(u64::MAX / clients));
             for &item in &chosen {
                 shares[item] += 1.0 / chosen.len() as f64 / clients as f64;
             }
@@ -86,14 +98,10 @@ mod tests {
     }
 
     #[test]
-    fn equal_weights_give_everything_to_everyone() {
-        let weighted = Weighted::<_, 2>::new([("a", 7), ("b", 7), ("c", 7)]);
-        assert_eq!(weighted.choose(|| 42).collect::<Vec<_>>(), ["a", "b", "c"]);
-    }
-
-    #[test]
-    fn no_items_no_answer() {
-        assert_eq!(Weighted::<u8, 1>::new([]).choose(|| 1).count(), 0);
+    fn equal_weights_make_no_difference() {
+        assert!(Weights::pack(1, &[7, 7, 7]).is_empty());
+        assert!(Weights::pack(1, &[7]).is_empty());
+        assert!(Weights::pack(1, &[]).is_empty());
     }
 
     #[test]
@@ -114,9 +122,10 @@ mod tests {
 
         #[test]
         fn a_client_is_given_no_endpoint_twice(weights in prop::collection::vec(1u32..=1_000_000, 1..40), u: u64) {
-            let mut chosen: Vec<_> = Weighted::<_, 4>::new(weights.iter().copied().enumerate()).choose(|| u).collect();
+            let mut chosen = chosen(&weights, u);
             let given = chosen.len();
             prop_assert!(given >= 1);
+            prop_assert!(chosen.iter().all(|&item| item < weights.len()));
             chosen.dedup();
             prop_assert_eq!(chosen.len(), given);
         }

@@ -1,86 +1,102 @@
 //! What a service answers: the addresses of one pool, by family.
 
-use std::{
-    hash::Hasher,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use std::{hash::Hasher, net::IpAddr};
 
-use hickory_proto::rr::{RData, RecordType};
+use hickory_proto::rr::RecordType;
 use siphasher::sip::SipHasher13;
 
-use super::{Rrset, selection::Weighted};
-use crate::model::{DnsName, Endpoint, Family, Ttl};
+use super::{
+    packed::{Parts, TO_QUESTION, Tally},
+    selection::Weights,
+};
+use crate::model::{ClientNetwork, DnsName, Endpoint, Family, Ttl};
 
-/// The answers of one service, ready to be given.
+/// The number of the class IN.
+const CLASS_IN: u16 = 1;
+
+/// The answers of one service, ready to be sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceRecords {
-    ttl: Ttl,
-    /// Keeps the picks of one service unrelated to those of another.
-    salt: u64,
-    lost_v4: bool,
-    lost_v6: bool,
-    v4: Weighted<Ipv4Addr, 4>,
-    v6: Weighted<Ipv6Addr, 1>,
-}
-
-/// What one client is given.
-pub(super) enum Choice {
-    Rrset(Rrset),
-    NoData,
-    Unavailable,
+    /// One packed rrset for each family that is there or lost.
+    pub(super) packed: Box<[u8]>,
 }
 
 impl ServiceRecords {
     /// The answers of the service at `owner` with these endpoints. What is asked of a family that
-    /// is `lost` is answered with SERVFAIL; one that is merely absent has no data.
-    pub fn new(owner: &DnsName, ttl: Ttl, endpoints: &[Endpoint], lost: &[Family]) -> Self {
-        let v4 = endpoints.iter().filter_map(|endpoint| match endpoint.address() {
-            IpAddr::V4(address) => Some((address, endpoint.weight().get())),
-            IpAddr::V6(_) => None,
-        });
-        let v6 = endpoints.iter().filter_map(|endpoint| match endpoint.address() {
-            IpAddr::V6(address) => Some((address, endpoint.weight().get())),
-            IpAddr::V4(_) => None,
-        });
-        let mut salt = SipHasher13::new_with_keys(0, 0);
-        salt.write(owner.wire());
-        Self {
-            ttl,
-            salt: salt.finish(),
-            lost_v4: lost.contains(&Family::V4),
-            lost_v6: lost.contains(&Family::V6),
-            v4: Weighted::new(v4),
-            v6: Weighted::new(v6),
-        }
-    }
-
-    pub(super) fn choose(&self, kind: RecordType, client: IpAddr) -> Choice {
-        let u = || client_fraction(self.salt, client);
-        let data: Vec<RData> = match kind {
-            RecordType::A if self.lost_v4 => return Choice::Unavailable,
-            RecordType::AAAA if self.lost_v6 => return Choice::Unavailable,
-            RecordType::A => self.v4.choose(u).map(|address| RData::A(address.into())).collect(),
-            RecordType::AAAA => {
-                self.v6.choose(u).map(|address| RData::AAAA(address.into())).collect()
+    /// is `lost` is answered with SERVFAIL; one that is merely absent has no data. Answers count
+    /// for `tally`.
+    pub fn new(
+        owner: &DnsName,
+        ttl: Ttl,
+        endpoints: &[Endpoint],
+        lost: &[Family],
+        tally: Option<Tally>,
+    ) -> Self {
+        let mut packed = Vec::new();
+        for family in Family::ALL {
+            let of_family: Vec<&Endpoint> =
+                endpoints.iter().filter(|e| Family::of(e.address()) == family).collect();
+            let is_lost = lost.contains(&family);
+            if of_family.is_empty() && !is_lost {
+                continue;
             }
-            _ => return Choice::NoData,
-        };
-        match data.is_empty() {
-            true => Choice::NoData,
-            false => Choice::Rrset(Rrset { kind, ttl: self.ttl.secs(), data }),
+            let weights: Vec<u32> = of_family.iter().map(|e| e.weight().get()).collect();
+            let parts = Parts {
+                kind: kind_of(family),
+                ttl: ttl.secs(),
+                count: of_family.len(),
+                records: &of_family
+                    .iter()
+                    .flat_map(|e| record(e.address(), ttl))
+                    .collect::<Vec<_>>(),
+                weights: &Weights::pack(salt(owner), &weights),
+                is_service: true,
+                is_lost,
+                tally,
+            };
+            parts.pack_into(&mut packed);
+        }
+        Self { packed: packed.into() }
+    }
+}
+
+fn kind_of(family: Family) -> RecordType {
+    match family {
+        Family::V4 => RecordType::A,
+        Family::V6 => RecordType::AAAA,
+    }
+}
+
+/// One address record of the name that is asked for (RFC 1035 §3.2.1, RFC 3596 §2.2).
+fn record(address: IpAddr, ttl: Ttl) -> Vec<u8> {
+    let kind = u16::from(kind_of(Family::of(address)));
+    let mut record = TO_QUESTION.to_vec();
+    record.extend(kind.to_be_bytes());
+    record.extend(CLASS_IN.to_be_bytes());
+    record.extend(ttl.secs().to_be_bytes());
+    match address {
+        IpAddr::V4(v4) => {
+            record.extend(4_u16.to_be_bytes());
+            record.extend(v4.octets());
+        }
+        IpAddr::V6(v6) => {
+            record.extend(16_u16.to_be_bytes());
+            record.extend(v6.octets());
         }
     }
+    record
+}
+
+fn salt(owner: &DnsName) -> u64 {
+    let mut hasher = SipHasher13::new_with_keys(0, 0);
+    hasher.write(owner.wire());
+    hasher.finish()
 }
 
 /// Where a client stands among all clients of a service, as a fraction of 2^64: the same at each
 /// question, on each name server and after each restart.
-///
-/// A client is its network, /24 or /48, because resolvers ask from changing addresses of one.
-fn client_fraction(salt: u64, client: IpAddr) -> u64 {
+pub(super) fn client_fraction(salt: u64, client: ClientNetwork) -> u64 {
     let mut hasher = SipHasher13::new_with_keys(salt, 0);
-    match client.to_canonical() {
-        IpAddr::V4(address) => hasher.write(&address.octets()[..3]),
-        IpAddr::V6(address) => hasher.write(&address.octets()[..6]),
-    }
+    hasher.write(client.octets());
     hasher.finish()
 }

@@ -1,9 +1,9 @@
 //! The header: what is copied from the query and what is never set.
 
-use cutover::dns::{DropCause, Reply, Transport, reply};
+use cutover::dns::{DropCause, Reply, Transport};
 use domain::base::{Rtype, iana::Rcode};
 
-use crate::{ID, client, dropped, query, query_absolute, seen, sent, table};
+use crate::{ID, client, dropped, query, query_absolute, reply, seen, sent, table};
 
 #[test]
 fn the_id_is_copied_and_the_reply_is_a_response() {

@@ -12,8 +12,8 @@ mod truncation;
 use std::net::SocketAddr;
 
 use cutover::{
-    dns::{DropCause, Reply, Transport, reply},
-    model::{DnsName, Endpoint, Family, StaticRecord, Ttl, Weight, ZoneSpec},
+    dns::{DropCause, Packet, Reply, Responder, Transport},
+    model::{CookieSecrets, DnsName, Endpoint, Family, StaticRecord, Ttl, Weight, ZoneSpec},
     table::{Change, ServiceRecords, Table},
 };
 use domain::{
@@ -39,7 +39,7 @@ fn hosts(service: &str, count: u8) -> (DnsName, ServiceRecords) {
     let endpoints: Vec<_> = (1..=count).map(endpoint).collect();
     let owner = name(service);
     let lost: &[Family] = if count == 0 { &Family::ALL } else { &[] };
-    let records = ServiceRecords::new(&owner, Ttl::from_secs_const(60), &endpoints, lost);
+    let records = ServiceRecords::new(&owner, Ttl::from_secs_const(60), &endpoints, lost, None);
     (owner, records)
 }
 
@@ -134,6 +134,22 @@ impl Query {
     fn tcp(&self) -> Seen {
         seen(&sent(&self.packet(), Transport::Tcp))
     }
+}
+
+/// The time of every packet.
+const NOON: u32 = 1_700_000_000;
+
+/// The reply to a packet. Where the common path has one, the general path has the same.
+fn reply(table: &Table, octets: &[u8], client: SocketAddr, transport: Transport) -> Reply {
+    let responder = Responder::new(CookieSecrets::random([7; 16]), Some((*b"node-1").into()));
+    let packet = Packet { octets, client, transport, unix_secs: NOON };
+    let general = responder.reply_general(table, packet);
+    if let Some(common) = responder.reply_common(table, packet) {
+        assert_eq!(common, general, "{octets:02x?}");
+    }
+    let reply = responder.reply(table, packet);
+    assert_eq!(reply, general);
+    reply
 }
 
 /// The octets of the reply that must come.

@@ -1,11 +1,11 @@
 //! Whatever comes: no panic, and no reply that could do harm.
 
-use cutover::dns::{DropCause, Reply, Transport, UDP_REPLY_MAX, reply};
+use cutover::dns::{DropCause, Reply, Transport, UDP_REPLY_MAX};
 use cutover::table::Table;
 use domain::base::{Message, Rtype};
 use proptest::prelude::*;
 
-use crate::{client, query, table};
+use crate::{client, query, reply, table};
 
 const NAMES: [&str; 7] = ["api", "none", "n40", "n100", "nothing", "text", "@"];
 

@@ -8,7 +8,10 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use cutover::dns::{Counters, Listener, Store, client, handler::Handler, serve};
+use cutover::{
+    dns::{Counters, Listener, Plane, Responder, client, handler::Handler, serve},
+    model::CookieSecrets,
+};
 use domain::base::{Rtype, iana::Rcode};
 use hickory_proto::{op::ResponseCode, rr::RecordType};
 use tokio::{
@@ -25,24 +28,27 @@ fn any_port() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
 }
 
-fn store() -> Store {
-    Arc::new(ArcSwap::from_pointee(table()))
+fn plane() -> Arc<Plane> {
+    Arc::new(Plane {
+        store: Arc::new(ArcSwap::from_pointee(table())),
+        responder: Responder::new(CookieSecrets::random([7; 16]), None),
+        counters: Counters::register(&prometheus::Registry::new()).expect("new names"),
+    })
 }
 
-/// Our sockets on one free port, answering from `store`.
-fn ours(store: &Store) -> (SocketAddr, tokio::task::JoinSet<()>) {
+/// Our sockets on one free port.
+fn ours(plane: &Arc<Plane>) -> (SocketAddr, tokio::task::JoinSet<()>) {
     let listeners = Listener::bind(any_port()).expect("a free port");
     let address = listeners[0].local_addr().expect("an address");
     assert_eq!(listeners[1].local_addr().expect("an address"), address, "UDP and TCP alike");
-    let counters = Counters::register(&prometheus::Registry::new()).expect("new names");
-    (address, serve(listeners.into(), store, &Arc::new(counters)))
+    (address, serve(listeners.into(), plane))
 }
 
 /// hickory-server's listener with our handler; it stops when this is dropped.
 async fn hickorys() -> (SocketAddr, hickory_server::Server<Handler>) {
     let listener = TcpListener::bind(any_port()).await.expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let mut server = hickory_server::Server::new(Handler::new(store()));
+    let mut server = hickory_server::Server::new(Handler::new(plane()));
     server.register_listener(listener, PATIENCE, 32);
     (address, server)
 }
@@ -102,7 +108,7 @@ async fn hickorys_listener_refuses_what_we_refuse() {
 
 #[tokio::test]
 async fn our_stream_takes_one_message_after_the_other() {
-    let (address, _tasks) = ours(&store());
+    let (address, _tasks) = ours(&plane());
     let mut stream = TcpStream::connect(address).await.expect("connected");
     // Both are sent before the first reply is read.
     send(&mut stream, &query("n100", Rtype::A).packet()).await;
@@ -113,21 +119,21 @@ async fn our_stream_takes_one_message_after_the_other() {
 
 #[tokio::test]
 async fn our_datagrams_show_a_new_table_at_once() {
-    let store = store();
-    let (address, _tasks) = ours(&store);
+    let plane = plane();
+    let (address, _tasks) = ours(&plane);
     let before = client::ask(address, &name("api"), RecordType::A, PATIENCE).await;
     let before = before.expect("a reply");
     assert_eq!((before.code, before.ttl), (ResponseCode::NoError, Some(60)));
     assert_eq!(before.addresses, [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2)]);
     let removed = Change { set: Vec::new(), removed: vec![name("api")] };
-    store.store(Arc::new(store.load().with(removed, 0)));
+    plane.store.store(Arc::new(plane.store.load().with(removed, 0)));
     let after = client::ask(address, &name("api"), RecordType::A, PATIENCE).await;
     assert_eq!(after.expect("a reply").code, ResponseCode::NXDomain);
 }
 
 #[tokio::test]
 async fn our_datagrams_go_on_after_one_that_is_dropped() {
-    let (address, _tasks) = ours(&store());
+    let (address, _tasks) = ours(&plane());
     let socket = UdpSocket::bind(any_port()).await.expect("a free port");
     socket.connect(address).await.expect("connected");
     socket.send(&[0; 11]).await.expect("sent");

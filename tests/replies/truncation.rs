@@ -1,9 +1,9 @@
 //! Replies that do not fit: cut to the question, never in the middle of an rrset (RFC 2181 §9).
 
-use cutover::dns::{Reply, Transport, UDP_REPLY_MAX, reply};
+use cutover::dns::{Reply, Transport, UDP_REPLY_MAX};
 use domain::base::{Rtype, iana::Rcode};
 
-use crate::{Change, Query, Table, client, hosts, query, seen, table};
+use crate::{Change, Query, Table, client, hosts, query, reply, seen, table};
 
 /// A reply without its answer, that says so.
 #[track_caller]

@@ -2,7 +2,10 @@
 
 use hickory_proto::rr::{RData, RecordType};
 
-use super::{Answer, CLIENT, Change, addresses, ask, empty, negative_secs, owner, set, table};
+use super::{
+    Answer, CLIENT, Change, addresses, ask, ask_as, data, empty, kind_of, negative_secs, owner,
+    set, table,
+};
 use crate::model::DnsName;
 
 #[test]
@@ -10,8 +13,9 @@ fn the_addresses_of_a_service_are_answered_by_family() {
     let table = table();
     let v4 = ask(&table, "api", RecordType::A);
     assert_eq!(addresses(&v4), ["192.0.2.1", "192.0.2.2"]);
-    let Answer::Service(rrset) = v4 else { panic!("{v4:?}") };
-    assert_eq!((rrset.kind, rrset.ttl), (RecordType::A, 60));
+    let Answer::Records(records) = v4 else { panic!("{v4:?}") };
+    assert_eq!((kind_of(&records), records.ttl()), (RecordType::A, 60));
+    assert!(!records.depends_on_client());
     let v6 = ask(&table, "api", RecordType::AAAA);
     assert_eq!(addresses(&v6), ["2001:db8::1"]);
 }
@@ -36,7 +40,7 @@ fn a_pool_with_one_family_is_no_data_for_the_other() {
 fn a_service_without_endpoints_is_a_failure_and_never_absent() {
     let table = empty().with(set("api", &[]), super::NOON);
     for kind in [RecordType::A, RecordType::AAAA] {
-        assert_eq!(ask(&table, "api", kind), Answer::ServFail, "{kind}");
+        assert_eq!(ask(&table, "api", kind), Answer::Unavailable, "{kind}");
     }
     assert!(matches!(ask(&table, "api", RecordType::TXT), Answer::NoData(_)));
 }
@@ -79,7 +83,7 @@ fn names_outside_the_zone_are_refused() {
             name => name.parse::<DnsName>().expect("a name").wire().to_vec(),
         };
         for kind in [RecordType::A, RecordType::SOA, RecordType::ANY] {
-            assert_eq!(table.answer(&wire, kind, CLIENT), Answer::Refused, "{name} {kind}");
+            assert_eq!(ask_as(&table, &wire, kind, CLIENT), Answer::Refused, "{name} {kind}");
         }
     }
 }
@@ -91,18 +95,16 @@ fn a_label_that_holds_the_apex_in_its_octets_is_not_the_apex() {
     wire.extend_from_slice(&super::apex().wire()[..17]);
     wire.push(0);
     assert_eq!(wire.len(), 19);
-    assert_eq!(table().answer(&wire, RecordType::A, CLIENT), Answer::Refused);
+    assert_eq!(ask_as(&table(), &wire, RecordType::A, CLIENT), Answer::Refused);
 }
 
 #[test]
 fn static_records_are_answered_with_the_least_ttl_of_their_type() {
     let table = table();
-    let Answer::Static(rrset) = ask(&table, "ns1", RecordType::A) else { panic!("static") };
-    assert_eq!((rrset.ttl, rrset.data.len()), (1_800, 2));
-    let Answer::Static(rrset) = ask(&table, "deep.er.text", RecordType::TXT) else {
-        panic!("static")
-    };
-    assert_eq!(rrset.data, [super::text("below")]);
+    let Answer::Records(records) = ask(&table, "ns1", RecordType::A) else { panic!("static") };
+    assert_eq!((records.ttl(), records.count()), (1_800, 2));
+    let below = ask(&table, "deep.er.text", RecordType::TXT);
+    assert_eq!(data(&below), [super::text("below")]);
     assert!(matches!(ask(&table, "ns1", RecordType::AAAA), Answer::NoData(_)));
 }
 
@@ -111,17 +113,20 @@ fn an_alias_is_answered_whatever_type_is_asked_for() {
     let table = table();
     for kind in [RecordType::CNAME, RecordType::A, RecordType::AAAA, RecordType::TXT] {
         let answer = ask(&table, "alias", kind);
-        let Answer::Static(rrset) = answer else { panic!("{kind}: {answer:?}") };
-        assert_eq!(rrset.kind, RecordType::CNAME, "{kind}");
+        let Answer::Records(records) = answer else { panic!("{kind}: {answer:?}") };
+        assert_eq!(kind_of(&records), RecordType::CNAME, "{kind}");
+        let alias = records.decode(&to_hickory(&owner("alias")));
+        assert_eq!(alias[0].data.to_string(), "api.svc.example.test.", "{kind}");
     }
 }
 
 #[test]
 fn the_apex_has_its_authority_and_its_name_servers() {
     let table = table();
-    let Answer::Static(soa) = ask(&table, "@", RecordType::SOA) else { panic!("SOA") };
-    let [RData::SOA(data)] = soa.data.as_slice() else { panic!("{soa:?}") };
-    assert_eq!(soa.ttl, 3_600);
+    let answer = ask(&table, "@", RecordType::SOA);
+    let data = data(&answer);
+    let [RData::SOA(data)] = data.as_slice() else { panic!("{data:?}") };
+    assert!(matches!(answer, Answer::Records(records) if records.ttl() == 3_600));
     assert_eq!(data.serial, table.serial());
     assert_eq!(data.mname.to_string(), "ns1.svc.example.test.");
     assert_eq!(data.rname.to_string(), "hostmaster.svc.example.test.");
@@ -136,8 +141,8 @@ fn any_is_answered_with_one_small_record() {
     let table = table();
     for name in ["api", "ns1", "@"] {
         let answer = ask(&table, name, RecordType::ANY);
-        let Answer::Service(rrset) = answer else { panic!("{name}: {answer:?}") };
-        let [RData::HINFO(hinfo)] = rrset.data.as_slice() else { panic!("{rrset:?}") };
+        let data = data(&answer);
+        let [RData::HINFO(hinfo)] = data.as_slice() else { panic!("{name}: {data:?}") };
         assert_eq!((&*hinfo.cpu, &*hinfo.os), (&b"RFC8482"[..], &b""[..]));
     }
     assert!(matches!(ask(&table, "nothing", RecordType::ANY), Answer::NxDomain(_)));
@@ -146,12 +151,12 @@ fn any_is_answered_with_one_small_record() {
 #[test]
 fn until_the_services_are_known_no_name_is_said_to_be_absent() {
     let table = empty();
-    assert_eq!(ask(&table, "api", RecordType::A), Answer::ServFail);
-    assert_eq!(ask(&table, "x.y.z", RecordType::ANY), Answer::ServFail);
-    assert!(matches!(ask(&table, "ns1", RecordType::A), Answer::Static(_)));
-    assert!(matches!(ask(&table, "@", RecordType::SOA), Answer::Static(_)));
+    assert_eq!(ask(&table, "api", RecordType::A), Answer::NotReady);
+    assert_eq!(ask(&table, "x.y.z", RecordType::ANY), Answer::NotReady);
+    assert!(matches!(ask(&table, "ns1", RecordType::A), Answer::Records(_)));
+    assert!(matches!(ask(&table, "@", RecordType::SOA), Answer::Records(_)));
     let outside: DnsName = "example.test".parse().expect("a name");
-    assert_eq!(table.answer(outside.wire(), RecordType::A, CLIENT), Answer::Refused);
+    assert_eq!(ask_as(&table, outside.wire(), RecordType::A, CLIENT), Answer::Refused);
     let known = table.with(Change::default(), super::NOON);
     assert!(matches!(ask(&known, "api", RecordType::A), Answer::NxDomain(_)));
 }
@@ -160,6 +165,6 @@ fn until_the_services_are_known_no_name_is_said_to_be_absent() {
 fn a_service_and_static_records_share_a_name() {
     let table = table().with(set("text", &["192.0.2.9"]), super::NOON);
     assert_eq!(addresses(&ask(&table, "text", RecordType::A)), ["192.0.2.9"]);
-    assert!(matches!(ask(&table, "text", RecordType::TXT), Answer::Static(_)));
+    assert!(matches!(ask(&table, "text", RecordType::TXT), Answer::Records(_)));
     assert!(owner("text").is_within(table.apex()));
 }

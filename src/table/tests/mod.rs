@@ -12,8 +12,8 @@ use hickory_proto::rr::{
     rdata::{CNAME, TXT},
 };
 
-use super::{Answer, Change, Rrset, ServiceRecords, Table, to_hickory};
-use crate::model::{DnsName, Endpoint, Family, StaticRecord, Ttl, Weight, ZoneSpec};
+use super::{Answer, Authority, Change, Question, Records, ServiceRecords, Table, to_hickory};
+use crate::model::{ClientNetwork, DnsName, Endpoint, Family, StaticRecord, Ttl, Weight, ZoneSpec};
 
 const NOON: u64 = 1_700_000_000;
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7));
@@ -68,7 +68,7 @@ fn records(name: &str, addresses: &[&str]) -> ServiceRecords {
     let endpoints: Vec<_> = addresses.iter().map(|address| endpoint(address, 1)).collect();
     // A service without any endpoint has lost what it had.
     let lost: &[Family] = if endpoints.is_empty() { &Family::ALL } else { &[] };
-    ServiceRecords::new(&owner(name), Ttl::from_secs_const(60), &endpoints, lost)
+    ServiceRecords::new(&owner(name), Ttl::from_secs_const(60), &endpoints, lost, None)
 }
 
 /// One service set.
@@ -88,24 +88,47 @@ fn table() -> Table {
 }
 
 fn ask<'t>(table: &'t Table, name: &str, kind: RecordType) -> Answer<'t> {
-    table.answer(owner(name).wire(), kind, CLIENT)
+    ask_as(table, owner(name).wire(), kind, CLIENT)
+}
+
+/// The answer to a name in wire form, for this client.
+fn ask_as<'t>(table: &'t Table, name: &[u8], kind: RecordType, client: IpAddr) -> Answer<'t> {
+    let client = ClientNetwork::of(client, None);
+    let question = Question { name, kind: kind.into(), client };
+    let answer = table.answer(question);
+    let mut together = [Answer::Refused; 3];
+    table.answers(&[question; 3], &mut together);
+    assert_eq!(together, [answer; 3], "asked together and alone");
+    answer
+}
+
+/// The data of the records of an answer that has some; names in them are those of the apex's.
+#[track_caller]
+fn data(answer: &Answer<'_>) -> Vec<RData> {
+    let Answer::Records(records) = answer else { panic!("{answer:?} instead of records") };
+    let decoded = records.decode(&to_hickory(&apex()));
+    assert_eq!(decoded.len(), records.count());
+    assert!(decoded.iter().all(|record| record.ttl == records.ttl()));
+    let octets_len: usize = records.pieces().map(<[u8]>::len).sum();
+    assert_eq!(octets_len, records.octets_len());
+    decoded.into_iter().map(|record| record.data).collect()
+}
+
+fn kind_of(records: &Records<'_>) -> RecordType {
+    records.kind().into()
 }
 
 /// The addresses of an answer that has some.
 #[track_caller]
 fn addresses(answer: &Answer<'_>) -> Vec<String> {
-    let data = match answer {
-        Answer::Static(rrset) => &rrset.data,
-        Answer::Service(rrset) => &rrset.data,
-        other => panic!("{other:?} instead of addresses"),
-    };
-    data.iter().map(ToString::to_string).collect()
+    data(answer).iter().map(ToString::to_string).collect()
 }
 
 /// The SOA record of a negative answer: its TTL and its minimum.
-fn negative_secs(soa: &Rrset) -> (u32, u32) {
-    match soa.data.as_slice() {
-        [RData::SOA(data)] => (soa.ttl, data.minimum),
+fn negative_secs(authority: &Authority) -> (u32, u32) {
+    let rrset = authority.rrset();
+    match rrset.data.as_slice() {
+        [RData::SOA(data)] => (rrset.ttl, data.minimum),
         other => panic!("{other:?} instead of one SOA record"),
     }
 }

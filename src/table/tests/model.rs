@@ -68,11 +68,11 @@ fn expected(model: &Model, name: &str, kind: RecordType) -> Kind {
 
 fn kind_of(answer: &Answer<'_>) -> Kind {
     match answer {
-        Answer::Static(_) | Answer::Service(_) => Kind::Records,
+        Answer::Records(_) => Kind::Records,
         Answer::NoData(_) => Kind::NoData,
         Answer::NxDomain(_) => Kind::Absent,
-        Answer::ServFail => Kind::Failure,
-        Answer::Refused => panic!("every name of the model is in the zone"),
+        Answer::Unavailable => Kind::Failure,
+        Answer::Refused | Answer::NotReady => panic!("every name of the model is in the zone"),
     }
 }
 

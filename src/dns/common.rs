@@ -1,0 +1,92 @@
+//! The common path: a common question is answered where it lies, with records that lie ready.
+//!
+//! Only the header is patched, and what comes behind the question is copied there. What does not
+//! fit into the reply is left to the general path, which knows how to truncate.
+
+use hickory_proto::op::ResponseCode;
+
+use super::{
+    Transport,
+    edns::ClientEdns,
+    question::Question,
+    responder::{Packet, Responder, Response, Section},
+    sift::{HEADER_LEN, QUESTION_FIXED_LEN},
+};
+use crate::table::Table;
+
+/// QR.
+const RESPONSE: u8 = 0x80;
+/// AA.
+const AUTHORITATIVE: u8 = 0x04;
+/// What is kept of a question's flags: RD, and CD beside the RCODE.
+const RECURSION_DESIRED: u8 = 0x01;
+const CHECKING_DISABLED: u8 = 0x10;
+
+/// Appends the reply to one packet, if it is for this path.
+pub(super) fn reply_common(
+    responder: &Responder,
+    table: &Table,
+    packet: Packet<'_>,
+    out: &mut Vec<u8>,
+) -> Option<ResponseCode> {
+    let question = Question::read(packet.octets)?;
+    let answer = table.answer(question.for_table(packet.client.ip()));
+    let response = responder.respond(answer, question.edns.as_ref(), &packet);
+    let len = reply_len(&response, &question);
+    if len > limit(packet.transport, question.edns.as_ref()) {
+        return None;
+    }
+    let begin = out.len();
+    out.extend_from_slice(&packet.octets[..question.end]);
+    out.resize(begin + len, 0);
+    write(&response, &question, &mut out[begin..])?;
+    Some(response.code)
+}
+
+/// How long a reply may be.
+pub(super) fn limit(transport: Transport, edns: Option<&ClientEdns>) -> usize {
+    match transport {
+        Transport::Udp => ClientEdns::udp_limit(edns).into(),
+        Transport::Tcp => u16::MAX.into(),
+    }
+}
+
+/// How long the reply is.
+pub(super) fn reply_len(response: &Response<'_>, question: &Question) -> usize {
+    let section = match response.section {
+        Section::Nothing => 0,
+        Section::Answer(records) => records.octets_len(),
+        Section::Authority(authority) => authority.octets_len(),
+    };
+    question.end + section + response.edns.map_or(0, |edns| edns.len())
+}
+
+/// Writes a reply of its length over the question that `reply` begins with.
+pub(super) fn write(response: &Response<'_>, question: &Question, reply: &mut [u8]) -> Option<()> {
+    let mut at = question.end;
+    let (answers, authorities) = match response.section {
+        Section::Nothing => (0, 0),
+        Section::Answer(records) => {
+            for piece in records.pieces() {
+                reply.get_mut(at..at + piece.len())?.copy_from_slice(piece);
+                at += piece.len();
+            }
+            (u16::try_from(records.count()).ok()?, 0)
+        }
+        Section::Authority(authority) => {
+            let name_len = question.end - HEADER_LEN - QUESTION_FIXED_LEN;
+            at += authority.write(name_len, reply.get_mut(at..)?)?;
+            (0, 1)
+        }
+    };
+    if let Some(edns) = response.edns {
+        edns.write(reply.get_mut(at..)?);
+    }
+    let header = reply.first_chunk_mut::<HEADER_LEN>()?;
+    let authoritative = if response.authoritative { AUTHORITATIVE } else { 0 };
+    header[2] = RESPONSE | authoritative | header[2] & RECURSION_DESIRED;
+    header[3] = header[3] & CHECKING_DISABLED | response.code.low() & 0x0f;
+    header[6..8].copy_from_slice(&answers.to_be_bytes());
+    header[8..12].copy_from_slice(&[0, authorities, 0, response.edns.is_some().into()]);
+    Some(())
+}

@@ -1,0 +1,61 @@
+//! The common question, read in place: one question, class IN, opcode QUERY, at most an OPT
+//! record, and nothing behind it. Everything else is for the general path ([`super::general`]).
+
+use super::{
+    edns::{ClientEdns, OPT, OPT_LEN_MIN},
+    sift::{HEADER_LEN, LowerName, QUESTION_FIXED_LEN},
+};
+
+/// The number of the class IN.
+const CLASS_IN: [u8; 2] = [0, 1];
+/// QDCOUNT 1, ANCOUNT 0, NSCOUNT 0, and the upper half of ARCOUNT.
+const COUNTS: [u8; 7] = [0, 1, 0, 0, 0, 0, 0];
+/// QR and the opcode.
+const QR_AND_OPCODE: u8 = 0xf8;
+/// Types that are no types of records: OPT, and all from here on but ANY (RFC 6895 §3.1).
+const META_TYPES: std::ops::RangeInclusive<u16> = 128..=254;
+
+/// A common question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Question {
+    pub(super) name: LowerName,
+    /// The number of the type.
+    pub(super) kind: u16,
+    /// Where the question ends in the packet.
+    pub(super) end: usize,
+    pub(super) edns: Option<ClientEdns>,
+}
+
+impl Question {
+    /// Reads a packet, if it is a common question.
+    pub(super) fn read(packet: &[u8]) -> Option<Self> {
+        let (header, rest) = packet.split_first_chunk::<HEADER_LEN>()?;
+        if header[2] & QR_AND_OPCODE != 0 || header[4..11] != COUNTS || header[11] > 1 {
+            return None;
+        }
+        let (name, rest) = LowerName::read(rest)?;
+        let (fixed, rest) = rest.split_first_chunk::<QUESTION_FIXED_LEN>()?;
+        let [kind_high, kind_low, class @ ..] = *fixed;
+        let kind = u16::from_be_bytes([kind_high, kind_low]);
+        if class != CLASS_IN || kind == OPT || META_TYPES.contains(&kind) {
+            return None;
+        }
+        let edns = match header[11] {
+            0 => rest.is_empty().then_some(None)?,
+            _ => Some(opt(rest)?),
+        };
+        Some(Self { name, kind, end: packet.len() - rest.len(), edns })
+    }
+}
+
+/// An OPT record that ends with the packet.
+fn opt(record: &[u8]) -> Option<ClientEdns> {
+    let (head, options) = record.split_first_chunk::<OPT_LEN_MIN>()?;
+    let [root, kind_high, kind_low, class_0, class_1, ttl_0, ttl_1, ttl_2, ttl_3, len @ ..] = *head;
+    let is_opt = root == 0 && u16::from_be_bytes([kind_high, kind_low]) == OPT;
+    if !is_opt || usize::from(u16::from_be_bytes(len)) != options.len() {
+        return None;
+    }
+    let edns = ClientEdns::read([class_0, class_1], [ttl_0, ttl_1, ttl_2, ttl_3], options).ok()?;
+    (edns.version == 0).then_some(edns)
+}

@@ -1,0 +1,203 @@
+//! From an answer of the record table to a response: RCODE, sections and EDNS, for both paths.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use arc_swap::ArcSwap;
+use hickory_proto::op::ResponseCode;
+
+use super::{
+    DropCause, Transport,
+    common::reply_common,
+    cookie::{self, CookieState},
+    edns::{ClientEdns, ExtendedError, ServerEdns},
+    general::reply_general,
+    question::Question,
+};
+use crate::{
+    model::{ClientNetwork, CookieSecrets, Family, Subnet},
+    table::{self, Answer, Authority, Records, Table},
+};
+
+/// What answering needs beside the table.
+pub struct Responder {
+    /// What this server is called (RFC 5001), for those who ask.
+    nsid: Option<Box<[u8]>>,
+    secrets: ArcSwap<CookieSecrets>,
+}
+
+/// A packet and how it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet<'p> {
+    /// What was received.
+    pub octets: &'p [u8],
+    /// From whom.
+    pub client: SocketAddr,
+    /// How.
+    pub transport: Transport,
+    /// When: seconds since 1970, as many of them as fit (RFC 1982).
+    pub unix_secs: u32,
+}
+
+/// The time of day for a packet; the system's clock may be set while we run.
+pub(super) fn unix_secs() -> u32 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // The low 32 bits, as cookies have them.
+    since_epoch.as_secs() as u32
+}
+
+/// What becomes of a packet.
+#[derive(Debug, PartialEq)]
+pub enum Reply {
+    /// Nothing is sent.
+    Drop(DropCause),
+    /// These octets are sent.
+    Send(Vec<u8>, ResponseCode),
+}
+
+/// A response before it is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Response<'t> {
+    pub(super) code: ResponseCode,
+    pub(super) authoritative: bool,
+    pub(super) section: Section<'t>,
+    pub(super) edns: Option<ServerEdns<'t>>,
+    pub(super) cookie_state: CookieState,
+}
+
+/// The one section that a response has beside the question.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Section<'t> {
+    Nothing,
+    Answer(Records<'t>),
+    Authority(&'t Authority),
+}
+
+impl Responder {
+    /// A responder with these secrets of cookies.
+    pub fn new(secrets: CookieSecrets, nsid: Option<Box<[u8]>>) -> Self {
+        Self { nsid, secrets: ArcSwap::from_pointee(secrets) }
+    }
+
+    /// Signs cookies with these secrets from now on.
+    pub fn set_secrets(&self, secrets: CookieSecrets) {
+        self.secrets.store(secrets.into());
+    }
+
+    /// The reply to one packet, from one table.
+    pub fn reply(&self, table: &Table, packet: Packet<'_>) -> Reply {
+        self.reply_common(table, packet).unwrap_or_else(|| reply_general(self, table, packet))
+    }
+
+    /// The reply of the common path, if it is for that path.
+    pub fn reply_common(&self, table: &Table, packet: Packet<'_>) -> Option<Reply> {
+        let mut octets = Vec::new();
+        let code = reply_common(self, table, packet, &mut octets)?;
+        Some(Reply::Send(octets, code))
+    }
+
+    /// The reply of the general path.
+    pub fn reply_general(&self, table: &Table, packet: Packet<'_>) -> Reply {
+        reply_general(self, table, packet)
+    }
+
+    /// The response that gives an answer of the table.
+    pub(super) fn respond<'t>(
+        &'t self,
+        answer: Answer<'t>,
+        edns: Option<&ClientEdns>,
+        packet: &Packet<'_>,
+    ) -> Response<'t> {
+        use ExtendedError as Error;
+        let with = |section, code, error| (section, code, error);
+        let (section, code, error) = match answer {
+            Answer::Records(records) => with(Section::Answer(records), ResponseCode::NoError, None),
+            Answer::NoData(soa) => with(Section::Authority(soa), ResponseCode::NoError, None),
+            Answer::NxDomain(soa) => with(Section::Authority(soa), ResponseCode::NXDomain, None),
+            Answer::Refused => {
+                with(Section::Nothing, ResponseCode::Refused, Some(Error::NotAuthoritative))
+            }
+            Answer::NotReady => {
+                with(Section::Nothing, ResponseCode::ServFail, Some(Error::NotReady))
+            }
+            Answer::Unavailable => {
+                with(Section::Nothing, ResponseCode::ServFail, Some(Error::Unavailable))
+            }
+        };
+        Response {
+            section,
+            authoritative: error.is_none(),
+            ..self.refuse(code, error, edns, packet)
+        }
+        .scoped(edns)
+    }
+
+    /// A response without records.
+    pub(super) fn refuse(
+        &self,
+        code: ResponseCode,
+        error: Option<ExtendedError>,
+        edns: Option<&ClientEdns>,
+        packet: &Packet<'_>,
+    ) -> Response<'_> {
+        let mut response = Response {
+            code,
+            authoritative: false,
+            section: Section::Nothing,
+            edns: None,
+            cookie_state: CookieState::Absent,
+        };
+        let Some(edns) = edns else { return response };
+        let cookie = edns.cookie.map(|cookie| {
+            let secrets = self.secrets.load();
+            let (state, server) =
+                cookie::check(&secrets, &cookie, packet.client.ip(), packet.unix_secs);
+            response.cookie_state = state;
+            cookie::option(cookie.client, server)
+        });
+        response.edns = Some(ServerEdns {
+            code_high: code.high(),
+            dnssec_ok: edns.dnssec_ok,
+            nsid: self.nsid.as_deref().filter(|_| edns.nsid),
+            subnet: edns.subnet.map(|subnet| (subnet, 0)),
+            cookie,
+            keepalive: edns.keepalive && packet.transport == Transport::Tcp,
+            error,
+        });
+        response
+    }
+}
+
+impl Response<'_> {
+    /// Tells the client's resolver for how much of the subnet the answer holds: for everyone,
+    /// unless others are given other records (RFC 7871 §7.2.1).
+    fn scoped(mut self, edns: Option<&ClientEdns>) -> Self {
+        let depends =
+            matches!(self.section, Section::Answer(records) if records.depends_on_client());
+        let subnet = edns.and_then(|edns| edns.subnet).filter(|_| depends);
+        if let (Some(subnet), Some(edns)) = (subnet, &mut self.edns) {
+            let family = Family::of(subnet.address);
+            edns.subnet = Some((subnet, subnet.prefix.min(ClientNetwork::prefix_max(family))));
+        }
+        self
+    }
+}
+
+/// What the table is asked, for a question with a subnet from a resolver.
+pub(super) fn asked<'q>(
+    name: &'q [u8],
+    kind: u16,
+    resolver: IpAddr,
+    subnet: Option<Subnet>,
+) -> table::Question<'q> {
+    table::Question { name, kind, client: ClientNetwork::of(resolver, subnet) }
+}
+
+impl Question {
+    /// What the table is asked.
+    pub(super) fn for_table(&self, resolver: IpAddr) -> table::Question<'_> {
+        asked(self.name.wire(), self.kind, resolver, self.edns.and_then(|edns| edns.subnet))
+    }
+}

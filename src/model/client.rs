@@ -1,0 +1,155 @@
+//! Who asks: the network that a client stands in.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::Family;
+
+/// The network of a client, as its resolver tells it (EDNS Client Subnet, RFC 7871).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    /// The address, with zeroes after its prefix.
+    pub address: IpAddr,
+    /// How many of its leading bits are told.
+    pub prefix: u8,
+}
+
+/// What the stickiness of an answer hangs on: a client keeps its answer for as long as it asks
+/// from one network, because resolvers ask from changing addresses of one.
+///
+/// /24 for IPv4, /48 for IPv6: of the subnet that the resolver tells, if it tells one, else of
+/// the resolver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ClientNetwork {
+    /// A /24.
+    V4([u8; 3]),
+    /// A /48.
+    V6([u8; 6]),
+}
+
+impl ClientNetwork {
+    /// The longest prefix that makes a difference.
+    pub const fn prefix_max(family: Family) -> u8 {
+        match family {
+            Family::V4 => 24,
+            Family::V6 => 48,
+        }
+    }
+
+    /// The network of a client behind the resolver at `resolver`.
+    ///
+    /// A subnet of no bits is a wish not to be told apart (RFC 7871 §7.1.2): the resolver counts.
+    pub fn of(resolver: IpAddr, subnet: Option<Subnet>) -> Self {
+        match subnet {
+            Some(subnet) if subnet.prefix > 0 => Self::around(subnet.address),
+            _ => Self::around(resolver),
+        }
+    }
+
+    fn around(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => {
+                let [a, b, c, _] = v4.octets();
+                Self::V4([a, b, c])
+            }
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, e, f, ..] = v6.octets();
+                Self::V6([a, b, c, d, e, f])
+            }
+        }
+    }
+
+    /// The octets that are the same for all of it.
+    pub fn octets(&self) -> &[u8] {
+        match self {
+            Self::V4(octets) => octets,
+            Self::V6(octets) => octets,
+        }
+    }
+}
+
+impl Subnet {
+    /// A subnet, if the prefix fits the family and no bit is set after it.
+    pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
+        let rest_is_zero = match address {
+            IpAddr::V4(v4) => prefix <= 32 && tail(u32::from(v4).into(), 32, prefix) == 0,
+            IpAddr::V6(v6) => prefix <= 128 && tail(u128::from(v6), 128, prefix) == 0,
+        };
+        rest_is_zero.then_some(Self { address, prefix })
+    }
+
+    /// A subnet from the octets of an option: those that its prefix needs and no more.
+    pub fn from_octets(family: Family, prefix: u8, octets: &[u8]) -> Option<Self> {
+        if octets.len() != usize::from(prefix).div_ceil(8) {
+            return None;
+        }
+        let address = match family {
+            Family::V4 => {
+                let mut all = [0; 4];
+                all.get_mut(..octets.len())?.copy_from_slice(octets);
+                Ipv4Addr::from(all).into()
+            }
+            Family::V6 => {
+                let mut all = [0; 16];
+                all.get_mut(..octets.len())?.copy_from_slice(octets);
+                Ipv6Addr::from(all).into()
+            }
+        };
+        Self::new(address, prefix)
+    }
+}
+
+/// The bits of an address of `width` bits after its prefix.
+fn tail(bits: u128, width: u32, prefix: u8) -> u128 {
+    bits & u128::MAX.checked_shr(128 - width + u32::from(prefix)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn a_subnet_has_no_bits_after_its_prefix() {
+        for (address, prefix, good) in [
+            ("192.0.2.0", 24, true),
+            ("192.0.2.1", 24, false),
+            ("192.0.2.1", 32, true),
+            ("192.0.2.1", 33, false),
+            ("0.0.0.0", 0, true),
+            ("128.0.0.0", 0, false),
+            ("2001:db8::", 32, true),
+            ("2001:db8::1", 127, false),
+            ("2001:db8::1", 128, true),
+            ("2001:db8::1", 129, false),
+        ] {
+            assert_eq!(Subnet::new(ip(address), prefix).is_some(), good, "{address}/{prefix}");
+        }
+    }
+
+    #[test]
+    fn an_option_has_the_octets_that_its_prefix_needs() {
+        let v4 = |prefix, octets: &[u8]| Subnet::from_octets(Family::V4, prefix, octets);
+        assert_eq!(v4(24, &[192, 0, 2]), Subnet::new(ip("192.0.2.0"), 24));
+        assert_eq!(v4(20, &[192, 0, 16]), Subnet::new(ip("192.0.16.0"), 20));
+        assert_eq!(v4(0, &[]), Subnet::new(ip("0.0.0.0"), 0));
+        for (prefix, octets) in
+            [(24, &[192, 0][..]), (24, &[1; 4]), (20, &[192, 0, 17]), (40, &[1; 5])]
+        {
+            assert_eq!(v4(prefix, octets), None, "{prefix} {octets:?}");
+        }
+        assert!(Subnet::from_octets(Family::V6, 136, &[0; 17]).is_none());
+    }
+
+    #[test]
+    fn the_told_subnet_counts_and_else_the_resolver() {
+        let resolver = ip("198.51.100.7");
+        let told = |address, prefix| ClientNetwork::of(resolver, Subnet::new(ip(address), prefix));
+        assert_eq!(ClientNetwork::of(resolver, None), ClientNetwork::V4([198, 51, 100]));
+        assert_eq!(told("192.0.2.77", 32), ClientNetwork::V4([192, 0, 2]));
+        assert_eq!(told("0.0.0.0", 0), ClientNetwork::V4([198, 51, 100]));
+        assert_eq!(told("2001:db8:1::", 48), ClientNetwork::V6([0x20, 1, 0x0d, 0xb8, 0, 1]));
+    }
+}
