@@ -1,13 +1,17 @@
 //! Floor 2: questions from the network, answers to it.
 //!
 //! Read in this order: [`sift`] looks at raw octets and lets nothing odd pass; [`mod@reply`] turns one
-//! packet into one reply with the record table's answer; [`udp`] and [`tcp`] carry packets.
+//! packet into one reply with the record table's answer; [`udp`] and [`tcp`] carry packets;
+//! [`mod@kernel`] takes and gives datagrams by the batch.
 //! [`handler`] offers the same to hickory-server's own listeners. [`client`] asks questions: for
-//! the daemon's self-query and for the demo. Rate limiting and batched sockets are left out.
+//! the daemon's self-query and for the demo. Rate limiting is left out.
 
 pub mod client;
 mod counters;
 pub mod handler;
+#[cfg_attr(not(test), expect(dead_code, reason = "its users, the workers, are yet to come"))]
+#[expect(unused_imports, reason = "as above")]
+mod kernel;
 mod reply;
 mod sift;
 mod sockets;
