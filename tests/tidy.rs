@@ -67,6 +67,30 @@ fn floors_0_and_1_are_pure() {
 }
 
 #[test]
+fn unsafe_code_stands_in_one_file() {
+    let src = root().join("src");
+    let mut unsafe_files = Vec::new();
+    for path in rust_files(&src) {
+        let code = code(&path);
+        let mut words = code.split(|c: char| !c.is_alphanumeric() && c != '_');
+        if words.any(|word| word == "unsafe" || word == "unsafe_code") {
+            unsafe_files.push(path.strip_prefix(&src).expect("below src").to_path_buf());
+        }
+    }
+    assert_eq!(unsafe_files, [Path::new("dns/kernel/linux.rs")]);
+}
+
+#[test]
+fn every_unsafe_block_says_why_it_is_sound() {
+    let path = root().join("src/dns/kernel/linux.rs");
+    let text = fs::read_to_string(path).expect("a readable file");
+    let of = |what: &str| text.lines().filter(|line| line.contains(what)).count();
+    let (blocks, notes) = (of("unsafe {") + of("unsafe impl"), of("// SAFETY: "));
+    assert!(blocks > 0, "what is counted was not found");
+    assert_eq!(blocks, notes);
+}
+
+#[test]
 fn the_floor_rule_itself_finds_what_it_looks_for() {
     let code =
         "use crate::{\n    model::Ttl,\n    dns::{Store, udp},\n};\nfn f() { crate::admin::x() }";
@@ -144,14 +168,19 @@ fn sources() -> Vec<(String, PathBuf, String)> {
         .map(|path| {
             let below = path.strip_prefix(&src).expect("below src");
             let module = below.iter().next().expect("a module").to_string_lossy().into_owned();
-            let text = fs::read_to_string(&path).expect("a readable file");
-            let code: Vec<&str> =
-                text.lines().map(|line| line.split("//").next().unwrap_or("")).collect();
-            (module, path, code.join("\n"))
+            let code = code(&path);
+            (module, path, code)
         })
         .collect();
     assert!(sources.len() > 20, "the sources were not found");
     sources
+}
+
+/// What a source file says, without comments.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).expect("a readable file");
+    let code: Vec<&str> = text.lines().map(|line| line.split("//").next().unwrap_or("")).collect();
+    code.join("\n")
 }
 
 /// The modules that stand right behind `crate::`, alone or in braces.

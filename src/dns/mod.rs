@@ -1,9 +1,13 @@
 //! Floor 2: questions from the network, answers to it.
 //!
-//! Read in this order: [`sift`] looks at raw octets and lets nothing odd pass; [`mod@reply`] turns one
-//! packet into one reply with the record table's answer; [`udp`] and [`tcp`] carry packets.
-//! [`handler`] offers the same to hickory-server's own listeners. [`client`] asks questions: for
-//! the daemon's self-query and for the demo. Rate limiting and batched sockets are left out.
+//! Two paths lead from a packet to a reply, and one truth: [`question`] reads the common question
+//! in place, and [`common`] answers it with records that lie ready; everything else passes
+//! [`sift`] and takes the [`general`] path through hickory's codec. Both ask the record table and
+//! let [`responder`] decide the response; [`edns`] and [`cookie`] are what it says of itself.
+//! [`rrl`] limits what one network is sent. [`udp`] and [`tcp`] carry packets; [`kernel`] takes and
+//! gives datagrams by the batch, and has all of the crate's unsafe code. [`handler`] offers the
+//! general path to hickory-server's own listeners. [`client`] asks questions: for the daemon's
+//! self-query and for the demo.
 
 pub mod client;
 mod common;
@@ -12,8 +16,10 @@ mod counters;
 mod edns;
 mod general;
 pub mod handler;
+mod kernel;
 mod question;
 mod responder;
+mod rrl;
 mod sift;
 mod sockets;
 mod tcp;
