@@ -3,17 +3,23 @@
 //! An invalid value cannot be built: every constructor checks its range and says what is wrong.
 //! Nothing here knows how a value was written down, sent or measured.
 
+mod cookie;
 mod endpoint;
 mod name;
+mod network;
 mod probe;
+mod rrl;
 mod service;
 mod time;
 mod units;
 mod zone;
 
+pub use cookie::{CookieSecrets, SecretsError};
 pub use endpoint::{Endpoint, EndpointError, Family};
 pub use name::{DnsName, NameError, PoolName, ServiceName};
+pub use network::{Network, NetworkError};
 pub use probe::{HttpProbe, ProbeKind, ProbeSetting, ProbeSpec, TcpProbe};
+pub use rrl::RrlSettings;
 pub use service::{Desired, FailPolicy, Pool, ReleasePolicy, ServiceSpec};
 pub use time::Timestamp;
 pub use units::{Percent, Ttl, UnitError, Weight};
