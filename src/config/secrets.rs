@@ -113,7 +113,7 @@ impl SecretsFile {
 }
 
 fn seen(loaded: &Result<Loaded, LoadError>) -> Seen {
-    loaded.as_ref().map(Loaded::clone).map_err(ToString::to_string)
+    loaded.as_ref().cloned().map_err(ToString::to_string)
 }
 
 #[cfg(test)]
@@ -151,7 +151,6 @@ mod tests {
             (0o602, OpenTo::Everyone),
         ] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).expect("ours");
-            // As root, or when the owner may read; never as a stranger.
             assert_eq!(load(&path).expect("good").open_to, open_to, "{mode:o}");
         }
     }
