@@ -11,6 +11,8 @@ mod cookie;
 mod counters;
 pub mod handler;
 mod reply;
+#[cfg_attr(not(test), expect(dead_code, reason = "wired by the packet path"))]
+mod rrl;
 mod sift;
 mod sockets;
 mod tcp;
