@@ -1,10 +1,10 @@
 //! What people read when a file is wrong: every message as a snapshot.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use cutover::{
     config::{load_settings, release, settings},
-    model::ZoneSpec,
+    model::{RrlSettings, ZoneSpec},
 };
 use proptest::prelude::*;
 
@@ -111,6 +111,89 @@ type = "CNAME"
 data = ["x"]
 "#
     ));
+}
+
+/// Settings that are good but for what is added.
+fn limits_error(more: &str) -> String {
+    settings_error(&format!("{LIMITED}{more}"))
+}
+
+const LIMITED: &str = r#"version = 1
+zone = "svc.test"
+nameservers = ["ns.elsewhere.test"]
+hostmaster = "hostmaster@example.test"
+"#;
+
+#[test]
+fn limits_with_many_mistakes() {
+    insta::assert_snapshot!(limits_error(
+        r#"[rrl]
+enabled = "yes"
+responses_per_second = 0
+window = "1500ms"
+slip = 11
+ipv4_prefix = 7
+ipv6_prefix = 65
+table_entries = 100000
+exempt = ["192.0.2.0/24", "192.0.2.1/24", "192.0.2.0/24", "::/129", "localhost", 7]
+log-only = true
+[cookies]
+secret_file = ""
+secret = "000102030405060708090a0b0c0d0e0f"
+"#
+    ));
+}
+
+#[test]
+fn limits_out_of_range() {
+    insta::assert_snapshot!(limits_error(
+        r#"[rrl]
+responses_per_second = 50001
+window = 2
+slip = -1
+table_entries = 512
+exempt = "192.0.2.0/24"
+log_only = 1
+[cookies]
+secret_file = true
+"#
+    ));
+}
+
+#[test]
+fn limits_are_read() {
+    let text = format!(
+        r#"{LIMITED}[rrl]
+enabled = false
+responses_per_second = 50000
+window = "1m"
+slip = 0
+ipv4_prefix = 32
+ipv6_prefix = 64
+table_entries = 1024
+exempt = ["192.0.2.1", "2001:db8::/32"]
+log_only = true
+[cookies]
+secret_file = "keys/cookie.secret"
+"#
+    );
+    let settings = settings::parse(Path::new("/etc/cutover/cutover.toml"), &text).expect("good");
+    let expected = RrlSettings {
+        enabled: false,
+        log_only: true,
+        responses_per_second: 50_000,
+        window: Duration::from_secs(60),
+        slip: 0,
+        ipv4_prefix: 32,
+        ipv6_prefix: 64,
+        table_entries: 1_024,
+        exempt: ["192.0.2.1/32", "2001:db8::/32"].map(|n| n.parse().expect("good")).to_vec(),
+    };
+    assert_eq!(settings.rrl, expected);
+    let secret_file = Path::new("/etc/cutover/keys/cookie.secret");
+    assert_eq!(settings.cookie_secret_file.as_deref(), Some(secret_file));
+    let settings = settings::parse(Path::new("cutover.toml"), LIMITED).expect("good");
+    assert_eq!((settings.rrl, settings.cookie_secret_file), (RrlSettings::default(), None));
 }
 
 #[test]

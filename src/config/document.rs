@@ -178,6 +178,10 @@ impl<'a> Value<'a> {
         self.expect(self.as_text(), "a text in quotes")
     }
 
+    pub(super) fn boolean(&self) -> Option<bool> {
+        self.expect(self.value.get_ref().as_bool(), "true or false")
+    }
+
     pub(super) fn integer(&self) -> Option<u64> {
         let integer = self.value.get_ref().as_integer();
         let parsed = integer.and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok());

@@ -3,15 +3,17 @@
 //! Read in this order: [`read`] gets the text, refusing what no such file can be; `document` walks
 //! the TOML with the position of every value and collects every mistake; [`settings`] and
 //! [`release`] know the keys; [`finding`] shows mistakes to people; [`watch`] tells of changes.
+//! [`secrets`] reads a third file, which programs write: the secrets of DNS cookies.
 
 mod document;
 pub mod finding;
 pub mod read;
 pub mod release;
+pub mod secrets;
 pub mod settings;
 pub mod watch;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use finding::Rejected;
 pub use settings::Settings;
@@ -23,8 +25,8 @@ pub fn load_settings(path: &Path) -> Result<Settings, Rejected> {
     let text = read::text(path).map_err(|error| Rejected::unreadable(path, &error))?;
     let mut settings = settings::parse(path, &text)?;
     // Shown to people who stand elsewhere than the daemon.
-    settings.release_file =
-        std::path::absolute(&settings.release_file).unwrap_or(settings.release_file);
+    settings.release_file = absolute(settings.release_file);
+    settings.cookie_secret_file = settings.cookie_secret_file.map(absolute);
     Ok(settings)
 }
 
@@ -32,4 +34,8 @@ pub fn load_settings(path: &Path) -> Result<Settings, Rejected> {
 pub fn load_release(path: &Path, zone: &ZoneSpec) -> Result<Desired, Rejected> {
     let text = read::text(path).map_err(|error| Rejected::unreadable(path, &error))?;
     release::parse(path, &text, zone)
+}
+
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
 }

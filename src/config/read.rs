@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read},
-    os::unix::fs::{FileTypeExt, OpenOptionsExt},
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
     path::Path,
 };
 
@@ -47,6 +47,11 @@ impl ReadError {
 
 /// The whole text of a regular file.
 pub fn text(path: &Path) -> Result<String, ReadError> {
+    text_and_mode(path).map(|(text, _)| text)
+}
+
+/// The same, and who may do what with the file: its permission bits.
+pub(super) fn text_and_mode(path: &Path) -> Result<(String, u32), ReadError> {
     let file = open(path)?;
     let metadata = file.metadata().map_err(ReadError::Io)?;
     if !metadata.is_file() {
@@ -58,7 +63,10 @@ pub fn text(path: &Path) -> Result<String, ReadError> {
     if octets.len() as u64 > FILE_LEN_MAX {
         return Err(ReadError::TooLarge);
     }
-    String::from_utf8(octets).map_err(|error| ReadError::NotText(error.utf8_error().valid_up_to()))
+    match String::from_utf8(octets) {
+        Ok(text) => Ok((text, metadata.mode() & 0o7777)),
+        Err(error) => Err(ReadError::NotText(error.utf8_error().valid_up_to())),
+    }
 }
 
 /// Opens without waiting for the other end of a pipe.

@@ -249,6 +249,12 @@ mod tests {
     }
 
     #[test]
+    fn each_state_has_its_own_word() {
+        let words: std::collections::BTreeSet<_> = CookieState::ALL.map(CookieState::name).into();
+        assert_eq!(words.len(), CookieState::ALL.len());
+    }
+
+    #[test]
     fn lengths() {
         let option = [7; 48];
         for len in 0..=option.len() {
