@@ -68,21 +68,21 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return 2;
 	int fd = open_socket(atoi(argv[1]));
+	for (int i = 0; i < BATCH; i++) {
+		in_parts[i] = (struct iovec){ buffers[i], QUERY_LEN_MAX };
+		in[i].msg_hdr = (struct msghdr){ .msg_iov = &in_parts[i], .msg_iovlen = 1,
+			.msg_name = &peers[i], .msg_namelen = sizeof peers[i] };
+		out[i].msg_hdr = (struct msghdr){ .msg_iov = &out_parts[i], .msg_iovlen = 1 };
+	}
 	for (;;) {
-		for (int i = 0; i < BATCH; i++) {
-			in_parts[i] = (struct iovec){ buffers[i], QUERY_LEN_MAX };
-			in[i].msg_hdr = (struct msghdr){ .msg_iov = &in_parts[i], .msg_iovlen = 1,
-				.msg_name = &peers[i], .msg_namelen = sizeof peers[i] };
-		}
 		int received = recvmmsg(fd, in, BATCH, MSG_WAITFORONE, NULL), answers = 0;
 		for (int i = 0; i < received; i++) {
 			size_t len = answer(buffers[i], in[i].msg_len);
 			if (!len)
 				continue;
 			out_parts[answers] = (struct iovec){ buffers[i], len };
-			out[answers].msg_hdr = (struct msghdr){ .msg_iov = &out_parts[answers],
-				.msg_iovlen = 1, .msg_name = &peers[i], .msg_namelen = sizeof peers[i] };
-			answers++;
+			out[answers].msg_hdr.msg_name = &peers[i];
+			out[answers++].msg_hdr.msg_namelen = sizeof peers[i];
 		}
 		for (int sent = 0; sent < answers;) {
 			int count = sendmmsg(fd, out + sent, (unsigned)(answers - sent), 0);

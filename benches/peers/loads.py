@@ -97,12 +97,11 @@ def start_with_names(bench, port_offset, count):
     zone = "names.example"
     write = lambda: bench.own_server(port_offset, own.many_names_release(count), zone=zone)
     server = write()
-    path = server.command[server.command.index("--config") + 1]
-    if limit := own.file_limit_bytes(own.refusal(bench.options, path)):
+    if limit := own.file_limit_bytes(own.refusal(bench.options, server.config)):
         wanted, count = count, int(count * limit / len(own.many_names_release(count)))
         print(f"{wanted} names do not fit into a release file of {limit >> 20} MiB: {count} do", flush=True)
         server = write()
-    own.must_be_good(bench.options, path)
+    own.must_be_good(bench.options, server.config)
     queries = f"{bench.options.work}/names.queries"
     with open(queries, "w") as f:
         f.write(f"w0000000.{zone} A\n")

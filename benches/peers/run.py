@@ -10,9 +10,13 @@ import datetime
 import json
 import os
 import platform
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+
+sys.dont_write_bytecode = True  # nothing is left in the repository
 
 import instructions
 import loads
@@ -37,10 +41,13 @@ def main():
         sys.exit(bool(missing))
     if not os.access(options.cutover, os.X_OK):
         sys.exit(f"{options.cutover} is not there: cargo build --release --locked")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended
     with Bench(options) as bench:
         for mode in options.modes:
             if mode != "udp" or "half" not in options.modes:  # half begins with it
                 MODES[mode](bench)
+    if not options.keep:
+        shutil.rmtree(options.work)
 
 
 def read_options():
@@ -50,7 +57,7 @@ def read_options():
     add("modes", nargs="+", choices=["check", *MODES], metavar="MODE", help=", ".join(["check", *MODES]))
     add("--cutover", default=f"{REPOSITORY}/target/release/cutover", help="the binary to measure")
     add("--servers", help="measure these only, with commas: " + ",".join(t[0] for t in servers.TARGETS))
-    add("--work", help="folder for generated files and logs (default: a fresh one)")
+    add("--work", help="folder for generated files and logs (default: one that is removed after a good run)")
     add("--json", help="append one JSON line per row to this file")
     add("--plot", help="write the plot of `udp` or `half` here, as SVG")
     add("--seconds", type=float, default=0.6, help="length of a slice (%(default)s)")
@@ -67,6 +74,7 @@ def read_options():
     add("--flood-seconds", type=float, default=10, help="`rrl`: length of the flood (%(default)s)")
     options = parser.parse_args()
     options.cutover = os.path.abspath(options.cutover)
+    options.keep = bool(options.work)
     options.work = os.path.abspath(options.work or tempfile.mkdtemp(prefix="peers-"))
     return options
 
@@ -95,8 +103,11 @@ class Bench:
         self.health = subprocess.Popen(
             ["taskset", "-c", str(self.options.generator_cpu), sys.executable, f"{HERE}/health.py",
              str(self.health_port), *zones.HEALTH_ADDRESSES, *own.OTHER_ADDRESSES], stdout=subprocess.PIPE)
-        self.health.stdout.readline()  # it listens: no first probe is refused
+        if not self.health.stdout.readline():  # it listens: no first probe is refused
+            sys.exit(f"the health-check target cannot listen on port {self.health_port}")
         self.awake.__enter__()
+        # What this program does meanwhile is not to disturb the servers.
+        os.sched_setaffinity(0, {self.options.generator_cpu})
         return self
 
     def __exit__(self, *_):

@@ -63,6 +63,7 @@ class Server:
         _, _, arguments = PROGRAMS[name]
         fill = {"work": options.work, "port": self.port}
         self.command = [find(options, name) or name, *(text.format(**fill) for text in arguments)]
+        self.config = config
         if config:  # of the project's own server only
             self.command[self.command.index("--config") + 1] = config
         self.log_path = f"{options.work}/{name}-{self.port}.log"

@@ -4,13 +4,12 @@ Slices with and without releases take turns. A release is an edit of the release
 is taken when an answer shows it, and then the next one follows. Every answer of the load is checked
 to be the whole of one pool.
 """
+import json
 import os
 import socket
 import statistics
 import subprocess
 import time
-
-import json
 
 import own
 from loads import figure
@@ -21,6 +20,7 @@ from zones import write_queries
 SLICE_SECS = 10
 LOOK_EVERY_SECS = 0.005
 TAKEN_WITHIN_SECS = 10
+PROBED_AFTER_SECS = 3  # a release waits for the other pool's probes; the first come within a second
 VERSIONS = {"v1": "127.0.9.", "v2": "127.0.10."}
 
 
@@ -28,24 +28,17 @@ def run(bench):
     options, zone = bench.options, "swaps.example"
     files = {live: own.two_versions_release(options.swap_names, bench.health_port, live) for live in VERSIONS}
     server = bench.own_server(40, files["v1"], zone=zone)
-    path = server.command[server.command.index("--config") + 1]
-    own.must_be_good(options, path)
+    own.must_be_good(options, server.config)
     queries = f"{options.work}/swaps.queries"
     write_queries(queries, zone, "w", options.swap_names)
     target = Target("cutover", server, queries, [f"w0000.{zone}"])
     try:
         server.start().wait_until_it_answers(target.names)
-        wait_for_health(target)
+        time.sleep(PROBED_AFTER_SECS)
         pin(server.pid, options.server_cpu)
-        report(bench, *slices(bench, target, os.path.dirname(path), files))
+        report(bench, *slices(bench, target, os.path.dirname(server.config), files))
     finally:
         server.stop()
-
-
-def wait_for_health(target):
-    """The release is gated: it moves when the other pool has passed, and its probes come within a
-    second of the start."""
-    time.sleep(2)
 
 
 def slices(bench, target, folder, files):
