@@ -20,8 +20,8 @@ use crate::{
     admin::Request,
     config::watch::Reading,
     cutover::{Answering, Basis, Transition},
-    dns::Store,
-    model::{Desired, DnsName, ProbeSetting, ServiceName, Timestamp},
+    dns::Plane,
+    model::{Desired, DnsName, PoolName, ProbeSetting, ServiceName, Timestamp},
     probe::{Assignment, Tried},
     table::{Change, ServiceRecords},
 };
@@ -48,7 +48,7 @@ impl From<Tried> for Event {
 
 pub(super) struct Conductor {
     clock: Clock,
-    store: Store,
+    plane: Arc<Plane>,
     assignments: mpsc::UnboundedSender<Assignment>,
     metrics: Metrics,
     file: FileState,
@@ -67,7 +67,7 @@ pub(super) struct Conductor {
 impl Conductor {
     pub(super) fn new(
         clock: Clock,
-        store: Store,
+        plane: Arc<Plane>,
         assignments: mpsc::UnboundedSender<Assignment>,
         path: PathBuf,
         first_look: oneshot::Sender<()>,
@@ -75,7 +75,7 @@ impl Conductor {
     ) -> Result<Self, prometheus::Error> {
         Ok(Self {
             clock,
-            store,
+            plane,
             assignments,
             metrics: Metrics::register(registry)?,
             file: FileState { path, ..FileState::default() },
@@ -193,6 +193,7 @@ impl Conductor {
         let Some(service) = self.services.remove(name) else { return };
         info!(service = %name, "removed: no longer answered");
         self.removed.push(service.cutover.spec().owner.clone());
+        self.plane.counters.retain(name, |_| false);
         if let Some(at) = service.scheduled {
             self.deadlines.remove(&(at, name.clone()));
         }
@@ -238,8 +239,8 @@ impl Conductor {
         let change = self.change(&touched);
         if !change.set.is_empty() || !change.removed.is_empty() {
             let begun = Instant::now();
-            let next = self.store.load().with(change, self.clock.now().unix_secs());
-            self.store.store(Arc::new(next));
+            let next = self.plane.store.load().with(change, self.clock.now().unix_secs());
+            self.plane.store.store(Arc::new(next));
             self.metrics.table_stored(begun.elapsed());
         }
         let now = self.clock.now();
@@ -272,8 +273,12 @@ impl Conductor {
             tell_basis(name, service.published.as_ref(), &answering);
             let owner = &service.cutover.spec().owner;
             let Answering { ttl, endpoints, lost, .. } = &answering;
-            let records = ServiceRecords::new(owner, *ttl, endpoints, lost, None);
+            let tally = self.plane.counters.tally(name, &answering.pool);
+            let records = ServiceRecords::new(owner, *ttl, endpoints, lost, Some(tally));
             change.set.push((owner.clone(), records));
+            let pools = &service.cutover.spec().pools;
+            let is_known = |pool: &PoolName| *pool == answering.pool || pools.contains_key(pool);
+            self.plane.counters.retain(name, is_known);
             service.published = Some(answering);
         }
         change
@@ -284,7 +289,7 @@ impl Conductor {
     }
 
     fn tell(&mut self) {
-        let generation = self.store.load().generation();
+        let generation = self.plane.store.load().generation();
         for (name, Transition { from, to, why, release }) in self.told.drain(..) {
             self.metrics.transition(&name, from, to);
             match to {
@@ -301,7 +306,7 @@ impl Conductor {
     }
 
     fn answer(&self, request: Request) {
-        let (table, file, services) = (self.store.load(), &self.file, &self.services);
+        let (table, file, services) = (self.plane.store.load(), &self.file, &self.services);
         // Whoever asked may have gone.
         let _ = match request {
             Request::Status(reply) => {

@@ -13,20 +13,20 @@ mod report;
 mod service;
 pub mod systemd;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use arc_swap::ArcSwap;
 use prometheus::Registry;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
-    task::{AbortHandle, JoinSet},
+    task::AbortHandle,
 };
 
 use crate::{
     admin::{self, Inquiry},
     config::{Settings, watch::ReleaseWatch},
-    dns::{self, BindError, Counters, Listener, Plane, Responder, Store},
+    dns::{BindError, Counters, Listener, Plane, Responder, Serving, Store},
     model::CookieSecrets,
     probe::Prober,
     table::Table,
@@ -52,6 +52,9 @@ pub enum StartError {
     /// The thread that watches the release file cannot be had.
     #[error("cannot watch the release file: {0}")]
     Watch(io::Error),
+    /// A thread that answers cannot be had.
+    #[error("cannot answer: {0}")]
+    Threads(io::Error),
     /// Two metrics have one name: a fault of this program.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -63,7 +66,7 @@ pub struct Daemon {
     http: SocketAddr,
     inquiry: Inquiry,
     watch: ReleaseWatch,
-    data_plane: JoinSet<()>,
+    serving: Option<Serving>,
     control_plane: Vec<AbortHandle>,
 }
 
@@ -72,7 +75,8 @@ impl Daemon {
     /// then questions wait in the sockets. Sockets passed by systemd take the place of the
     /// settings' DNS addresses.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let listeners = listeners(&settings)?;
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        let listeners = listeners(&settings, workers)?;
         let mut dns_at: Vec<SocketAddr> =
             listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
         // Each address has two sockets.
@@ -90,6 +94,7 @@ impl Daemon {
         let plane = Arc::new(Plane {
             store: store.clone(),
             responder: Responder::new(secrets, None),
+            rrl: settings.rrl.clone(),
             counters: Counters::register(&registry)?,
         });
 
@@ -100,7 +105,7 @@ impl Daemon {
         let prober = Prober::register(&registry)?;
         let path = settings.release_file;
         let conductor =
-            Conductor::new(clock, store.clone(), assignments, path.clone(), looked, &registry)?;
+            Conductor::new(clock, plane.clone(), assignments, path.clone(), looked, &registry)?;
         let inquiry = Inquiry::new(requests);
         let told = events.clone();
         let control_plane = vec![
@@ -115,8 +120,15 @@ impl Daemon {
         let watch = watch.map_err(StartError::Watch)?;
         // A file system that hangs must not keep the static records from being answered.
         let _ = tokio::time::timeout(FIRST_LOOK_PATIENCE, first_look).await;
-        let data_plane = dns::serve(listeners, &plane);
-        Ok(Self { dns: dns_at, http: http_at, inquiry, watch, data_plane, control_plane })
+        let serving = Serving::start(listeners, workers, &plane).map_err(StartError::Threads)?;
+        Ok(Self {
+            dns: dns_at,
+            http: http_at,
+            inquiry,
+            watch,
+            serving: Some(serving),
+            control_plane,
+        })
     }
 
     /// Where questions are answered.
@@ -139,9 +151,11 @@ impl Daemon {
         self.watch.look();
     }
 
-    /// Ends everything and gives the sockets back.
+    /// Ends everything and gives the sockets back: whoever has been heard is answered first.
     pub async fn stop(mut self) {
-        self.data_plane.shutdown().await;
+        if let Some(serving) = self.serving.take() {
+            serving.drain().await;
+        }
     }
 }
 
@@ -151,11 +165,11 @@ impl Drop for Daemon {
     }
 }
 
-fn listeners(settings: &Settings) -> Result<Vec<Listener>, BindError> {
+fn listeners(settings: &Settings, workers: usize) -> Result<Vec<Listener>, BindError> {
     let mut listeners = Listener::passed()?;
     if listeners.is_empty() {
         for address in &settings.dns {
-            listeners.extend(Listener::bind(*address)?);
+            listeners.extend(Listener::bind(*address, workers)?);
         }
     }
     Ok(listeners)

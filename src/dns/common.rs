@@ -3,13 +3,15 @@
 //! Only the header is patched, and what comes behind the question is copied there. What does not
 //! fit into the reply is left to the general path, which knows how to truncate.
 
-use hickory_proto::op::ResponseCode;
+use std::net::IpAddr;
 
 use super::{
-    Transport,
-    edns::ClientEdns,
+    DropCause, Transport,
+    cookie::CookieState,
+    edns::{ClientEdns, OPT_LEN_MIN},
     question::Question,
-    responder::{Packet, Responder, Response, Section},
+    responder::{Limit, Outcome, Packet, Replied, Responder, Response, Section},
+    rrl::{Lengths, Limited},
     sift::{HEADER_LEN, QUESTION_FIXED_LEN},
 };
 use crate::table::Table;
@@ -18,18 +20,20 @@ use crate::table::Table;
 const RESPONSE: u8 = 0x80;
 /// AA.
 const AUTHORITATIVE: u8 = 0x04;
+/// TC.
+pub(super) const TRUNCATED: u8 = 0x02;
 /// What is kept of a question's flags: RD, and CD beside the RCODE.
 const RECURSION_DESIRED: u8 = 0x01;
 const CHECKING_DISABLED: u8 = 0x10;
 
-/// Appends the reply to one packet, if it is for this path.
+/// Appends the reply to one packet, if it is for this path; without a limit.
 pub(super) fn reply_common(
     responder: &Responder,
     table: &Table,
     packet: Packet<'_>,
     out: &mut Vec<u8>,
-) -> Option<ResponseCode> {
-    let question = Question::read(packet.octets)?;
+) -> Option<Replied> {
+    let question = Question::read(packet.octets).filter(|_| packet.client.port() != 0)?;
     let answer = table.answer(question.for_table(packet.client.ip()));
     let response = responder.respond(answer, question.edns.as_ref(), &packet);
     let len = reply_len(&response, &question);
@@ -40,7 +44,38 @@ pub(super) fn reply_common(
     out.extend_from_slice(&packet.octets[..question.end]);
     out.resize(begin + len, 0);
     write(&response, &question, &mut out[begin..])?;
-    Some(response.code)
+    Some(response.replied())
+}
+
+/// Writes the reply to a datagram over it, or not, as `judge` says; says how long it is. Nothing
+/// if it is not for this path: then the datagram is as it was.
+pub(super) fn reply_in_place(
+    response: Response<'_>,
+    question: &Question,
+    client: IpAddr,
+    judge: &mut impl Limit,
+    datagram: &mut [u8],
+    asked_len: usize,
+) -> Option<(Outcome, usize)> {
+    let mut len = reply_len(&response, question);
+    if len > limit(Transport::Udp, question.edns.as_ref()) {
+        return None;
+    }
+    let mut response = response;
+    let cookie_len = response.edns.map_or(0, |edns| edns.cookie_len());
+    let opt_len = response.edns.map_or(0, |_| OPT_LEN_MIN + cookie_len);
+    let lengths = Lengths::new(asked_len, len, question.end + opt_len);
+    let proven = response.cookie_state == CookieState::Valid;
+    match judge.judge(client, response.class(), proven, lengths) {
+        Limited::Pass => {}
+        Limited::Truncate => {
+            response = response.cut();
+            len = reply_len(&response, question);
+        }
+        Limited::Drop => return Some((Outcome::Dropped(DropCause::Limited), 0)),
+    }
+    write(&response, question, datagram.get_mut(..len)?)?;
+    Some((Outcome::Replied(response.replied()), len))
 }
 
 /// How long a reply may be.
@@ -84,7 +119,8 @@ pub(super) fn write(response: &Response<'_>, question: &Question, reply: &mut [u
     }
     let header = reply.first_chunk_mut::<HEADER_LEN>()?;
     let authoritative = if response.authoritative { AUTHORITATIVE } else { 0 };
-    header[2] = RESPONSE | authoritative | header[2] & RECURSION_DESIRED;
+    let truncated = if response.truncated { TRUNCATED } else { 0 };
+    header[2] = RESPONSE | authoritative | truncated | header[2] & RECURSION_DESIRED;
     header[3] = header[3] & CHECKING_DISABLED | response.code.low() & 0x0f;
     header[6..8].copy_from_slice(&answers.to_be_bytes());
     header[8..12].copy_from_slice(&[0, authorities, 0, response.edns.is_some().into()]);

@@ -160,6 +160,11 @@ impl ServerEdns<'_> {
         len
     }
 
+    /// How long the COOKIE option is.
+    pub(super) fn cookie_len(&self) -> usize {
+        self.cookie.map_or(0, |cookie| OPTION_HEAD_LEN + cookie.len())
+    }
+
     /// Writes the OPT record to the start of `out`, which is as long as it.
     pub(super) fn write(&self, out: &mut [u8]) {
         let [payload_high, payload_low] = UDP_REPLY_MAX.to_be_bytes();

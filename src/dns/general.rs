@@ -12,25 +12,29 @@ use hickory_server::{net::xfer::Protocol, server::Request, zone_handler::Message
 
 use super::{
     DropCause, Transport,
-    common::limit,
+    common::{TRUNCATED, limit},
+    cookie::CookieState,
     edns::{ClientEdns, ExtendedError, ServerEdns},
-    responder::{Packet, Reply, Responder, Response, Section, asked},
-    sift::{Sifted, bare_reply, sift},
+    responder::{Limit, Outcome, Packet, Replied, Responder, Response, Section, asked},
+    rrl::{Class, Lengths, Limited},
+    sift::{HEADER_LEN, Sifted, bare_reply, sift},
 };
 use crate::table::Table;
 
-/// TC.
-const TRUNCATED: u8 = 0x02;
-
-/// The reply to one packet, from one table.
-pub(super) fn reply_general(responder: &Responder, table: &Table, packet: Packet<'_>) -> Reply {
+/// Appends the reply to one packet, from one table, as far as `judge` lets it be sent.
+pub(super) fn reply_general(
+    responder: &Responder,
+    table: &Table,
+    packet: Packet<'_>,
+    judge: &mut impl Limit,
+    out: &mut Vec<u8>,
+) -> Outcome {
     if packet.client.port() == 0 {
-        return Reply::Drop(DropCause::PortZero);
+        return Outcome::Dropped(DropCause::PortZero);
     }
-    let reject = |code| Reply::Send(bare_reply(packet.octets, code), code);
     let (name, edns) = match sift(packet.octets) {
-        Sifted::Drop(cause) => return Reply::Drop(cause),
-        Sifted::Reject(code) => return reject(code),
+        Sifted::Drop(cause) => return Outcome::Dropped(cause),
+        Sifted::Reject(code) => return reject(packet, code, judge, out),
         Sifted::Pass(name, edns) => (name, edns),
     };
     let protocol = match packet.transport {
@@ -38,18 +42,69 @@ pub(super) fn reply_general(responder: &Responder, table: &Table, packet: Packet
         Transport::Tcp => Protocol::Tcp,
     };
     let request = Request::from_bytes(packet.octets.to_vec(), packet.client, protocol);
-    let Ok(request) = request else {
-        return reject(ResponseCode::FormErr);
+    let edns = edns.as_ref();
+    let response = request
+        .as_ref()
+        .ok()
+        .and_then(|request| respond(responder, table, request, name.wire(), edns, &packet));
+    let (Ok(request), Some(response)) = (request, response) else {
+        return reject(packet, ResponseCode::FormErr, judge, out);
     };
-    let Some(response) = respond(responder, table, &request, name.wire(), edns.as_ref(), &packet)
-    else {
-        return reject(ResponseCode::FormErr);
+    let limit = limit(packet.transport, edns);
+    let whole = encode(&response, &request).map(|octets| (response, octets));
+    let fitting = whole
+        .filter(|(_, octets)| octets.len() <= limit && !is_truncated(octets))
+        .or_else(|| cut(&response, &request));
+    let Some((mut response, mut octets)) = fitting else {
+        return Outcome::Dropped(DropCause::Internal);
     };
-    let limit = u16::try_from(limit(packet.transport, edns.as_ref())).unwrap_or(u16::MAX);
-    match Encoded::new(&response, &request).encode(&request, limit) {
-        Some(octets) => Reply::Send(octets, response.code),
-        None => Reply::Drop(DropCause::Internal),
+    let cookie_len = response.edns.map_or(0, |edns| edns.cookie_len());
+    let cut_len = octets.len().min(packet.octets.len() + cookie_len);
+    let lengths = Lengths::new(packet.octets.len(), octets.len(), cut_len);
+    let proven = response.cookie_state == CookieState::Valid;
+    match judge.judge(packet.client.ip(), response.class(), proven, lengths) {
+        Limited::Pass => {}
+        Limited::Drop => return Outcome::Dropped(DropCause::Limited),
+        Limited::Truncate => match cut(&response, &request) {
+            Some(shorter) => (response, octets) = shorter,
+            None => return Outcome::Dropped(DropCause::Internal),
+        },
     }
+    out.extend_from_slice(&octets);
+    Outcome::Replied(response.replied())
+}
+
+/// A header with a code and nothing else.
+fn reject(
+    packet: Packet<'_>,
+    code: ResponseCode,
+    judge: &mut impl Limit,
+    out: &mut Vec<u8>,
+) -> Outcome {
+    let lengths = Lengths::new(packet.octets.len(), HEADER_LEN, HEADER_LEN);
+    match judge.judge(packet.client.ip(), Class::Error, false, lengths) {
+        Limited::Drop => Outcome::Dropped(DropCause::Limited),
+        Limited::Pass | Limited::Truncate => {
+            out.extend_from_slice(&bare_reply(packet.octets, code));
+            Outcome::Replied(Replied::bare(code))
+        }
+    }
+}
+
+/// A reply that is cut to its question, with TC and OPT: half an rrset is of no use to anyone
+/// (RFC 2181 §9).
+fn cut<'t>(response: &Response<'t>, request: &MessageRequest) -> Option<(Response<'t>, Vec<u8>)> {
+    let cut = response.cut();
+    encode(&cut, request).map(|octets| (cut, octets))
+}
+
+fn encode(response: &Response<'_>, request: &MessageRequest) -> Option<Vec<u8>> {
+    Encoded::new(response, request).encode(request)
+}
+
+/// Beyond what a message can hold, the codec cuts where it is full, and says so.
+fn is_truncated(octets: &[u8]) -> bool {
+    octets.get(2).is_some_and(|flags| flags & TRUNCATED != 0)
 }
 
 /// Decides the response to a decoded request with one question, whose name is `name` in wire form
@@ -103,6 +158,7 @@ impl Encoded {
         let mut metadata = Metadata::response_from_request(&request.metadata);
         metadata.response_code = response.code;
         metadata.authoritative = response.authoritative;
+        metadata.truncation = response.truncated;
         let owner = request.queries.queries().first().map(|query| query.original().name());
         let (answers, authorities) = match (response.section, owner) {
             (Section::Answer(records), Some(owner)) => (records.decode(owner), Vec::new()),
@@ -113,30 +169,17 @@ impl Encoded {
         Self { metadata, answers, authorities, edns }
     }
 
-    /// The octets. A reply that does not fit is cut to its question, with TC and OPT: half an
-    /// rrset is of no use to anyone (RFC 2181 §9).
-    fn encode(mut self, request: &MessageRequest, limit: u16) -> Option<Vec<u8>> {
+    /// The octets, with names that point to earlier ones.
+    fn encode(self, request: &MessageRequest) -> Option<Vec<u8>> {
         let mut message = Message::response(self.metadata.id, self.metadata.op_code);
         message.metadata = self.metadata;
         for query in request.queries.queries() {
             message.add_query(query.original().clone());
         }
-        message.edns = self.edns.take();
-        let cut = message.clone();
         message.add_answers(self.answers).add_authorities(self.authorities);
-        // Beyond what a message can hold, the codec cuts where it is full.
-        let octets = emit(&message)?;
-        if octets.len() <= limit.into() && octets.get(2)? & TRUNCATED == 0 {
-            return Some(octets);
-        }
-        let mut octets = emit(&cut)?;
-        *octets.get_mut(2)? |= TRUNCATED;
+        message.edns = self.edns;
+        let mut octets = Vec::new();
+        message.emit(&mut BinEncoder::new(&mut octets)).ok()?;
         Some(octets)
     }
-}
-
-fn emit(message: &Message) -> Option<Vec<u8>> {
-    let mut octets = Vec::new();
-    message.emit(&mut BinEncoder::new(&mut octets)).ok()?;
-    Some(octets)
 }

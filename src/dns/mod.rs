@@ -22,19 +22,30 @@ mod responder;
 mod rrl;
 mod sift;
 mod sockets;
+mod tallies;
 mod tcp;
 mod udp;
 
-use std::sync::Arc;
+use std::{
+    io,
+    net::{SocketAddr, UdpSocket},
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
 
+use common::reply_common;
 pub use counters::Counters;
 pub use responder::{Packet, Reply, Responder};
 pub use sift::DropCause;
 pub use sockets::{BindError, Listener};
 
-use crate::table::Table;
+use crate::{model::RrlSettings, table::Table};
+use general::reply_general;
+use responder::{Outcome, Unlimited, unix_secs};
+use rrl::Limiter;
+use tcp::{DRAIN_PATIENCE, Tcp};
+use udp::Workers;
 
 /// The largest UDP reply, in octets: what passes every path without fragments (DNS Flag Day 2020).
 pub const UDP_REPLY_MAX: u16 = 1232;
@@ -48,6 +59,18 @@ pub enum Transport {
     Tcp,
 }
 
+impl Transport {
+    pub(crate) const ALL: [Self; 2] = [Self::Udp, Self::Tcp];
+
+    /// The word in the metric.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
 /// The one store that holds everything an answer needs.
 pub type Store = Arc<ArcSwap<Table>>;
 
@@ -57,27 +80,85 @@ pub struct Plane {
     pub store: Store,
     /// Everything else that shapes a reply.
     pub responder: Responder,
+    /// How much one client network is sent by UDP.
+    pub rrl: RrlSettings,
     /// What is counted.
     pub counters: Counters,
 }
 
-/// Answers on these sockets until the returned tasks are aborted.
-pub fn serve(listeners: Vec<Listener>, plane: &Arc<Plane>) -> tokio::task::JoinSet<()> {
-    let mut tasks = tokio::task::JoinSet::new();
-    let connections = Arc::new(tokio::sync::Semaphore::new(tcp::CONNECTIONS_MAX));
-    for listener in listeners {
-        match listener {
-            Listener::Udp(socket) => {
-                let socket = Arc::new(socket);
-                let workers = std::thread::available_parallelism().map_or(1, usize::from);
-                for _ in 0..workers {
-                    tasks.spawn(udp::run(socket.clone(), plane.clone()));
-                }
-            }
-            Listener::Tcp(listener) => {
-                tasks.spawn(tcp::run(listener, plane.clone(), connections.clone()));
+impl Plane {
+    /// The limiter of one of `workers` workers, if anything is limited.
+    fn limiter(&self, workers: usize) -> Option<Limiter> {
+        Limiter::new(&self.rrl, workers, (rand::random(), rand::random()))
+    }
+
+    /// Appends the reply to a message on a stream; false: there is none.
+    fn answer_stream(
+        &self,
+        octets: &[u8],
+        client: SocketAddr,
+        transport: Transport,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let packet = Packet { octets, client, transport, unix_secs: unix_secs() };
+        let table = self.store.load();
+        let block = self.counters.streams();
+        let replied = reply_common(&self.responder, &table, packet, out);
+        let outcome = replied.map(Outcome::Replied).unwrap_or_else(|| {
+            block.general();
+            reply_general(&self.responder, &table, packet, &mut Unlimited, out)
+        });
+        block.count(&outcome, transport);
+        if let Some(tally) = outcome.tally() {
+            block.tally(tally);
+        }
+        matches!(outcome, Outcome::Replied(_))
+    }
+}
+
+/// Sockets that are being answered on; dropping it ends that.
+pub struct Serving {
+    udp: Workers,
+    tcp: Tcp,
+}
+
+impl Serving {
+    /// Answers on these sockets: datagrams with at least `workers` threads for each address,
+    /// streams with as many for all.
+    pub fn start(listeners: Vec<Listener>, workers: usize, plane: &Arc<Plane>) -> io::Result<Self> {
+        let (mut datagrams, mut streams) = (Vec::new(), Vec::new());
+        for listener in listeners {
+            match listener {
+                Listener::Udp(sockets) => datagrams.push(one_each(sockets, workers)?),
+                Listener::Tcp(listener) => streams.push(listener),
             }
         }
+        let udp = Workers::start(datagrams, plane)?;
+        let tcp = Tcp::start(&streams, plane.clone(), workers)?;
+        plane.counters.connections(tcp.count().clone());
+        Ok(Self { udp, tcp })
     }
-    tasks
+
+    /// Ends well: datagrams that were taken are answered, and connections are ended without a
+    /// reset.
+    pub async fn drain(self) {
+        // Their threads end within a tenth of a second; the streams take longer.
+        let udp = tokio::task::spawn_blocking(move || drop(self.udp));
+        self.tcp.drain(DRAIN_PATIENCE).await;
+        let _ = udp.await;
+    }
+}
+
+/// A socket that was passed to us is one; its workers share it.
+fn one_each(mut sockets: Vec<UdpSocket>, workers: usize) -> io::Result<Vec<UdpSocket>> {
+    for number in sockets.len()..workers {
+        sockets.push(sockets[number % sockets.len()].try_clone()?);
+    }
+    Ok(sockets)
+}
+
+impl tcp::Answer for Plane {
+    fn answer(&self, packet: &[u8], client: SocketAddr, out: &mut Vec<u8>) -> bool {
+        self.answer_stream(packet, client, Transport::Tcp, out)
+    }
 }

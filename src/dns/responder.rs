@@ -15,10 +15,11 @@ use super::{
     edns::{ClientEdns, ExtendedError, ServerEdns},
     general::reply_general,
     question::Question,
+    rrl::{Class, Lengths, Limited},
 };
 use crate::{
     model::{ClientNetwork, CookieSecrets, Family, Subnet},
-    table::{self, Answer, Authority, Records, Table},
+    table::{self, Answer, Authority, Records, Table, Tally},
 };
 
 /// What answering needs beside the table.
@@ -57,11 +58,46 @@ pub enum Reply {
     Send(Vec<u8>, ResponseCode),
 }
 
+/// What became of a packet, to be counted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Outcome {
+    Dropped(DropCause),
+    Replied(Replied),
+}
+
+impl Outcome {
+    /// What the answer counts for.
+    pub(super) fn tally(&self) -> Option<Tally> {
+        match self {
+            Self::Replied(replied) => replied.tally,
+            Self::Dropped(_) => None,
+        }
+    }
+}
+
+/// What was replied.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Replied {
+    pub(super) code: ResponseCode,
+    pub(super) truncated: bool,
+    pub(super) cookie_state: CookieState,
+    pub(super) tally: Option<Tally>,
+}
+
+impl Replied {
+    /// A reply that is a header and nothing else.
+    pub(super) const fn bare(code: ResponseCode) -> Self {
+        Self { code, truncated: false, cookie_state: CookieState::Absent, tally: None }
+    }
+}
+
 /// A response before it is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Response<'t> {
     pub(super) code: ResponseCode,
     pub(super) authoritative: bool,
+    /// Something is left out: the client is to ask again over TCP.
+    pub(super) truncated: bool,
     pub(super) section: Section<'t>,
     pub(super) edns: Option<ServerEdns<'t>>,
     pub(super) cookie_state: CookieState,
@@ -86,21 +122,25 @@ impl Responder {
         self.secrets.store(secrets.into());
     }
 
-    /// The reply to one packet, from one table.
+    /// The reply to one packet, from one table, without a limit.
     pub fn reply(&self, table: &Table, packet: Packet<'_>) -> Reply {
-        self.reply_common(table, packet).unwrap_or_else(|| reply_general(self, table, packet))
+        self.reply_common(table, packet).unwrap_or_else(|| self.reply_general(table, packet))
     }
 
     /// The reply of the common path, if it is for that path.
     pub fn reply_common(&self, table: &Table, packet: Packet<'_>) -> Option<Reply> {
         let mut octets = Vec::new();
-        let code = reply_common(self, table, packet, &mut octets)?;
-        Some(Reply::Send(octets, code))
+        let replied = reply_common(self, table, packet, &mut octets)?;
+        Some(Reply::Send(octets, replied.code))
     }
 
     /// The reply of the general path.
     pub fn reply_general(&self, table: &Table, packet: Packet<'_>) -> Reply {
-        reply_general(self, table, packet)
+        let mut octets = Vec::new();
+        match reply_general(self, table, packet, &mut Unlimited, &mut octets) {
+            Outcome::Dropped(cause) => Reply::Drop(cause),
+            Outcome::Replied(replied) => Reply::Send(octets, replied.code),
+        }
     }
 
     /// The response that gives an answer of the table.
@@ -145,6 +185,7 @@ impl Responder {
         let mut response = Response {
             code,
             authoritative: false,
+            truncated: false,
             section: Section::Nothing,
             edns: None,
             cookie_state: CookieState::Absent,
@@ -171,6 +212,31 @@ impl Responder {
 }
 
 impl Response<'_> {
+    /// What is sent in place of it when it is not to be sent whole: no records, and of EDNS what
+    /// a client needs to ask again.
+    pub(super) fn cut(mut self) -> Self {
+        self.section = Section::Nothing;
+        self.truncated = true;
+        if let Some(edns) = &mut self.edns {
+            *edns = ServerEdns { nsid: None, error: None, subnet: None, ..*edns };
+        }
+        self
+    }
+
+    pub(super) fn replied(&self) -> Replied {
+        let tally = match self.section {
+            Section::Answer(records) => records.tally(),
+            _ => None,
+        };
+        let Self { code, truncated, cookie_state, .. } = *self;
+        Replied { code, truncated, cookie_state, tally }
+    }
+
+    /// What kind of answer a limit takes it for.
+    pub(super) fn class(&self) -> Class {
+        Class::of(self.code, matches!(self.section, Section::Answer(_)))
+    }
+
     /// Tells the client's resolver for how much of the subnet the answer holds: for everyone,
     /// unless others are given other records (RFC 7871 §7.2.1).
     fn scoped(mut self, edns: Option<&ClientEdns>) -> Self {
@@ -182,6 +248,21 @@ impl Response<'_> {
             edns.subnet = Some((subnet, subnet.prefix.min(ClientNetwork::prefix_max(family))));
         }
         self
+    }
+}
+
+/// Says whether an answer may be sent.
+pub(super) trait Limit {
+    /// `proven` is whether a cookie has shown that the client is where it says.
+    fn judge(&mut self, client: IpAddr, class: Class, proven: bool, lengths: Lengths) -> Limited;
+}
+
+/// For streams: their clients have shown where they are.
+pub(super) struct Unlimited;
+
+impl Limit for Unlimited {
+    fn judge(&mut self, _: IpAddr, _: Class, _: bool, _: Lengths) -> Limited {
+        Limited::Pass
     }
 }
 

@@ -27,12 +27,15 @@ pub enum DropCause {
     Response,
     /// The sender's port is 0: nobody can receive there.
     PortZero,
+    /// Over the response rate limit.
+    Limited,
     /// The reply could not be made.
     Internal,
 }
 
 impl DropCause {
-    pub(super) const ALL: [Self; 4] = [Self::Short, Self::Response, Self::PortZero, Self::Internal];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Short, Self::Response, Self::PortZero, Self::Limited, Self::Internal];
 
     /// The word in the metric.
     pub const fn name(self) -> &'static str {
@@ -40,6 +43,7 @@ impl DropCause {
             Self::Short => "short",
             Self::Response => "response",
             Self::PortZero => "port_zero",
+            Self::Limited => "limited",
             Self::Internal => "internal",
         }
     }

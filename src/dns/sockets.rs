@@ -1,10 +1,12 @@
 //! The sockets that answers go out of: bound here, or passed by systemd.
 
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener, UdpSocket},
+};
 
 use listenfd::ListenFd;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, UdpSocket};
 
 const TCP_BACKLOG: i32 = 1024;
 /// How often a free UDP port may turn out to be taken for TCP, when any port will do.
@@ -46,19 +48,20 @@ fn advice(address: &SocketAddr, reason: &io::Error) -> &'static str {
 /// A socket to answer on.
 #[derive(Debug)]
 pub enum Listener {
-    /// Datagrams.
-    Udp(UdpSocket),
+    /// Datagrams: sockets on one address, among which the system spreads the clients.
+    Udp(Vec<UdpSocket>),
     /// Streams.
     Tcp(TcpListener),
 }
 
 impl Listener {
-    /// UDP and TCP on one address. With port 0 both get the same free port.
-    pub fn bind(address: SocketAddr) -> Result<[Self; 2], BindError> {
+    /// UDP and TCP on one address, with a UDP socket for each of `workers`. With port 0 all get
+    /// the same free port.
+    pub fn bind(address: SocketAddr, workers: usize) -> Result<[Self; 2], BindError> {
         let mut tries = if address.port() == 0 { PORT_TRIES } else { 1 };
         loop {
             tries -= 1;
-            match bind_pair(address) {
+            match bind_pair(address, workers) {
                 Err(error) if tries > 0 && error.kind() == io::ErrorKind::AddrInUse => {}
                 Err(reason) => return Err(BindError::Bind { address, reason }),
                 Ok(pair) => return Ok(pair),
@@ -79,18 +82,37 @@ impl Listener {
     /// Where it is bound.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
-            Self::Udp(socket) => socket.local_addr(),
+            Self::Udp(sockets) => {
+                let none = || io::Error::from(io::ErrorKind::NotConnected);
+                sockets.first().ok_or_else(none)?.local_addr()
+            }
             Self::Tcp(listener) => listener.local_addr(),
         }
     }
 }
 
-fn bind_pair(address: SocketAddr) -> io::Result<[Listener; 2]> {
-    let udp = open(address, Type::DGRAM, Protocol::UDP)?;
-    let udp = UdpSocket::from_std(udp.into())?;
-    let tcp = open(udp.local_addr()?, Type::STREAM, Protocol::TCP)?;
+fn bind_pair(address: SocketAddr, workers: usize) -> io::Result<[Listener; 2]> {
+    // The first one is bound alone, so that an address which another program has, or this one has
+    // already, is an error; only then may others join it.
+    let first = bound(address, Type::DGRAM, Protocol::UDP)?;
+    let address = first.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
+    first.set_reuse_port(true)?;
+    let mut udp = vec![first.into()];
+    for _ in 1..workers {
+        let next = open(address, Type::DGRAM, Protocol::UDP)?;
+        next.set_reuse_port(true)?;
+        next.bind(&address.into())?;
+        udp.push(next.into());
+    }
+    let tcp = bound(address, Type::STREAM, Protocol::TCP)?;
     tcp.listen(TCP_BACKLOG)?;
-    Ok([Listener::Udp(udp), Listener::Tcp(TcpListener::from_std(tcp.into())?)])
+    Ok([Listener::Udp(udp), Listener::Tcp(tcp.into())])
+}
+
+fn bound(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let socket = open(address, kind, protocol)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
 }
 
 fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
@@ -103,20 +125,19 @@ fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socke
         // A restart must not wait for the old connections' TIME_WAIT.
         socket.set_reuse_address(true)?;
     }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
+    // The threads of UDP workers wait in their sockets; those of TCP must not.
+    socket.set_nonblocking(kind == Type::STREAM)?;
     Ok(socket)
 }
 
 fn take(passed: &mut ListenFd, index: usize) -> io::Result<Listener> {
     if let Ok(Some(socket)) = passed.take_udp_socket(index) {
-        socket.set_nonblocking(true)?;
-        return Ok(Listener::Udp(UdpSocket::from_std(socket)?));
+        return Ok(Listener::Udp(vec![socket]));
     }
     match passed.take_tcp_listener(index)? {
         Some(listener) => {
             listener.set_nonblocking(true)?;
-            Ok(Listener::Tcp(TcpListener::from_std(listener)?))
+            Ok(Listener::Tcp(listener))
         }
         None => Err(io::Error::other("it was not passed to this process")),
     }

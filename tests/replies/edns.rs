@@ -8,7 +8,8 @@ use domain::base::{
 
 use crate::{Opt, query, query_absolute, seen, sent};
 
-const OURS: Opt = Opt { payload: 1232, version: 0, dnssec_ok: false, rcode: 0, is_empty: true };
+const OURS: Opt =
+    Opt { payload: 1232, version: 0, dnssec_ok: false, rcode: 0, options: Vec::new() };
 
 #[test]
 fn edns_is_in_the_reply_when_it_is_in_the_query() {
@@ -21,22 +22,24 @@ fn edns_is_in_the_reply_when_it_is_in_the_query() {
 }
 
 #[test]
-fn refusals_and_failures_have_edns_too() {
+fn refusals_and_failures_have_edns_and_say_why() {
     let mut chaos = query("api", Rtype::TXT).edns(512);
     chaos.class = Class::CH;
     let outside = query_absolute("example.test", Rtype::A).edns(512);
+    // INFO-CODEs of RFC 8914: 0 other, 20 not authoritative, 21 not supported.
     let questions = [
-        (query("nothing", Rtype::A).edns(512), Rcode::NXDOMAIN),
-        (query("none", Rtype::A).edns(512), Rcode::SERVFAIL),
-        (query("@", Rtype::AXFR).edns(512), Rcode::REFUSED),
-        (outside, Rcode::REFUSED),
-        (chaos, Rcode::REFUSED),
+        (query("nothing", Rtype::A).edns(512), Rcode::NXDOMAIN, None),
+        (query("none", Rtype::A).edns(512), Rcode::SERVFAIL, Some(&b"\0\0no endpoint is up"[..])),
+        (query("@", Rtype::AXFR).edns(512), Rcode::REFUSED, Some(b"\0\x15")),
+        (outside, Rcode::REFUSED, Some(b"\0\x14")),
+        (chaos, Rcode::REFUSED, Some(b"\0\x15")),
     ];
-    for (asked, code) in questions {
+    for (asked, code, error) in questions {
         let reply = asked.udp();
         assert_eq!(reply.code(), code, "{asked:?}");
         let rcode = u16::from(code.to_int());
-        assert_eq!(reply.opt, Some(Opt { rcode, ..OURS }), "{asked:?}");
+        let options = error.map(|data| (15, data.to_vec())).into_iter().collect();
+        assert_eq!(reply.opt, Some(Opt { rcode, options, ..OURS }), "{asked:?}");
     }
 }
 
@@ -68,16 +71,113 @@ fn two_opt_records_are_malformed() {
     assert_eq!(reply.answer, []);
 }
 
+/// A question for addresses of a service with these options.
+fn with_options(service: &str, options: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut packet = query(service, Rtype::A).edns(1232).packet();
+    let mut data = Vec::new();
+    for (code, option) in options {
+        data.extend(code.to_be_bytes());
+        data.extend(u16::try_from(option.len()).expect("a short option").to_be_bytes());
+        data.extend_from_slice(option);
+    }
+    let len_at = packet.len() - 2;
+    packet[len_at..].copy_from_slice(&u16::try_from(data.len()).expect("short").to_be_bytes());
+    packet.extend(data);
+    packet
+}
+
+/// The options of the reply, which has an answer.
+#[track_caller]
+fn options_of_reply(packet: &[u8], transport: Transport) -> Vec<(u16, Vec<u8>)> {
+    let reply = seen(&sent(packet, transport));
+    assert_eq!(reply.code(), Rcode::NOERROR);
+    assert!(!reply.answer.is_empty());
+    reply.opt.expect("an OPT record").options
+}
+
 #[test]
 fn options_that_we_do_not_know_are_ignored() {
-    let mut packet = query("api", Rtype::A).edns(1232).packet();
-    // A cookie (10) of eight octets and an option of the local range (65001) without any.
-    let options = [&[0, 10, 0, 8][..], b"\x01\x02\x03\x04\x05\x06\x07\x08", &[0xfd, 0xe9, 0, 0]];
-    let options = options.concat();
-    let len_at = packet.len() - 2;
-    packet[len_at + 1] = u8::try_from(options.len()).expect("a short option");
-    packet.extend_from_slice(&options);
-    let reply = seen(&sent(&packet, Transport::Udp));
-    assert_eq!((reply.code(), reply.answer.len()), (Rcode::NOERROR, 2));
-    assert_eq!(reply.opt, Some(OURS));
+    // Of the local range, without data; EXPIRE; PADDING.
+    let packet = with_options("api", &[(65_001, b""), (9, b""), (12, &[0; 20])]);
+    assert_eq!(options_of_reply(&packet, Transport::Udp), []);
+}
+
+#[test]
+fn the_server_says_its_name_to_who_asks() {
+    let packet = with_options("api", &[(3, b"")]);
+    assert_eq!(options_of_reply(&packet, Transport::Udp), [(3, b"node-1".to_vec())]);
+}
+
+#[test]
+fn keepalive_is_for_streams() {
+    let packet = with_options("api", &[(11, b"")]);
+    assert_eq!(options_of_reply(&packet, Transport::Udp), []);
+    // 10 s in units of 100 ms.
+    assert_eq!(options_of_reply(&packet, Transport::Tcp), [(11, vec![0, 100])]);
+}
+
+#[test]
+fn a_cookie_is_learned_and_kept() {
+    let client = b"clicooki";
+    let learned = options_of_reply(&with_options("api", &[(10, client)]), Transport::Udp);
+    let [(10, cookie)] = learned.as_slice() else { panic!("{learned:?} instead of a cookie") };
+    assert_eq!((cookie.len(), &cookie[..8]), (24, &client[..]));
+    let kept = options_of_reply(&with_options("api", &[(10, cookie)]), Transport::Udp);
+    assert_eq!(kept, learned);
+    // Of several the first counts.
+    let twice = with_options("api", &[(10, cookie), (10, b"anothers")]);
+    assert_eq!(options_of_reply(&twice, Transport::Udp), learned);
+}
+
+#[test]
+fn options_that_do_not_keep_to_their_format_are_malformed() {
+    let malformed: [(&str, &[(u16, &[u8])]); 9] = [
+        ("a cookie of 7 octets", &[(10, &[1; 7])]),
+        ("a cookie of 9 octets", &[(10, &[1; 9])]),
+        ("a cookie of 41 octets", &[(10, &[1; 41])]),
+        ("a subnet without an address", &[(8, &[0, 1, 24, 0])]),
+        ("a subnet with too long an address", &[(8, &[0, 1, 24, 0, 192, 0, 2, 0])]),
+        ("a subnet with bits behind its prefix", &[(8, &[0, 1, 20, 0, 192, 0, 255])]),
+        ("a subnet of 33 bits", &[(8, &[0, 1, 33, 0, 192, 0, 2, 0, 0])]),
+        ("a subnet of no family", &[(8, &[0, 3, 0, 0])]),
+        ("a subnet with a scope", &[(8, &[0, 1, 24, 24, 192, 0, 2])]),
+    ];
+    for (what, options) in malformed {
+        let reply = seen(&sent(&with_options("api", options), Transport::Udp));
+        assert_eq!((reply.code(), reply.answer.len()), (Rcode::FORMERR, 0), "{what}");
+    }
+    let mut cut = with_options("api", &[(3, b""), (10, b"clicooki")]);
+    let option_len_at = cut.len() - 9;
+    cut[option_len_at] = 9;
+    assert_eq!(seen(&sent(&cut, Transport::Udp)).code(), Rcode::FORMERR, "beyond the record");
+}
+
+#[test]
+fn the_scope_of_an_answer_is_who_else_is_given_the_same() {
+    let subnet = [0, 1, 24, 0, 203, 0, 113];
+    let scoped = |scope: u8| {
+        let mut data = subnet.to_vec();
+        data[3] = scope;
+        [(8, data)]
+    };
+    let everyone = with_options("api", &[(8, &subnet)]);
+    assert_eq!(options_of_reply(&everyone, Transport::Udp), scoped(0));
+    let weighted = with_options("weighted", &[(8, &subnet)]);
+    assert_eq!(options_of_reply(&weighted, Transport::Udp), scoped(24));
+    let long = [0, 2, 56, 0, 0x20, 1, 0x0d, 0xb8, 0, 0, 0];
+    let options = options_of_reply(&with_options("weighted", &[(8, &long)]), Transport::Udp);
+    assert_eq!(options[0].1[..4], [0, 2, 56, 48]);
+    let nobody = with_options("weighted", &[(8, &[0, 1, 0, 0])]);
+    assert_eq!(options_of_reply(&nobody, Transport::Udp), [(8, vec![0, 1, 0, 0])]);
+}
+
+#[test]
+fn clients_behind_one_resolver_are_told_apart_by_their_subnet() {
+    let given = |network: u8| {
+        let packet = with_options("weighted", &[(8, &[0, 1, 24, 0, 10, 0, network])]);
+        seen(&sent(&packet, Transport::Udp)).answer
+    };
+    let different: std::collections::BTreeSet<_> =
+        (0..50).map(|network| format!("{:?}", given(network))).collect();
+    assert_eq!(different.len(), 2, "each of the two hosts is given to somebody");
 }

@@ -9,8 +9,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use cutover::{
-    dns::{Counters, Listener, Plane, Responder, client, handler::Handler, serve},
-    model::CookieSecrets,
+    dns::{Counters, Listener, Plane, Responder, Serving, client, handler::Handler},
+    model::{CookieSecrets, RrlSettings},
 };
 use domain::base::{Rtype, iana::Rcode};
 use hickory_proto::{op::ResponseCode, rr::RecordType};
@@ -32,16 +32,17 @@ fn plane() -> Arc<Plane> {
     Arc::new(Plane {
         store: Arc::new(ArcSwap::from_pointee(table())),
         responder: Responder::new(CookieSecrets::random([7; 16]), None),
+        rrl: RrlSettings::default(),
         counters: Counters::register(&prometheus::Registry::new()).expect("new names"),
     })
 }
 
 /// Our sockets on one free port.
-fn ours(plane: &Arc<Plane>) -> (SocketAddr, tokio::task::JoinSet<()>) {
-    let listeners = Listener::bind(any_port()).expect("a free port");
+fn ours(plane: &Arc<Plane>) -> (SocketAddr, Serving) {
+    let listeners = Listener::bind(any_port(), 2).expect("a free port");
     let address = listeners[0].local_addr().expect("an address");
     assert_eq!(listeners[1].local_addr().expect("an address"), address, "UDP and TCP alike");
-    (address, serve(listeners.into(), plane))
+    (address, Serving::start(listeners.into(), 2, plane).expect("threads"))
 }
 
 /// hickory-server's listener with our handler; it stops when this is dropped.

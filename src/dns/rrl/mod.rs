@@ -42,6 +42,7 @@ pub(super) enum Class {
 }
 
 impl Class {
+    #[cfg(test)]
     pub(super) const ALL: [Self; 4] = [Self::Positive, Self::NoData, Self::NxDomain, Self::Error];
 
     /// The class of an answer with this RCODE, and with or without records in its answer section.
@@ -65,6 +66,14 @@ pub(super) struct Lengths {
     /// Of what would be sent instead if it were to be truncated. Longer than the question when it
     /// carries a cookie that the question did not.
     pub(super) truncated: u16,
+}
+
+impl Lengths {
+    /// From lengths of messages, none of which has more than 65,535 octets.
+    pub(super) fn new(asked: usize, answer: usize, truncated: usize) -> Self {
+        let len = |len| u16::try_from(len).unwrap_or(u16::MAX);
+        Self { asked: len(asked), answer: len(answer), truncated: len(truncated) }
+    }
 }
 
 /// What is to become of an answer.

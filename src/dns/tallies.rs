@@ -1,0 +1,164 @@
+//! Answers by service and pool: who has which number, and how often each was answered.
+//!
+//! Names are known when a table is made and when metrics are scraped. In between an answer counts
+//! for a number ([`Tally`]), in memory of its worker's own.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use crate::{
+    model::{PoolName, ServiceName},
+    table::Tally,
+};
+
+/// Counts that are allocated together.
+const CHUNK_LEN: usize = 4_096;
+/// Numbers beyond are not counted: 4 million pools.
+const CHUNKS_MAX: usize = 1_024;
+
+type Owner = (ServiceName, PoolName);
+
+/// Whose number is which.
+#[derive(Default)]
+pub(super) struct Tallies(Mutex<Owners>);
+
+#[derive(Default)]
+struct Owners {
+    numbers: BTreeMap<Owner, Given>,
+    free: Vec<Tally>,
+    next: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Given {
+    tally: Tally,
+    /// What the number had been counted to when it was given: by its owners before.
+    before: u64,
+}
+
+impl Tallies {
+    /// The number of a pool; a new one if it has none. `counted` tells what a number that is given
+    /// again has been counted to.
+    pub(super) fn of(
+        &self,
+        service: &ServiceName,
+        pool: &PoolName,
+        counted: impl FnOnce(Tally) -> u64,
+    ) -> Tally {
+        let mut owners = self.owners();
+        let owner = (service.clone(), pool.clone());
+        if let Some(given) = owners.numbers.get(&owner) {
+            return given.tally;
+        }
+        let again = owners.free.pop();
+        let tally = again.unwrap_or(Tally(owners.next));
+        let before = again.map_or(0, counted);
+        owners.next = owners.next.max(tally.0.saturating_add(1));
+        owners.numbers.insert(owner, Given { tally, before });
+        tally
+    }
+
+    /// Takes the numbers from those pools of a service that are not to be kept.
+    pub(super) fn retain(&self, service: &ServiceName, keep: impl Fn(&PoolName) -> bool) {
+        let mut owners = self.owners();
+        let owners = &mut *owners;
+        let of_service =
+            owners.numbers.iter().filter(|((name, pool), _)| name == service && !keep(pool));
+        let gone: Vec<Owner> = of_service.map(|(owner, _)| owner.clone()).collect();
+        for owner in gone {
+            owners.free.extend(owners.numbers.remove(&owner).map(|given| given.tally));
+        }
+    }
+
+    /// Shows what each pool has been counted to.
+    pub(super) fn look(
+        &self,
+        counted: impl Fn(Tally) -> u64,
+        mut show: impl FnMut(&ServiceName, &PoolName, u64),
+    ) {
+        for ((service, pool), given) in &self.owners().numbers {
+            show(service, pool, counted(given.tally).saturating_sub(given.before));
+        }
+    }
+
+    fn owners(&self) -> MutexGuard<'_, Owners> {
+        // No invariant is half made when a thread panics here.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How often each number was answered by one worker.
+pub(super) struct TallyCounts(Box<[OnceLock<Box<[AtomicU64]>>]>);
+
+impl TallyCounts {
+    pub(super) fn new() -> Self {
+        Self((0..CHUNKS_MAX).map(|_| OnceLock::new()).collect())
+    }
+
+    /// The count of a number, allocated with its neighbours when the first of them is answered.
+    pub(super) fn count(&self, tally: Tally) -> Option<&AtomicU64> {
+        let at = tally.0 as usize;
+        let chunk = self
+            .0
+            .get(at / CHUNK_LEN)?
+            .get_or_init(|| (0..CHUNK_LEN).map(|_| AtomicU64::new(0)).collect());
+        chunk.get(at % CHUNK_LEN)
+    }
+
+    pub(super) fn get(&self, tally: Tally) -> u64 {
+        let at = tally.0 as usize;
+        let chunk = self.0.get(at / CHUNK_LEN).and_then(OnceLock::get);
+        chunk.and_then(|chunk| chunk.get(at % CHUNK_LEN)).map_or(0, |count| count.load(Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(name: &str) -> ServiceName {
+        name.parse().expect("a service")
+    }
+
+    fn pool(name: &str) -> PoolName {
+        name.parse().expect("a pool")
+    }
+
+    fn seen(tallies: &Tallies, counted: u64) -> Vec<(String, u64)> {
+        let mut counts = Vec::new();
+        let show = |service: &ServiceName, pool: &PoolName, count| {
+            counts.push((format!("{service}/{pool}"), count));
+        };
+        tallies.look(|_| counted, show);
+        counts
+    }
+
+    #[test]
+    fn a_pool_keeps_its_number_and_another_one_starts_at_nothing() {
+        let tallies = Tallies::default();
+        let of = |name: &str| tallies.of(&service("api"), &pool(name), |_| 7);
+        let (v1, v2) = (of("v1"), of("v2"));
+        assert_ne!(v1, v2);
+        assert_eq!(of("v1"), v1);
+        tallies.retain(&service("api"), |kept| *kept == pool("v2"));
+        assert_eq!(of("v3"), v1, "a number is given again");
+        assert_eq!(seen(&tallies, 9), [("api/v2".to_owned(), 9), ("api/v3".to_owned(), 2)]);
+        tallies.retain(&service("api"), |_| false);
+        assert_eq!(seen(&tallies, 9), []);
+    }
+
+    #[test]
+    fn counts_are_there_when_they_are_first_needed() {
+        let counts = TallyCounts::new();
+        let far = Tally((CHUNK_LEN * 3 + 5) as u32);
+        assert_eq!(counts.get(far), 0);
+        counts.count(far).expect("in range").store(3, Relaxed);
+        assert_eq!(counts.get(far), 3);
+        assert!(counts.count(Tally(u32::MAX)).is_none());
+    }
+}
