@@ -42,7 +42,7 @@ def run(bench):
 def count(bench, name, server, zone, queries):
     """Instructions of a whole run, and the queries that were answered in it."""
     options = bench.options
-    prefix = ["env", NO_STRING_INSTRUCTIONS, "valgrind", "--tool=callgrind", f"--callgrind-out-file={options.work}/callgrind.%p"]
+    prefix = ["env", NO_STRING_INSTRUCTIONS, "valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={options.work}/callgrind.%p"]
     for path in glob.glob(f"{options.work}/callgrind.*"):
         os.unlink(path)
     running = Server(options, server).start(prefix)

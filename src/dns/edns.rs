@@ -152,12 +152,23 @@ pub(super) struct ServerEdns<'s> {
 
 impl ServerEdns<'_> {
     /// How long the OPT record is.
+    #[inline]
     pub(super) fn len(&self) -> usize {
         let mut len = OPT_LEN_MIN;
+        if !self.has_options() {
+            return len;
+        }
         self.each_option(|_, parts| {
             len += OPTION_HEAD_LEN + parts.iter().map(|part| part.len()).sum::<usize>();
         });
         len
+    }
+
+    /// Whether anything follows the fixed part: mostly not.
+    #[inline]
+    fn has_options(&self) -> bool {
+        let Self { nsid, subnet, cookie, keepalive, error, .. } = self;
+        nsid.is_some() || subnet.is_some() || cookie.is_some() || *keepalive || error.is_some()
     }
 
     /// How long the COOKIE option is.
@@ -184,6 +195,9 @@ impl ServerEdns<'_> {
             options_high,
             options_low,
         ]);
+        if !self.has_options() {
+            return;
+        }
         self.each_option(|code, parts| {
             let mut put = |octets: &[u8]| {
                 let (here, behind) = std::mem::take(&mut rest).split_at_mut(octets.len());

@@ -21,15 +21,13 @@ const CHUNK_LEN: usize = 4_096;
 /// Numbers beyond are not counted: 4 million pools.
 const CHUNKS_MAX: usize = 1_024;
 
-type Owner = (ServiceName, PoolName);
-
 /// Whose number is which.
 #[derive(Default)]
 pub(super) struct Tallies(Mutex<Owners>);
 
 #[derive(Default)]
 struct Owners {
-    numbers: BTreeMap<Owner, Given>,
+    numbers: BTreeMap<ServiceName, BTreeMap<PoolName, Given>>,
     free: Vec<Tally>,
     next: u32,
 }
@@ -51,27 +49,30 @@ impl Tallies {
         counted: impl FnOnce(Tally) -> u64,
     ) -> Tally {
         let mut owners = self.owners();
-        let owner = (service.clone(), pool.clone());
-        if let Some(given) = owners.numbers.get(&owner) {
+        if let Some(given) = owners.numbers.get(service).and_then(|pools| pools.get(pool)) {
             return given.tally;
         }
         let again = owners.free.pop();
         let tally = again.unwrap_or(Tally(owners.next));
         let before = again.map_or(0, counted);
         owners.next = owners.next.max(tally.0.saturating_add(1));
-        owners.numbers.insert(owner, Given { tally, before });
+        let pools = owners.numbers.entry(service.clone()).or_default();
+        pools.insert(pool.clone(), Given { tally, before });
         tally
     }
 
     /// Takes the numbers from those pools of a service that are not to be kept.
     pub(super) fn retain(&self, service: &ServiceName, keep: impl Fn(&PoolName) -> bool) {
         let mut owners = self.owners();
-        let owners = &mut *owners;
-        let of_service =
-            owners.numbers.iter().filter(|((name, pool), _)| name == service && !keep(pool));
-        let gone: Vec<Owner> = of_service.map(|(owner, _)| owner.clone()).collect();
-        for owner in gone {
-            owners.free.extend(owners.numbers.remove(&owner).map(|given| given.tally));
+        let Owners { numbers, free, .. } = &mut *owners;
+        let Some(pools) = numbers.get_mut(service) else { return };
+        pools.retain(|pool, given| {
+            let kept = keep(pool);
+            free.extend((!kept).then_some(given.tally));
+            kept
+        });
+        if pools.is_empty() {
+            numbers.remove(service);
         }
     }
 
@@ -81,8 +82,10 @@ impl Tallies {
         counted: impl Fn(Tally) -> u64,
         mut show: impl FnMut(&ServiceName, &PoolName, u64),
     ) {
-        for ((service, pool), given) in &self.owners().numbers {
-            show(service, pool, counted(given.tally).saturating_sub(given.before));
+        for (service, pools) in &self.owners().numbers {
+            for (pool, given) in pools {
+                show(service, pool, counted(given.tally).saturating_sub(given.before));
+            }
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -84,9 +84,8 @@ struct Worker {
     batch: Batch,
     judge: Judge,
     began: Instant,
-    /// The common questions of the batch, and where in the batch each stands.
-    questions: Vec<Question>,
-    places: Vec<usize>,
+    /// The common questions of the batch.
+    asked: Box<[Asked]>,
     /// What the answers of the batch count for.
     tallies: Vec<Tally>,
     /// A reply of the general path.
@@ -141,8 +140,7 @@ impl Worker {
             batch: Batch::new(),
             judge: Judge { limiter, block, now_millis: 0 },
             began: Instant::now(),
-            questions: Vec::with_capacity(Batch::DATAGRAMS_MAX),
-            places: Vec::with_capacity(Batch::DATAGRAMS_MAX),
+            asked: (0..Batch::DATAGRAMS_MAX).map(|_| Asked::empty()).collect(),
             tallies: Vec::with_capacity(Batch::DATAGRAMS_MAX),
             general: Vec::new(),
         }
@@ -186,44 +184,52 @@ impl Worker {
 
     /// Answers the common questions of the batch.
     fn answer_common(&mut self, at: Moment<'_>, count: usize, done: &mut Done) {
-        self.questions.clear();
-        self.places.clear();
-        for index in 0..count {
-            let slot = self.batch.slot(index);
-            if slot.cut || slot.client.port() == 0 {
-                continue;
-            }
-            let Some(question) = Question::read(&slot.buffer[..slot.len]) else { continue };
-            if let Some(limiter) = &self.judge.limiter {
-                limiter.prefetch(slot.client.ip());
-            }
-            self.questions.push(question);
-            self.places.push(index);
-        }
+        let asked = self.read(count);
         let nobody = ClientNetwork::V4([0; 3]);
-        let mut asked = [table::Question { name: &[], kind: 0, client: nobody }; LOOKUPS_MAX];
+        let mut questions = [table::Question { name: &[], kind: 0, client: nobody }; LOOKUPS_MAX];
         let mut answers = [Answer::Refused; LOOKUPS_MAX];
-        let count = self.questions.len();
-        for ((asked, question), &index) in asked.iter_mut().zip(&self.questions).zip(&self.places) {
-            *asked = question.for_table(self.batch.client(index).ip());
+        for (question, asked) in questions.iter_mut().zip(&self.asked[..asked]) {
+            *question = asked.question.for_table(asked.client.ip());
         }
-        at.table.answers(&asked[..count], &mut answers);
-        for ((question, &index), answer) in self.questions.iter().zip(&self.places).zip(answers) {
-            let slot = self.batch.slot(index);
-            let client = slot.client;
-            let response = at.responder.respond(answer, question.edns.as_ref(), &at.packet(client));
+        at.table.answers(&questions[..asked], &mut answers);
+        for (asked, answer) in self.asked[..asked].iter().zip(answers) {
+            let Asked { client, index, len, question } = asked;
+            let packet = at.packet(*client);
+            let response = at.responder.respond(answer, question.edns.as_ref(), &packet);
             // What a fault leaves half written is not answered.
-            done.set(index);
+            done.set(*index);
+            let datagram = self.batch.buffer(*index);
             let judge = &mut self.judge;
-            match reply_in_place(response, question, client.ip(), judge, slot.buffer, slot.len) {
+            match reply_in_place(response, question, client.ip(), judge, datagram, *len) {
                 Some((outcome, len)) => {
-                    self.batch.reply(index, len);
+                    self.batch.reply(*index, len);
                     self.judge.block.count(&outcome, Transport::Udp);
                     self.tallies.extend(outcome.tally());
                 }
-                None => done.clear(index),
+                None => done.clear(*index),
             }
         }
+    }
+
+    /// Reads the common questions of the batch; says how many they are.
+    fn read(&mut self, count: usize) -> usize {
+        let mut asked = 0;
+        for index in 0..count {
+            let slot = self.batch.slot(index);
+            let next = &mut self.asked[asked];
+            if slot.cut || slot.client.port() == 0 {
+                continue;
+            }
+            if next.question.read_from(&slot.buffer[..slot.len]).is_none() {
+                continue;
+            }
+            (next.client, next.index, next.len) = (slot.client, index, slot.len);
+            if let Some(limiter) = &self.judge.limiter {
+                limiter.prefetch(slot.client.ip());
+            }
+            asked += 1;
+        }
+        asked
     }
 
     fn answer_general(&mut self, at: Moment<'_>, index: usize) -> Outcome {
@@ -243,6 +249,21 @@ impl Worker {
     fn count(&mut self, outcome: &Outcome) {
         self.judge.block.count(outcome, Transport::Udp);
         self.tallies.extend(outcome.tally());
+    }
+}
+
+/// A common question, who asked it, and which datagram it is.
+struct Asked {
+    client: SocketAddr,
+    index: usize,
+    len: usize,
+    question: Question,
+}
+
+impl Asked {
+    const fn empty() -> Self {
+        let client = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        Self { client, index: 0, len: 0, question: Question::empty() }
     }
 }
 

@@ -8,7 +8,7 @@
 //! Every name between a known one and the apex has a node too, though an empty one: it exists
 //! (RFC 8020), and asking for it is NODATA, not NXDOMAIN.
 
-use std::{collections::BTreeMap, hash::Hasher, hint::black_box, sync::Arc};
+use std::{collections::BTreeMap, hint::black_box, sync::Arc};
 
 use siphasher::sip::SipHasher13;
 
@@ -62,21 +62,24 @@ impl Names {
     /// The nodes of up to [`LOOKUPS_MAX`] names. In steps, each of which reads for all names what
     /// the next one needs: the processor then waits for all of them at the same time.
     pub(super) fn find<'t>(&'t self, names: &[&[u8]], found: &mut [Option<Node<'t>>]) {
-        let mut hashes = [0; LOOKUPS_MAX];
+        let mut places = [(0, &self.root[0][0]); LOOKUPS_MAX];
         let mut slots = [0; LOOKUPS_MAX];
-        for (hash, name) in hashes.iter_mut().zip(names) {
-            *hash = self.hash(name);
+        let count = names.len().min(LOOKUPS_MAX);
+        let places = &mut places[..count];
+        for (place, name) in places.iter_mut().zip(names) {
+            let hash = self.hash(name);
+            *place = (hash, self.shard(hash));
         }
-        for (slot, hash) in slots.iter_mut().zip(hashes).take(names.len()) {
-            *slot = self.shard(hash).first_slot(hash);
+        for (slot, (hash, shard)) in slots.iter_mut().zip(&*places) {
+            *slot = shard.first_slot(*hash);
         }
         let mut touched = 0;
-        for (slot, hash) in slots.into_iter().zip(hashes).take(names.len()) {
-            touched ^= self.shard(hash).touch(slot);
+        for (slot, (_, shard)) in slots.iter().zip(&*places) {
+            touched ^= shard.touch(*slot);
         }
         black_box(touched);
-        for ((found, name), hash) in found.iter_mut().zip(names).zip(hashes) {
-            *found = self.shard(hash).get(hash, name);
+        for ((found, name), (hash, shard)) in found.iter_mut().zip(names).zip(&*places) {
+            *found = shard.get(*hash, name);
         }
     }
 
@@ -91,9 +94,7 @@ impl Names {
     }
 
     fn hash(&self, name: &[u8]) -> u64 {
-        let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
-        hasher.write(name);
-        hasher.finish()
+        SipHasher13::new_with_keys(self.key.0, self.key.1).hash(name)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a service answers: the addresses of one pool, by family.
 
-use std::{hash::Hasher, net::IpAddr};
+use std::net::IpAddr;
 
 use hickory_proto::rr::RecordType;
 use siphasher::sip::SipHasher13;
@@ -88,15 +88,11 @@ fn record(address: IpAddr, ttl: Ttl) -> Vec<u8> {
 }
 
 fn salt(owner: &DnsName) -> u64 {
-    let mut hasher = SipHasher13::new_with_keys(0, 0);
-    hasher.write(owner.wire());
-    hasher.finish()
+    SipHasher13::new_with_keys(0, 0).hash(owner.wire())
 }
 
 /// Where a client stands among all clients of a service, as a fraction of 2^64: the same at each
 /// question, on each name server and after each restart.
 pub(super) fn client_fraction(salt: u64, client: ClientNetwork) -> u64 {
-    let mut hasher = SipHasher13::new_with_keys(salt, 0);
-    hasher.write(client.octets());
-    hasher.finish()
+    SipHasher13::new_with_keys(salt, 0).hash(client.octets())
 }

@@ -144,6 +144,13 @@ impl Batch {
         Slot { buffer: &mut memory.slots[index].0, len, client, cut }
     }
 
+    /// The place of a datagram and of its reply, as in [`Self::slot`].
+    #[inline]
+    pub(in crate::dns) fn buffer(&mut self, index: usize) -> &mut [u8] {
+        assert!(index < self.received, "invariant: only received datagrams are looked at");
+        &mut self.memory_mut().slots[index].0
+    }
+
     /// Who sent a datagram.
     #[inline]
     pub(in crate::dns) fn client(&self, index: usize) -> SocketAddr {

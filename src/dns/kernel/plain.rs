@@ -60,6 +60,11 @@ impl Batch {
         Slot { buffer, len: len.min(Self::QUERY_MAX), client, cut: len > Self::QUERY_MAX }
     }
 
+    /// The place of a datagram and of its reply, as in [`Self::slot`].
+    pub(in crate::dns) fn buffer(&mut self, index: usize) -> &mut [u8] {
+        self.slot(index).buffer
+    }
+
     /// Who sent a datagram.
     pub(in crate::dns) fn client(&self, index: usize) -> SocketAddr {
         let from = self.received.as_ref().filter(|_| index == 0).map(|received| received.from);
