@@ -51,6 +51,9 @@ pub enum StartError {
     /// The thread that watches the release file cannot be had.
     #[error("cannot watch the release file: {0}")]
     Watch(io::Error),
+    /// A thread that answers cannot be had.
+    #[error("cannot answer: {0}")]
+    Threads(io::Error),
     /// Two metrics have one name: a fault of this program.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -109,7 +112,7 @@ impl Daemon {
         let watch = watch.map_err(StartError::Watch)?;
         // A file system that hangs must not keep the static records from being answered.
         let _ = tokio::time::timeout(FIRST_LOOK_PATIENCE, first_look).await;
-        let data_plane = dns::serve(listeners, &store, &counters);
+        let data_plane = dns::serve(listeners, &store, &counters).map_err(StartError::Threads)?;
         Ok(Self { dns: dns_at, http: http_at, inquiry, watch, data_plane, control_plane })
     }
 

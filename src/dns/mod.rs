@@ -11,6 +11,7 @@ pub mod handler;
 mod reply;
 mod sift;
 mod sockets;
+#[cfg_attr(not(test), expect(dead_code, reason = "its counts and its drain are not wired yet"))]
 mod tcp;
 mod udp;
 
@@ -45,27 +46,43 @@ pub fn serve(
     listeners: Vec<Listener>,
     store: &Store,
     counters: &Arc<Counters>,
-) -> tokio::task::JoinSet<()> {
+) -> std::io::Result<tokio::task::JoinSet<()>> {
     let mut tasks = tokio::task::JoinSet::new();
-    let connections = Arc::new(tokio::sync::Semaphore::new(tcp::CONNECTIONS_MAX));
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut streams = Vec::new();
     for listener in listeners {
         match listener {
             Listener::Udp(socket) => {
                 let socket = Arc::new(socket);
-                let workers = std::thread::available_parallelism().map_or(1, usize::from);
                 for _ in 0..workers {
                     tasks.spawn(udp::run(socket.clone(), store.clone(), counters.clone()));
                 }
             }
-            Listener::Tcp(listener) => {
-                tasks.spawn(tcp::run(
-                    listener,
-                    store.clone(),
-                    counters.clone(),
-                    connections.clone(),
-                ));
-            }
+            Listener::Tcp(listener) => streams.push(listener),
         }
     }
-    tasks
+    let answerer = Streams { store: store.clone(), counters: counters.clone() };
+    let tcp = tcp::Tcp::start(&streams, Arc::new(answerer), workers)?;
+    tasks.spawn(async move {
+        // Ends when this task does.
+        let _tcp = tcp;
+        std::future::pending().await
+    });
+    Ok(tasks)
+}
+
+/// The general path for messages on streams.
+struct Streams {
+    store: Store,
+    counters: Arc<Counters>,
+}
+
+impl tcp::Answer for Streams {
+    fn answer(&self, packet: &[u8], client: std::net::SocketAddr, out: &mut Vec<u8>) -> bool {
+        let answered = udp::guarded(|| reply(&self.store.load(), packet, client, Transport::Tcp));
+        self.counters.count(&answered, Transport::Tcp);
+        let Reply::Send(octets, _) = answered else { return false };
+        out.extend_from_slice(&octets);
+        true
+    }
 }

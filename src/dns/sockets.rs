@@ -1,10 +1,13 @@
 //! The sockets that answers go out of: bound here, or passed by systemd.
 
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+};
 
 use listenfd::ListenFd;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::UdpSocket;
 
 const TCP_BACKLOG: i32 = 1024;
 /// How often a free UDP port may turn out to be taken for TCP, when any port will do.
@@ -90,7 +93,7 @@ fn bind_pair(address: SocketAddr) -> io::Result<[Listener; 2]> {
     let udp = UdpSocket::from_std(udp.into())?;
     let tcp = open(udp.local_addr()?, Type::STREAM, Protocol::TCP)?;
     tcp.listen(TCP_BACKLOG)?;
-    Ok([Listener::Udp(udp), Listener::Tcp(TcpListener::from_std(tcp.into())?)])
+    Ok([Listener::Udp(udp), Listener::Tcp(tcp.into())])
 }
 
 fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
@@ -116,7 +119,7 @@ fn take(passed: &mut ListenFd, index: usize) -> io::Result<Listener> {
     match passed.take_tcp_listener(index)? {
         Some(listener) => {
             listener.set_nonblocking(true)?;
-            Ok(Listener::Tcp(TcpListener::from_std(listener)?))
+            Ok(Listener::Tcp(listener))
         }
         None => Err(io::Error::other("it was not passed to this process")),
     }

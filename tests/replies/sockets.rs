@@ -35,7 +35,7 @@ fn ours(store: &Store) -> (SocketAddr, tokio::task::JoinSet<()>) {
     let address = listeners[0].local_addr().expect("an address");
     assert_eq!(listeners[1].local_addr().expect("an address"), address, "UDP and TCP alike");
     let counters = Counters::register(&prometheus::Registry::new()).expect("new names");
-    (address, serve(listeners.into(), store, &Arc::new(counters)))
+    (address, serve(listeners.into(), store, &Arc::new(counters)).expect("threads"))
 }
 
 /// hickory-server's listener with our handler; it stops when this is dropped.
