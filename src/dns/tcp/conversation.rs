@@ -123,6 +123,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Answer> Conversation<S, A> {
         if let Some(Call::Close(cause)) = self.place.call() {
             return Poll::Ready(cause);
         }
+        if self.place.is_in_line() {
+            return Poll::Pending;
+        }
         match SCRATCH.with_borrow_mut(|scratch| self.turn(context, scratch)) {
             Poll::Ready(Ok(()) | Err(_)) => Poll::Ready(Cause::Client),
             Poll::Pending => {
@@ -159,8 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Answer> Conversation<S, A> {
                 Poll::Ready(Read::All) => {}
                 Poll::Ready(Read::Part) => {
                     ready!(self.poll_unsent(context))?;
-                    // Others first.
-                    context.waker().wake_by_ref();
+                    self.place.stand_in_line();
                     return Poll::Pending;
                 }
                 Poll::Pending => match self.place.call() {
@@ -305,7 +307,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Answer> Conversation<S, A> {
                 return Poll::Ready(Ok(()));
             }
             if input.len() == input.capacity() {
-                context.waker().wake_by_ref();
+                self.place.stand_in_line();
                 return Poll::Pending;
             }
         }
