@@ -21,7 +21,7 @@ use tokio::{
 };
 
 /// Connections taken before those that are open have a turn.
-const BATCH: usize = 16;
+const BATCH: usize = 64;
 /// Until a connection that was given up is closed by its thread.
 const PAUSE: Duration = Duration::from_millis(10);
 /// After an error that nothing here can mend.
@@ -44,6 +44,8 @@ pub(super) trait Desk<Stream> {
     fn admit(&self, stream: Stream, client: SocketAddr);
     /// Gives up one that is open; false: there is none.
     fn shed(&self) -> bool;
+    /// Nobody can be admitted until those that were given up have gone.
+    fn is_crowded(&self) -> bool;
 }
 
 /// Takes connections for ever.
@@ -51,6 +53,9 @@ pub(super) async fn accept<S: Source>(source: &S, desk: &impl Desk<S::Stream>) -
     let mut spare = source.spare().ok();
     loop {
         for _ in 0..BATCH {
+            while desk.is_crowded() {
+                sleep(PAUSE).await;
+            }
             match poll_fn(|context| source.poll_accept(context)).await {
                 Ok((stream, client)) => {
                     desk.admit(stream, client);

@@ -2,9 +2,8 @@
 //! with one write.
 //!
 //! The octets pass through buffers of the thread. A connection owns memory only while it is in the
-//! middle of something: of a message, at most that message and what came behind it in one read
-//! (64 KiB); of sending, at most what the client has not taken (128 KiB), and then nothing more is
-//! read from it. Its times are kept by the [`Registry`](super::registry::Registry), which needs no
+//! middle of something: of a message, at most that message (64 KiB); of sending, at most what the
+//! client has not taken (80 KiB), and then nothing more is read from it. Its times are kept by the [`Registry`](super::registry::Registry), which needs no
 //! timer for each connection.
 
 use std::{
@@ -23,12 +22,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use super::{
     Answer, Cause,
     admission::Standing,
-    frames::{Halt, PREFIX_LEN, answer_all, lacking},
+    frames::{Halt, answer_all, lacking},
     registry::{Call, Place},
 };
 
-/// Read at once, at most: more than the longest message.
-const READ_LEN_MAX: usize = PREFIX_LEN + (1 << 16);
+/// Read at once, at most. Some hundred questions: enough for the two system calls around them to
+/// cost nothing, and little enough for others to wait while greedy clients are answered.
+const READ_LEN_MAX: usize = 4096;
 /// Of a longer unfinished message the connection keeps the octets where they are: moving them for
 /// each octet that comes would be work out of all proportion.
 const MOVED_LEN_MAX: usize = 2048;
@@ -123,6 +123,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Answer> Conversation<S, A> {
         if let Some(Call::Close(cause)) = self.place.call() {
             return Poll::Ready(cause);
         }
+        if self.place.is_in_line() {
+            return Poll::Pending;
+        }
         match SCRATCH.with_borrow_mut(|scratch| self.turn(context, scratch)) {
             Poll::Ready(Ok(()) | Err(_)) => Poll::Ready(Cause::Client),
             Poll::Pending => {
@@ -159,8 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Answer> Conversation<S, A> {
                 Poll::Ready(Read::All) => {}
                 Poll::Ready(Read::Part) => {
                     ready!(self.poll_unsent(context))?;
-                    // Others first.
-                    context.waker().wake_by_ref();
+                    self.place.stand_in_line();
                     return Poll::Pending;
                 }
                 Poll::Pending => match self.place.call() {
@@ -305,7 +307,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Answer> Conversation<S, A> {
                 return Poll::Ready(Ok(()));
             }
             if input.len() == input.capacity() {
-                context.waker().wake_by_ref();
+                self.place.stand_in_line();
                 return Poll::Pending;
             }
         }

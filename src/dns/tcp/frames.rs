@@ -9,11 +9,12 @@ use std::{
 
 use super::Answer;
 
-pub(super) const PREFIX_LEN: usize = 2;
+const PREFIX_LEN: usize = 2;
 /// No DNS message is shorter than its header.
 const MESSAGE_LEN_MIN: usize = 12;
-/// Replies are sent when there are so many octets of them.
-const REPLIES_LEN_MAX: usize = 1 << 16;
+/// Replies are sent when there are so many octets of them. Few, because what a client never takes
+/// was made in vain.
+const REPLIES_LEN_MAX: usize = 1 << 14;
 
 /// Why no further message was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

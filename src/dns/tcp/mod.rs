@@ -2,8 +2,8 @@
 //! for a connection, nor it for them.
 //!
 //! Read in this order: [`frames`] turns octets into octets; [`conversation`] does so on one
-//! connection; [`admission`] decides who may stay, and [`registry`] shares it; [`accept`] takes
-//! connections; [`thread`] is what a thread does, to its end. [`descriptors`] asks the system how
+//! connection; [`admission`] decides who may stay, and [`registry`] shares it; [`line`] has greedy
+//! ones wait for others; [`accept`] takes connections; [`thread`] is what a thread does, to its end. [`descriptors`] asks the system how
 //! many connections there can be.
 //!
 //! What a client may expect: 10 s of silence between messages, 2 s for one message and for taking
@@ -21,6 +21,7 @@ mod conversation;
 mod count;
 mod descriptors;
 mod frames;
+mod line;
 mod registry;
 #[cfg(test)]
 mod tests;
@@ -54,7 +55,7 @@ const CONNECTIONS_PER_NETWORK_MAX: usize = 64;
 pub(super) const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
 /// What the system may keep of replies that it cannot send yet, for each connection.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const UNSENT_LEN_MAX: u32 = 1 << 17;
+const UNSENT_LEN_MAX: u32 = 1 << 14;
 
 /// Answers messages.
 pub(super) trait Answer: Send + Sync + 'static {

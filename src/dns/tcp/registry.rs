@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     task::{Context, Waker},
     time::{Duration, Instant},
@@ -19,15 +19,23 @@ use tokio::sync::mpsc;
 use super::{
     Cause, Count,
     admission::{Admission, Id, Limits, Network, Standing},
+    line::Line,
 };
 
 /// A standing is told to the table when it has begun anew by more than this part of the time that
 /// a message may take: a busy connection does not lock the table for each message.
 const GRAINS_PER_MESSAGE: u32 = 32;
 
+/// Connections that were given up and that their threads have not closed yet: beyond, nobody is let
+/// in, because descriptors are counted without them.
+const LEAVERS_MAX: usize = 64;
+
 pub(super) struct Registry {
     admission: Mutex<Admission<Arc<Bell>>>,
     count: Arc<Count>,
+    /// Connections that hold a descriptor, whether or not they still have a place.
+    open: AtomicUsize,
+    open_max: usize,
     grain: Duration,
 }
 
@@ -36,6 +44,8 @@ impl Registry {
         Self {
             admission: Mutex::new(Admission::new(limits)),
             count: Arc::default(),
+            open: AtomicUsize::new(0),
+            open_max: limits.total + LEAVERS_MAX,
             grain: limits.message / GRAINS_PER_MESSAGE,
         }
     }
@@ -44,18 +54,29 @@ impl Registry {
         &self.count
     }
 
-    /// A place for a client that has just come; another may have to go for it. `presence` is
-    /// dropped when the connection is closed.
-    pub(super) fn enter(self: &Arc<Self>, client: SocketAddr, presence: mpsc::Sender<()>) -> Place {
+    /// A place for a client that has just come; another may have to go for it. `line` is that of
+    /// its thread; `presence` is dropped when the connection is closed.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        client: SocketAddr,
+        line: Arc<Line>,
+        presence: mpsc::Sender<()>,
+    ) -> Place {
         let now = Instant::now();
         let bell = Arc::new(Bell::default());
         let (id, victim) = self.admission().admit(Network::of(client), now, bell.clone());
         self.count.accepted();
+        self.open.fetch_add(1, Ordering::Relaxed);
         if let Some(victim) = victim {
             victim.ring(Call::Close(Cause::Limit));
         }
         let told = (Standing::Fresh, now);
-        Place { registry: self.clone(), id, bell, told, cause: None, _presence: presence }
+        Place { registry: self.clone(), id, bell, line, told, cause: None, _presence: presence }
+    }
+
+    /// Too many that were given up are not closed yet.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.open.load(Ordering::Relaxed) >= self.open_max
     }
 
     /// Gives up the connection that is missed the least; false: there is none.
@@ -110,6 +131,8 @@ pub(super) enum Call {
 #[derive(Debug, Default)]
 pub(super) struct Bell {
     call: AtomicU8,
+    /// The connection waits in its thread's line.
+    waits: AtomicBool,
     /// The task's waker, from its first turn on. The lock makes that turn see a call that was made
     /// before it.
     waker: Mutex<Option<Waker>>,
@@ -130,6 +153,16 @@ impl Bell {
             Call::Close(cause) => Self::CLOSE + cause as u8,
         };
         self.call.fetch_max(code, Ordering::Release);
+        self.wake();
+    }
+
+    /// Ends the wait in the line.
+    pub(super) fn call_in(&self) {
+        self.waits.store(false, Ordering::Release);
+        self.wake();
+    }
+
+    fn wake(&self) {
         let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(waker) = waker.as_ref() {
             waker.wake_by_ref();
@@ -159,6 +192,7 @@ pub(super) struct Place {
     registry: Arc<Registry>,
     id: Id,
     bell: Arc<Bell>,
+    line: Arc<Line>,
     /// What the table believes of this connection.
     told: (Standing, Instant),
     cause: Option<Cause>,
@@ -173,6 +207,16 @@ impl Place {
 
     pub(super) fn call(&self) -> Option<Call> {
         self.bell.call()
+    }
+
+    /// Has others go first; until it is its turn again, nothing is to be done.
+    pub(super) fn stand_in_line(&self) {
+        self.bell.waits.store(true, Ordering::Release);
+        self.line.join(self.bell.clone());
+    }
+
+    pub(super) fn is_in_line(&self) -> bool {
+        self.bell.waits.load(Ordering::Acquire)
     }
 
     /// When the client came.
@@ -206,5 +250,6 @@ impl Drop for Place {
         // Without any reason the runtime has ended under it.
         let cause = self.cause.or(called).unwrap_or(Cause::Drain);
         self.registry.count.closed(cause);
+        self.registry.open.fetch_sub(1, Ordering::Relaxed);
     }
 }

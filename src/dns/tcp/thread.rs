@@ -19,6 +19,7 @@ use super::{
     Answer,
     accept::{Desk, Remedy, accept, remedy},
     conversation::converse,
+    line::Line,
     registry::Registry,
 };
 
@@ -94,7 +95,11 @@ async fn serve<A: Answer>(
     let (presence, mut gone) = mpsc::channel(1);
     let come = Arc::new(Notify::new());
     tokio::spawn(reap(registry.clone(), come.clone(), shortest / LOOKS_PER_PATIENCE));
-    let reception = Arc::new(Reception { registry: registry.clone(), answerer, presence, come });
+    let line = Arc::<Line>::default();
+    let calling = line.clone();
+    tokio::spawn(async move { calling.call().await });
+    let registry_held = registry.clone();
+    let reception = Arc::new(Reception { registry: registry_held, answerer, line, presence, come });
     let mut doors = JoinSet::new();
     for listener in listeners {
         doors.spawn(attend(listener, reception.clone(), orders.clone()));
@@ -181,6 +186,7 @@ async fn reap(registry: Arc<Registry>, come: Arc<Notify>, every: Duration) {
 struct Reception<A> {
     registry: Arc<Registry>,
     answerer: Arc<A>,
+    line: Arc<Line>,
     /// Of this thread's connections: closed when the last one is gone.
     presence: mpsc::Sender<()>,
     come: Arc<Notify>,
@@ -188,12 +194,16 @@ struct Reception<A> {
 
 impl<A: Answer> Desk<TcpStream> for Reception<A> {
     fn admit(&self, stream: TcpStream, client: SocketAddr) {
-        let place = self.registry.enter(client, self.presence.clone());
+        let place = self.registry.enter(client, self.line.clone(), self.presence.clone());
         self.come.notify_one();
         tokio::spawn(converse(stream, client, place, self.answerer.clone()));
     }
 
     fn shed(&self) -> bool {
         self.registry.shed()
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.registry.is_crowded()
     }
 }

@@ -4,7 +4,7 @@ use hickory_proto::rr::{RData, RecordType};
 
 use super::{
     Answer, CLIENT, Change, addresses, ask, ask_as, data, empty, kind_of, negative_secs, owner,
-    set, table,
+    set, table, to_hickory,
 };
 use crate::model::DnsName;
 

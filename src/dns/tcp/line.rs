@@ -1,0 +1,48 @@
+//! The line in which greedy connections wait: those that have sent more than one turn takes.
+//!
+//! One of them has a turn for each look at the sockets, so a new client waits for one such turn,
+//! not for one of each connection that a flood keeps busy.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::{sync::Notify, task::yield_now};
+
+use super::registry::Bell;
+
+/// One thread's line.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    waiting: Mutex<VecDeque<Arc<Bell>>>,
+    joined: Notify,
+}
+
+impl Line {
+    pub(super) fn join(&self, bell: Arc<Bell>) {
+        self.waiting().push_back(bell);
+        self.joined.notify_one();
+    }
+
+    /// Calls one after the other, for ever.
+    pub(super) async fn call(&self) -> Infallible {
+        loop {
+            let next = self.waiting().pop_front();
+            match next {
+                Some(bell) => {
+                    bell.call_in();
+                    // Comes back when the runtime has looked at the sockets, behind all that is
+                    // ready then.
+                    yield_now().await;
+                }
+                None => self.joined.notified().await,
+            }
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Arc<Bell>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
