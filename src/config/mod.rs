@@ -23,8 +23,13 @@ pub fn load_settings(path: &Path) -> Result<Settings, Rejected> {
     let text = read::text(path).map_err(|error| Rejected::unreadable(path, &error))?;
     let mut settings = settings::parse(path, &text)?;
     // Shown to people who stand elsewhere than the daemon.
-    settings.release_file =
-        std::path::absolute(&settings.release_file).unwrap_or(settings.release_file);
+    let encrypted = settings.encrypted.iter_mut();
+    let pair = encrypted.flat_map(|encrypted| [&mut encrypted.certificate, &mut encrypted.key]);
+    for path in pair.chain([&mut settings.release_file]) {
+        if let Ok(absolute) = std::path::absolute(&*path) {
+            *path = absolute;
+        }
+    }
     Ok(settings)
 }
 

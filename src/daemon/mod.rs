@@ -26,7 +26,10 @@ use tokio::{
 use crate::{
     admin::{self, Inquiry},
     config::{Settings, watch::ReleaseWatch},
-    dns::{self, BindError, Listener, Store},
+    dns::{
+        self, BindError, Listener, Store,
+        encrypted::{Encrypted, EncryptedError, Running},
+    },
     probe::Prober,
     table::Table,
 };
@@ -45,6 +48,9 @@ pub enum StartError {
     /// A socket for questions cannot be had.
     #[error(transparent)]
     Dns(#[from] BindError),
+    /// Encrypted transports cannot be had.
+    #[error(transparent)]
+    Encrypted(#[from] EncryptedError),
     /// The socket for metrics and status cannot be had.
     #[error("cannot listen on {0} for metrics and status: {1}")]
     Http(SocketAddr, io::Error),
@@ -63,6 +69,7 @@ pub struct Daemon {
     inquiry: Inquiry,
     watch: ReleaseWatch,
     data_plane: JoinSet<()>,
+    encrypted: Option<Running>,
     control_plane: Vec<AbortHandle>,
 }
 
@@ -80,8 +87,11 @@ impl Daemon {
         let http = TcpListener::bind(settings.http).await.map_err(http_error)?;
         let http_at = http.local_addr().map_err(http_error)?;
 
-        let clock = Clock::start();
         let registry = Registry::new();
+        let encrypted = settings.encrypted.as_ref();
+        let encrypted = encrypted.map(|listen| Encrypted::bind(listen, &registry)).transpose()?;
+
+        let clock = Clock::start();
         let key = (rand::random(), rand::random());
         let table = Table::new(&settings.zone, key, clock.now().unix_secs());
         let store: Store = Arc::new(ArcSwap::from_pointee(table));
@@ -110,12 +120,18 @@ impl Daemon {
         // A file system that hangs must not keep the static records from being answered.
         let _ = tokio::time::timeout(FIRST_LOOK_PATIENCE, first_look).await;
         let data_plane = dns::serve(listeners, &store, &counters);
-        Ok(Self { dns: dns_at, http: http_at, inquiry, watch, data_plane, control_plane })
+        let encrypted = encrypted.map(|bound| bound.serve(&store, &counters));
+        Ok(Self { dns: dns_at, http: http_at, inquiry, watch, data_plane, encrypted, control_plane })
     }
 
     /// Where questions are answered.
     pub fn dns(&self) -> &[SocketAddr] {
         &self.dns
+    }
+
+    /// The encrypted transports, if there are any.
+    pub fn encrypted(&self) -> Option<&Running> {
+        self.encrypted.as_ref()
     }
 
     /// Where metrics and status are shown.
@@ -128,13 +144,17 @@ impl Daemon {
         &self.inquiry
     }
 
-    /// Reads the release file again, even if it has not changed.
+    /// Reads the release file and the certificate again, even if they have not changed.
     pub fn reload(&self) {
         self.watch.look();
+        self.encrypted.iter().for_each(Running::reload);
     }
 
     /// Ends everything and gives the sockets back.
     pub async fn stop(mut self) {
+        if let Some(encrypted) = self.encrypted.take() {
+            encrypted.stop().await;
+        }
         self.data_plane.shutdown().await;
     }
 }

@@ -19,6 +19,9 @@ const RCODES: [(ResponseCode, &str); 7] = [
 pub struct Counters {
     udp: [IntCounter; RCODES.len()],
     tcp: [IntCounter; RCODES.len()],
+    tls: [IntCounter; RCODES.len()],
+    quic: [IntCounter; RCODES.len()],
+    https: [IntCounter; RCODES.len()],
     dropped: [IntCounter; DropCause::ALL.len()],
 }
 
@@ -41,6 +44,9 @@ impl Counters {
         Ok(Self {
             udp: by("udp"),
             tcp: by("tcp"),
+            tls: by("tls"),
+            quic: by("quic"),
+            https: by("https"),
             dropped: DropCause::ALL.map(|cause| dropped.with_label_values(&[cause.name()])),
         })
     }
@@ -57,6 +63,9 @@ impl Counters {
                 let by_rcode = match transport {
                     Transport::Udp => &self.udp,
                     Transport::Tcp => &self.tcp,
+                    Transport::Tls => &self.tls,
+                    Transport::Quic => &self.quic,
+                    Transport::Https => &self.https,
                 };
                 let at = RCODES.iter().position(|(known, _)| known == code);
                 if let Some(at) = at {

@@ -2,11 +2,13 @@
 //!
 //! Read in this order: [`sift`] looks at raw octets and lets nothing odd pass; [`mod@reply`] turns one
 //! packet into one reply with the record table's answer; [`udp`] and [`tcp`] carry packets.
-//! [`handler`] offers the same to hickory-server's own listeners. [`client`] asks questions: for
+//! [`encrypted`] does so over TLS, QUIC and HTTPS, [`handler`] offers the same to hickory-server's own
+//! listeners. [`client`] asks questions: for
 //! the daemon's self-query and for the demo. Rate limiting and batched sockets are left out.
 
 pub mod client;
 mod counters;
+pub mod encrypted;
 pub mod handler;
 mod reply;
 mod sift;
@@ -35,6 +37,12 @@ pub enum Transport {
     Udp,
     /// A message on a stream (RFC 7766).
     Tcp,
+    /// A message on an encrypted stream (RFC 7858).
+    Tls,
+    /// A stream of its own in a QUIC connection (RFC 9250).
+    Quic,
+    /// An HTTP request (RFC 8484).
+    Https,
 }
 
 /// The one store that holds everything an answer needs.

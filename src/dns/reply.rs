@@ -51,7 +51,7 @@ pub fn reply(table: &Table, packet: &[u8], client: SocketAddr, transport: Transp
     let response = respond(table, &request, name.wire(), client);
     let limit = match transport {
         Transport::Udp => request.max_payload().clamp(UDP_REPLY_MIN, UDP_REPLY_MAX),
-        Transport::Tcp => u16::MAX,
+        Transport::Tcp | Transport::Tls | Transport::Quic | Transport::Https => u16::MAX,
     };
     match response.encode(&request, limit) {
         Some(octets) => Reply::Send(octets, response.metadata.response_code),
@@ -194,7 +194,8 @@ impl Transport {
     fn protocol(self) -> Protocol {
         match self {
             Self::Udp => Protocol::Udp,
-            Self::Tcp => Protocol::Tcp,
+            // To the codec every stream is the same.
+            Self::Tcp | Self::Tls | Self::Quic | Self::Https => Protocol::Tcp,
         }
     }
 }

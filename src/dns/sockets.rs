@@ -6,7 +6,7 @@ use listenfd::ListenFd;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
 
-const TCP_BACKLOG: i32 = 1024;
+pub(super) const TCP_BACKLOG: i32 = 1024;
 /// How often a free UDP port may turn out to be taken for TCP, when any port will do.
 const PORT_TRIES: usize = 16;
 
@@ -93,7 +93,7 @@ fn bind_pair(address: SocketAddr) -> io::Result<[Listener; 2]> {
     Ok([Listener::Udp(udp), Listener::Tcp(TcpListener::from_std(tcp.into())?)])
 }
 
-fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+pub(super) fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     if address.is_ipv6() {
         // Each family has its own socket, so that `[::]` and `0.0.0.0` can stand side by side.

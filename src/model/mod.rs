@@ -3,6 +3,7 @@
 //! An invalid value cannot be built: every constructor checks its range and says what is wrong.
 //! Nothing here knows how a value was written down, sent or measured.
 
+mod encrypted;
 mod endpoint;
 mod name;
 mod probe;
@@ -11,6 +12,7 @@ mod time;
 mod units;
 mod zone;
 
+pub use encrypted::EncryptedListen;
 pub use endpoint::{Endpoint, EndpointError, Family};
 pub use name::{DnsName, NameError, PoolName, ServiceName};
 pub use probe::{HttpProbe, ProbeKind, ProbeSetting, ProbeSpec, TcpProbe};

@@ -1,6 +1,7 @@
 //! `cutover.toml`: the daemon's own settings. One file per part of it.
 
 mod listen;
+mod tls;
 mod zone;
 
 use std::{
@@ -9,8 +10,9 @@ use std::{
 };
 
 use super::{Rejected, document};
-use crate::model::ZoneSpec;
+use crate::model::{EncryptedListen, ZoneSpec};
 use listen::{Listen, listen};
+use tls::encrypted;
 pub(super) use zone::ttl;
 use zone::zone;
 
@@ -25,6 +27,8 @@ pub struct Settings {
     pub dns: Vec<SocketAddr>,
     /// Where metrics and status are shown.
     pub http: SocketAddr,
+    /// Encrypted transports, if there are to be any.
+    pub encrypted: Option<EncryptedListen>,
 }
 
 /// Reads the text of a settings file. Paths in it are relative to `path`'s directory.
@@ -37,9 +41,17 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
             None => Some(PathBuf::from("release.toml")),
         };
         let listen = root.optional("listen").map_or(Some(Listen::default()), |v| listen(&v));
-        root.finish();
+        let tls = root.optional("tls");
         let beside = path.parent().unwrap_or(Path::new(""));
+        let encrypted = encrypted(listen.as_ref(), tls.as_ref(), beside);
+        root.finish();
         let (listen, release_file) = (listen?, beside.join(release_file?));
-        Some(Settings { zone: zone?, release_file, dns: listen.dns, http: listen.http })
+        Some(Settings {
+            zone: zone?,
+            release_file,
+            dns: listen.dns,
+            http: listen.http,
+            encrypted: encrypted?,
+        })
     })
 }
