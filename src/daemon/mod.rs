@@ -121,7 +121,15 @@ impl Daemon {
         let _ = tokio::time::timeout(FIRST_LOOK_PATIENCE, first_look).await;
         let data_plane = dns::serve(listeners, &store, &counters);
         let encrypted = encrypted.map(|bound| bound.serve(&store, &counters));
-        Ok(Self { dns: dns_at, http: http_at, inquiry, watch, data_plane, encrypted, control_plane })
+        Ok(Self {
+            dns: dns_at,
+            http: http_at,
+            inquiry,
+            watch,
+            data_plane,
+            encrypted,
+            control_plane,
+        })
     }
 
     /// Where questions are answered.

@@ -54,9 +54,8 @@ pub(super) fn listen<'a>(value: &Value<'a>) -> Option<Listen<'a>> {
         (Use { key: "quic", udp: true, tcp: false }, &quic),
         (Use { key: "https", udp: false, tcp: true }, &https),
     ]);
-    let [dns, http, tls, quic, https] = [dns, http, tls, quic, https].map(|placed| {
-        placed.into_iter().map(|(address, _)| address).collect::<Vec<SocketAddr>>()
-    });
+    let [dns, http, tls, quic, https] = [dns, http, tls, quic, https]
+        .map(|placed| placed.into_iter().map(|(address, _)| address).collect::<Vec<SocketAddr>>());
     Some(Listen { dns, http: http[0], tls, quic, https, encrypted_at })
 }
 

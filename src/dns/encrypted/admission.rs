@@ -102,6 +102,15 @@ impl Seat {
     }
 }
 
+/// Why a connection has to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// Another one has its seat already: there is no time for a farewell.
+    Evicted,
+    /// Nothing was asked for too long.
+    Idle,
+}
+
 /// A connection that is allowed; dropping it gives the seat back.
 pub(super) struct Admitted {
     seat: Arc<Seat>,
@@ -114,12 +123,11 @@ impl Admitted {
         self.seat.active_ms.store(self.admission.now_ms(), Ordering::Relaxed);
     }
 
-    /// Waits until the connection has to end: another one takes the seat, or nothing was asked
-    /// for too long.
-    pub(super) async fn over(&self) {
+    /// Waits until the connection has to end.
+    pub(super) async fn over(&self) -> Over {
         tokio::select! {
-            () = self.seat.evicted.notified() => {}
-            () = self.idle() => {}
+            () = self.seat.evicted.notified() => Over::Evicted,
+            () = self.idle() => Over::Idle,
         }
     }
 
@@ -211,12 +219,12 @@ mod tests {
         let one_more = admission.admit(client);
         assert_eq!(admission.seats().len(), CONNECTIONS_PER_NETWORK_MAX);
         let at = held.iter().position(is_evicted).expect("one of them");
-        held[at].over().await;
+        assert_eq!(held[at].over().await, Over::Evicted);
         assert!(!is_evicted(&one_more));
         held.clear();
         assert_eq!(admission.seats().len(), 1);
         admission.make_room();
-        one_more.over().await;
+        assert_eq!(one_more.over().await, Over::Evicted);
         assert_eq!(admission.seats().len(), 0);
     }
 }

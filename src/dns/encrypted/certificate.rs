@@ -11,10 +11,7 @@ use std::{
     io::{self, Read},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -91,11 +88,6 @@ pub enum CertificateError {
     Metrics(#[from] prometheus::Error),
 }
 
-/// Whether a pair of files can be used.
-pub fn check(certificate: &Path, key: &Path) -> Result<(), CertificateError> {
-    Pair::read(certificate, key).certified(certificate, key).map(drop)
-}
-
 /// The pair on disk and the one that is shown.
 pub(super) struct Certificates {
     certificate: PathBuf,
@@ -104,7 +96,6 @@ pub(super) struct Certificates {
     looks: Mutex<Looks>,
     hasher: RandomState,
     asked: Notify,
-    ended: AtomicBool,
     loaded: IntCounter,
     refused: IntCounter,
 }
@@ -136,22 +127,18 @@ impl Certificates {
             looks: Mutex::new(Looks { judged: seen, last: seen }),
             hasher,
             asked: Notify::new(),
-            ended: AtomicBool::new(false),
             loaded: reloads.with_label_values(&["loaded"]),
             refused: reloads.with_label_values(&["refused"]),
         })
     }
 
-    /// Looks again and again, until told to end.
+    /// Looks again and again, until aborted.
     pub(super) async fn watch(self: Arc<Self>) {
         loop {
             let at_once = tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => false,
                 () = self.asked.notified() => true,
             };
-            if self.ended.load(Ordering::Relaxed) {
-                return;
-            }
             let this = self.clone();
             // Files may hang, and answers must not. After a panic the next look may do better.
             let _ = tokio::task::spawn_blocking(move || this.look(at_once)).await;
@@ -160,12 +147,6 @@ impl Certificates {
 
     /// Looks at once, and says what is found even if it is what was there before.
     pub(super) fn reload(&self) {
-        self.asked.notify_one();
-    }
-
-    /// Lets the watch end.
-    pub(super) fn end(&self) {
-        self.ended.store(true, Ordering::Relaxed);
         self.asked.notify_one();
     }
 
@@ -226,8 +207,8 @@ impl Pair {
 
     /// Stands for the content, so that no second copy of a key is kept.
     fn fingerprint(&self, hasher: &RandomState) -> u64 {
-        let [certificate, key] = [&self.certificate, &self.key]
-            .map(|read| read.as_ref().map_err(|error| error.kind()));
+        let [certificate, key] =
+            [&self.certificate, &self.key].map(|read| read.as_ref().map_err(|error| error.kind()));
         hasher.hash_one((certificate, key))
     }
 

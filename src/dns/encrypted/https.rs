@@ -17,7 +17,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Context, MESSAGE, OPEN_QUESTIONS_MAX, QUERY_LEN_MAX, admission::Admitted};
+use super::{
+    Context, MESSAGE, OPEN_QUESTIONS_MAX, QUERY_LEN_MAX,
+    admission::{Admitted, Over},
+};
 use crate::dns::{Reply, Transport};
 
 const MEDIA_TYPE: &str = "application/dns-message";
@@ -57,7 +60,7 @@ pub(super) async fn converse(
     tokio::select! {
         // However it ended, the connection does.
         _ = &mut connection => return,
-        () = admitted.over() => {}
+        over = admitted.over() => if over == Over::Evicted { return },
         () = context.stopped() => {}
     }
     connection.as_mut().graceful_shutdown();

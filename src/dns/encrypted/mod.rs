@@ -1,14 +1,16 @@
 //! DNS over TLS (RFC 7858), QUIC (RFC 9250) and HTTPS (RFC 8484): listeners that are off until the
 //! settings name addresses. Questions take the same way as those by TCP, through [`super::reply`].
 //!
-//! Read in this order: [`certificate`] keeps the pair on disk and the pair that is shown the same;
-//! [`admission`] says who may hold a connection; `streams` accepts connections for `tls` and
-//! `https`, `quic` for itself. The loops are ours, and not those of hickory-server, because every
-//! connection has to pass the limits before anything is spent on it: its listeners take as many as
-//! come. HTTP/3, client certificates and more than one certificate are left out.
+//! Read in this order: `certificate` keeps the pair on disk and the pair that is shown the same;
+//! `admission` says who may hold a connection; `streams` accepts connections for `tls` and `https`,
+//! `quic` for itself. The loops are ours, and not those of hickory-server, because every connection
+//! has to pass the limits before anything is spent on it: its listeners take as many as come. They
+//! run on threads of their own: handshakes are dear, and neither the control plane nor other
+//! questions are to wait for them. HTTP/3, client certificates, padding (RFC 8467) and more than
+//! one certificate are left out.
 
-pub mod admission;
-pub mod certificate;
+mod admission;
+mod certificate;
 mod https;
 mod quic;
 mod streams;
@@ -20,15 +22,18 @@ use prometheus::Registry;
 use socket2::{Protocol, Type};
 use tokio::{
     net::TcpListener,
+    runtime::Runtime,
     sync::watch,
-    task::JoinSet,
-    time::{error::Elapsed, timeout},
+    task::{AbortHandle, JoinSet},
+    time::timeout,
 };
 
 use super::{Counters, Reply, Store, Transport, reply, sockets, udp::guarded};
 use crate::model::EncryptedListen;
 use admission::Admission;
-use certificate::{CertificateError, Certificates};
+pub use admission::{CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX};
+pub use certificate::CertificateError;
+use certificate::Certificates;
 
 /// Longer questions are not read: nothing that we answer needs more. The same as by UDP.
 const QUERY_LEN_MAX: usize = 4096;
@@ -40,6 +45,10 @@ const MESSAGE: Duration = Duration::from_secs(2);
 const OPEN_QUESTIONS_MAX: u32 = 32;
 /// How long open connections have to finish when the daemon ends.
 const DRAIN: Duration = Duration::from_secs(3);
+/// How long the listeners have for that and for telling the clients.
+const END: Duration = Duration::from_secs(5);
+/// The part of the machine's threads that handshakes may keep busy.
+const THREADS_PART: usize = 2;
 
 /// Why encrypted transports cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +63,9 @@ pub enum EncryptedError {
         /// What it said.
         reason: io::Error,
     },
+    /// The system refused threads.
+    #[error("no threads for encrypted transports: {0}")]
+    Threads(io::Error),
     /// There is no usable certificate.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -74,6 +86,7 @@ fn advice(address: &SocketAddr, reason: &io::Error) -> &'static str {
 
 /// Bound sockets and a certificate, before the first handshake.
 pub struct Encrypted {
+    threads: Threads,
     tls: Vec<TcpListener>,
     quic: Vec<quinn::Endpoint>,
     https: Vec<TcpListener>,
@@ -85,17 +98,18 @@ impl Encrypted {
     /// Loads the certificate and binds every address.
     pub fn bind(listen: &EncryptedListen, registry: &Registry) -> Result<Self, EncryptedError> {
         let certificates = Certificates::load(&listen.certificate, &listen.key, registry)?;
-        let certificates = Arc::new(certificates);
+        let threads = Threads::start().map_err(EncryptedError::Threads)?;
+        // Sockets belong to the threads that wait for them.
+        let entered = threads.runtime().enter();
         let each = |addresses: &[SocketAddr], over| {
             addresses.iter().map(|address| bind_tcp(*address, over)).collect::<Result<_, _>>()
         };
-        Ok(Self {
-            tls: each(&listen.tls, "TLS")?,
-            quic: quic::bind(&listen.quic, &certificates)?,
-            https: each(&listen.https, "HTTPS")?,
-            https_path: listen.https_path.as_str().into(),
-            certificates,
-        })
+        let tls = each(&listen.tls, "TLS")?;
+        let quic = quic::bind(&listen.quic, &certificates)?;
+        let https = each(&listen.https, "HTTPS")?;
+        drop(entered);
+        let (https_path, certificates) = (listen.https_path.as_str().into(), certificates.into());
+        Ok(Self { threads, tls, quic, https, https_path, certificates })
     }
 
     /// Answers until the returned value is stopped or dropped.
@@ -112,21 +126,22 @@ impl Encrypted {
         };
         let (tls, https) = (at(&self.tls), at(&self.https));
         let quic = self.quic.iter().filter_map(|endpoint| endpoint.local_addr().ok()).collect();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(self.certificates.clone().watch());
+        let (mut tasks, on) = (JoinSet::new(), self.threads.runtime().handle());
+        let watching = tasks.spawn_on(self.certificates.clone().watch(), on);
         for (listeners, kind) in
             [(self.tls, streams::Kind::Tls), (self.https, streams::Kind::Https(self.https_path))]
         {
             let acceptor = certificate::acceptor(&self.certificates, kind.alpn());
             for listener in listeners {
                 let (acceptor, kind) = (acceptor.clone(), kind.clone());
-                tasks.spawn(streams::run(listener, acceptor, kind, context.clone()));
+                tasks.spawn_on(streams::run(listener, acceptor, kind, context.clone()), on);
             }
         }
         for endpoint in self.quic {
-            tasks.spawn(quic::run(endpoint, context.clone()));
+            tasks.spawn_on(quic::run(endpoint, context.clone()), on);
         }
-        Running { tls, quic, https, certificates: self.certificates, stopping, tasks }
+        let (certificates, threads) = (self.certificates, self.threads);
+        Running { tls, quic, https, certificates, watching, stopping, tasks, _threads: threads }
     }
 }
 
@@ -138,14 +153,39 @@ fn bind_tcp(address: SocketAddr, over: &'static str) -> Result<TcpListener, Encr
     bound.map_err(|reason| EncryptedError::Bind { address, over, reason })
 }
 
+/// Threads that do nothing else; they end with this.
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn start() -> io::Result<Self> {
+        let all = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads((all / THREADS_PART).max(1)).thread_name("dns-encrypted");
+        Ok(Self(Some(builder.enable_all().build()?)))
+    }
+
+    fn runtime(&self) -> &Runtime {
+        self.0.as_ref().expect("invariant: it is taken only when it is dropped")
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        // Never waits: this may be dropped by a thread that must not.
+        self.0.take().into_iter().for_each(Runtime::shutdown_background);
+    }
+}
+
 /// Encrypted transports that are being answered on; dropping it ends them.
 pub struct Running {
     tls: Vec<SocketAddr>,
     quic: Vec<SocketAddr>,
     https: Vec<SocketAddr>,
     certificates: Arc<Certificates>,
+    watching: AbortHandle,
     stopping: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    _threads: Threads,
 }
 
 impl Running {
@@ -172,9 +212,9 @@ impl Running {
     /// Takes no new connection, lets open questions be answered, and gives the sockets back.
     pub async fn stop(mut self) {
         self.stopping.send_replace(true);
-        self.certificates.end();
-        let ended = async { while self.tasks.join_next().await.is_some() {} };
-        let _ = timeout(DRAIN, ended).await;
+        self.watching.abort();
+        // Those that are not done by then are ended.
+        let _ = timeout(END, all_ended(&mut self.tasks)).await;
         self.tasks.shutdown().await;
     }
 }
@@ -201,9 +241,8 @@ impl Context {
         // Without a sender it has ended.
         let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
     }
+}
 
-    /// Waits for conversations to end by themselves after the daemon was told to.
-    async fn drain(conversations: &mut JoinSet<()>) -> Result<(), Elapsed> {
-        timeout(DRAIN, async { while conversations.join_next().await.is_some() {} }).await
-    }
+async fn all_ended(tasks: &mut JoinSet<()>) {
+    while tasks.join_next().await.is_some() {}
 }

@@ -12,8 +12,9 @@ use tokio::{task::JoinSet, time::timeout};
 use tokio_rustls::rustls::version::TLS13;
 
 use super::{
-    Context, EncryptedError, HANDSHAKE, MESSAGE, OPEN_QUESTIONS_MAX, QUERY_LEN_MAX,
-    admission::Admitted,
+    Context, DRAIN, EncryptedError, HANDSHAKE, MESSAGE, OPEN_QUESTIONS_MAX, QUERY_LEN_MAX,
+    admission::{Admitted, Over},
+    all_ended,
     certificate::{self, Certificates},
 };
 use crate::dns::{Reply, Transport, sockets};
@@ -101,7 +102,7 @@ pub(super) async fn run(endpoint: Endpoint, context: Context) {
     }
     // No new connection; those that are open end by themselves.
     endpoint.set_server_config(None);
-    let _ = Context::drain(&mut conversations).await;
+    let _ = timeout(DRAIN, all_ended(&mut conversations)).await;
     endpoint.close(NO_ERROR, b"");
     let _ = timeout(FAREWELL, endpoint.wait_idle()).await;
 }
@@ -110,7 +111,7 @@ pub(super) async fn run(endpoint: Endpoint, context: Context) {
 async fn converse(incoming: Incoming, client: SocketAddr, admitted: Admitted, context: Context) {
     let shaken = tokio::select! {
         shaken = timeout(HANDSHAKE, incoming) => shaken,
-        () = admitted.over() => return,
+        _ = admitted.over() => return,
         () = context.stopped() => return,
     };
     let Ok(Ok(connection)) = shaken else { return };
@@ -123,7 +124,10 @@ async fn converse(incoming: Incoming, client: SocketAddr, admitted: Admitted, co
                 Ok(streams) => streams,
                 Err(_) => return,
             },
-            () = admitted.over() => break,
+            over = admitted.over() => match over {
+                Over::Evicted => return connection.close(EXCESSIVE_LOAD, b""),
+                Over::Idle => break,
+            },
             () = context.stopped() => break,
         };
         admitted.touch();
@@ -132,7 +136,7 @@ async fn converse(incoming: Incoming, client: SocketAddr, admitted: Admitted, co
             answer(question, reply_to, client, &connection, &context).await;
         });
     }
-    let _ = timeout(MESSAGE, async { while questions.join_next().await.is_some() {} }).await;
+    let _ = timeout(MESSAGE, all_ended(&mut questions)).await;
     connection.close(NO_ERROR, b"");
 }
 

@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Context, HANDSHAKE, admission::Admitted, https, tls};
+use super::{Context, DRAIN, HANDSHAKE, admission::Admitted, all_ended, https, tls};
 
 /// After an error of `accept` that may come again at once, such as "too many open files".
 const PAUSE: Duration = Duration::from_millis(100);
@@ -63,7 +63,7 @@ pub(super) async fn run(
     }
     drop(listener);
     // Those that are not done by then end with this task.
-    let _ = Context::drain(&mut conversations).await;
+    let _ = timeout(DRAIN, all_ended(&mut conversations)).await;
 }
 
 /// Whatever ends a connection is the client's business; the counters tell the rest.
@@ -79,7 +79,7 @@ async fn converse(
     let _ = stream.set_nodelay(true);
     let shaken = tokio::select! {
         shaken = timeout(HANDSHAKE, acceptor.accept(stream)) => shaken,
-        () = admitted.over() => return,
+        _ = admitted.over() => return,
         () = context.stopped() => return,
     };
     let Ok(Ok(stream)) = shaken else { return };

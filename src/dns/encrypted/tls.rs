@@ -7,7 +7,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Context, MESSAGE, QUERY_LEN_MAX, admission::Admitted};
+use super::{
+    Context, MESSAGE, QUERY_LEN_MAX,
+    admission::{Admitted, Over},
+};
 use crate::dns::{Reply, Transport};
 
 pub(super) async fn converse(
@@ -19,7 +22,7 @@ pub(super) async fn converse(
     tokio::select! {
         // However it ended, the connection does.
         _ = questions(&mut stream, client, admitted, context) => {}
-        () = admitted.over() => {}
+        over = admitted.over() => if over == Over::Evicted { return },
     }
     // Says that the end is meant (close_notify).
     let _ = timeout(MESSAGE, stream.shutdown()).await;
