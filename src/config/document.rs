@@ -169,11 +169,6 @@ impl<'a> Value<'a> {
         self.mistakes.add_with_hint(self.span(), message, hint);
     }
 
-    /// Complains about the key of this value, with advice.
-    pub(super) fn wrong_at_key(&self, message: impl Into<String>, hint: impl Into<String>) {
-        self.mistakes.add_with_hint(self.key.clone(), message, hint);
-    }
-
     /// A text, if it is one; never complains.
     pub(super) fn as_text(&self) -> Option<&'a str> {
         self.value.get_ref().as_str()

@@ -38,7 +38,7 @@ pub(super) fn encrypted(
             None
         }
         (None, Some(_)) => {
-            tls?.wrong_at_key(
+            tls?.wrong_with_hint(
                 "nothing listens for encrypted questions, so this certificate would not be used",
                 r#"name addresses in [listen], such as tls = ["192.0.2.53:853"], or remove [tls]"#,
             );
