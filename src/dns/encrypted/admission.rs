@@ -51,12 +51,12 @@ impl Admission {
     }
 
     /// Takes away the seat that has been idle longest: the system has no file left to accept with.
-    pub(super) fn make_room(&self) {
+    /// False: there is none.
+    pub(super) fn make_room(&self) -> bool {
         let mut seats = self.seats();
         let longest = (0..seats.len()).min_by_key(|at| seats[*at].active_ms());
-        if let Some(at) = longest {
-            seats.swap_remove(at).evicted.notify_one();
-        }
+        let evicted = longest.map(|at| seats.swap_remove(at));
+        evicted.map(|seat| seat.evicted.notify_one()).is_some()
     }
 
     /// Whether there are so many connections that addresses have to be proved.
@@ -223,8 +223,8 @@ mod tests {
         assert!(!is_evicted(&one_more));
         held.clear();
         assert_eq!(admission.seats().len(), 1);
-        admission.make_room();
+        assert!(admission.make_room());
         assert_eq!(one_more.over().await, Over::Evicted);
-        assert_eq!(admission.seats().len(), 0);
+        assert!(!admission.make_room());
     }
 }

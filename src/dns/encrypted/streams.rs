@@ -11,8 +11,10 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{Context, DRAIN, HANDSHAKE, admission::Admitted, all_ended, https, tls};
 
-/// After an error of `accept` that may come again at once, such as "too many open files".
+/// After an error of `accept` that may come again at once.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Until a connection that had to make room is closed.
+const SHORT_PAUSE: Duration = Duration::from_millis(1);
 
 /// What is spoken inside TLS.
 #[derive(Clone)]
@@ -54,10 +56,10 @@ pub(super) async fn run(
                 conversations.spawn(converse(stream, client, admitted, acceptor, kind, context));
             }
             Err(error) => {
-                if matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) {
-                    context.admission.make_room();
-                }
-                sleep(PAUSE).await;
+                let is_out_of_files =
+                    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
+                let has_made_room = is_out_of_files && context.admission.make_room();
+                sleep(if has_made_room { SHORT_PAUSE } else { PAUSE }).await;
             }
         }
     }
