@@ -66,3 +66,27 @@ async fn a_question_longer_than_any_ends_the_connection() {
     let mut stream = stage.shake(stage.tls(), b"dot", &stage.pair).await;
     ask_over(&mut stream, "ns1.zone.test", "A").await;
 }
+
+#[tokio::test]
+async fn a_padded_question_has_a_padded_answer() {
+    let stage = Stage::start().await;
+    let mut stream = stage.shake(stage.tls(), b"dot", &stage.pair).await;
+    let plain = query("ns1.zone.test", "A");
+    // An OPT record, the second time with 8 octets of padding.
+    let opt = |data: &[u8]| {
+        let head = [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, data.len() as u8];
+        let mut query = [plain.as_slice(), &head, data].concat();
+        query[11] = 1;
+        query
+    };
+    let padding = [0, 12, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0];
+    for (query, is_padded) in [(opt(&[]), false), (opt(&padding), true)] {
+        stream.write_all(&framed(&query)).await.expect("sent");
+        let len = stream.read_u16().await.expect("a length");
+        let mut reply = vec![0; len.into()];
+        stream.read_exact(&mut reply).await.expect("a message");
+        let asked = read(&query, reply);
+        assert_eq!((asked.rcode.as_str(), asked.answers), ("NOERROR", 1));
+        assert_eq!(asked.len == 468, is_padded, "{asked:?}");
+    }
+}

@@ -3,15 +3,16 @@
 //!
 //! Read in this order: `certificate` keeps the pair on disk and the pair that is shown the same;
 //! `admission` says who may hold a connection; `streams` accepts connections for `tls` and `https`,
-//! `quic` for itself. The loops are ours, and not those of hickory-server, because every connection
+//! `quic` for itself; `padding` hides how long replies are. The loops are ours, and not those of hickory-server, because every connection
 //! has to pass the limits before anything is spent on it: its listeners take as many as come. They
 //! run on threads of their own: handshakes are dear, and neither the control plane nor other
-//! questions are to wait for them. HTTP/3, client certificates, padding (RFC 8467) and more than
-//! one certificate are left out.
+//! questions are to wait for them. HTTP/3, client certificates and more than one certificate are
+//! left out.
 
 mod admission;
 mod certificate;
 mod https;
+mod padding;
 mod quic;
 mod streams;
 mod tls;
@@ -229,11 +230,13 @@ struct Context {
 }
 
 impl Context {
-    /// The reply to one message, counted.
+    /// The reply to one message, counted and, if it asks for that, padded.
     fn answer(&self, packet: &[u8], client: SocketAddr, transport: Transport) -> Reply {
         let answered = guarded(|| reply(&self.store.load(), packet, client, transport));
         self.counters.count(&answered, transport);
-        answered
+        let Reply::Send(mut octets, code) = answered else { return answered };
+        padding::pad(packet, &mut octets);
+        Reply::Send(octets, code)
     }
 
     /// Waits until the daemon ends.
