@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Instant};
 use cutover::{config::load_settings, daemon::Daemon};
 
 use crate::{
-    LISTEN_ON_ALL, Pair, SERVER_NAME, Stage, TLS,
+    Pair, SERVER_NAME, Stage, TLS,
     common::{PATIENCE, client::ask_over, pause},
     quic, trusting, write_settings,
 };
@@ -15,7 +15,7 @@ async fn refusal(prepare: impl FnOnce(&Path)) -> String {
     let folder = tempfile::tempdir().expect("a scratch folder");
     Pair::new().save(folder.path());
     prepare(&folder.path().join("tls"));
-    let settings = load_settings(&write_settings(folder.path(), LISTEN_ON_ALL, TLS));
+    let settings = load_settings(&write_settings(folder.path(), "quic = [\"127.0.0.1:0\"]\n", TLS));
     let settings = settings.unwrap_or_else(|error| panic!("{error}"));
     let error = Daemon::start(settings).await.err().expect("refused").to_string();
     error.replace(folder.path().to_str().expect("text"), "")

@@ -13,6 +13,7 @@ mod tls;
 
 use std::{
     fs,
+    io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
@@ -34,11 +35,6 @@ use tokio_rustls::{
 };
 
 const SERVER_NAME: &str = "ns1.zone.test";
-const LISTEN_ON_ALL: &str = r#"tls = ["127.0.0.1:0"]
-quic = ["127.0.0.1:0"]
-https = ["127.0.0.1:0"]
-"#;
-
 /// A certificate and its key, as PEM and as what a client is shown.
 struct Pair {
     certificate: String,
@@ -73,9 +69,15 @@ struct Stage {
 
 impl Stage {
     async fn start() -> Self {
+        Self::start_on("127.0.0.1").await
+    }
+
+    /// All three on any ports of this address.
+    async fn start_on(ip: &str) -> Self {
+        let listen = ["tls", "quic", "https"].map(|key| format!("{key} = [\"{ip}:0\"]\n")).concat();
         let (folder, pair) = (tempfile::tempdir().expect("a scratch folder"), Pair::new());
         pair.save(folder.path());
-        let settings = write_settings(folder.path(), LISTEN_ON_ALL, TLS);
+        let settings = write_settings(folder.path(), &listen, TLS);
         let settings = load_settings(&settings).unwrap_or_else(|error| panic!("{error}"));
         let daemon = Daemon::start(settings).await.unwrap_or_else(|error| panic!("{error}"));
         Self { daemon, pair, folder }
@@ -194,6 +196,21 @@ async fn nothing_is_encrypted_unless_it_is_asked_for() {
     assert_eq!(settings.encrypted, None);
     let daemon = Daemon::start(settings).await.expect("starts without a certificate");
     assert!(daemon.encrypted().is_none());
+}
+
+#[tokio::test]
+async fn ipv6_is_answered_too() {
+    if std::net::UdpSocket::bind("[::1]:0").is_err() {
+        let _ = writeln!(std::io::stderr(), "skipped: this machine has no IPv6 loopback");
+        return;
+    }
+    let stage = Stage::start_on("[::1]").await;
+    let mut stream = stage.shake(stage.tls(), b"dot", &stage.pair).await;
+    assert_eq!(common::client::ask_over(&mut stream, "ns1.zone.test", "A").await.answers, 1);
+    let client = quic::Client::on("[::1]:0", &stage.pair);
+    let connection = client.connect(stage.quic()).await;
+    assert_eq!(quic::ask(&connection, "ns1.zone.test", "A").await.answers, 1);
+    stage.shake(stage.https(), b"h2", &stage.pair).await;
 }
 
 #[tokio::test]

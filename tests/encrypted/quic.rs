@@ -18,7 +18,11 @@ pub(crate) struct Client(Endpoint);
 
 impl Client {
     pub(crate) fn new(pair: &Pair) -> Self {
-        let local: SocketAddr = ([127, 0, 0, 1], 0).into();
+        Self::on("127.0.0.1:0", pair)
+    }
+
+    pub(crate) fn on(local: &str, pair: &Pair) -> Self {
+        let local = local.parse().expect("an address");
         let mut endpoint = Endpoint::client(local).expect("a free port");
         let tls = QuicClientConfig::try_from(trusting(&[pair], b"doq")).expect("TLS 1.3");
         endpoint.set_default_client_config(ClientConfig::new(Arc::new(tls)));
