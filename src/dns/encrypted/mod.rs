@@ -1,13 +1,15 @@
 //! DNS over TLS (RFC 7858), QUIC (RFC 9250) and HTTPS (RFC 8484): listeners that are off until the
-//! settings name addresses. Questions take the same way as those by TCP, through [`super::reply`].
+//! settings name addresses. Questions take the same way as those by TCP, through
+//! [`mod@super::reply`].
 //!
 //! Read in this order: `certificate` keeps the pair on disk and the pair that is shown the same;
 //! `admission` says who may hold a connection; `streams` accepts connections for `tls` and `https`,
-//! `quic` for itself; `padding` hides how long replies are. The loops are ours, and not those of hickory-server, because every connection
-//! has to pass the limits before anything is spent on it: its listeners take as many as come. They
-//! run on threads of their own: handshakes are dear, and neither the control plane nor other
-//! questions are to wait for them. HTTP/3, client certificates and more than one certificate are
-//! left out.
+//! `quic` for itself; `padding` hides how long replies are.
+//!
+//! The loops are ours, and not those of hickory-server, because every connection has to pass the
+//! limits before anything is spent on it: its listeners take as many as come. They run on threads
+//! of their own: handshakes are dear, and neither the control plane nor other questions are to wait
+//! for them. HTTP/3, client certificates and more than one certificate are left out.
 
 mod admission;
 mod certificate;

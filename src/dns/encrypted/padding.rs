@@ -172,7 +172,7 @@ mod tests {
             let reply = message(answers, Some(&options));
             let padded = padded(&message(0, Some(PADDED)), &reply);
             prop_assert!(padded.len() <= usize::from(u16::MAX));
-            prop_assert!(padded.len() % BLOCK_LEN == 0 || padded.len() > 65_000);
+            prop_assert!(padded.len().is_multiple_of(BLOCK_LEN) || padded.len() > 65_000);
         }
     }
 }
