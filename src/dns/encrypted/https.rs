@@ -21,7 +21,7 @@ use super::{
     Context, MESSAGE, OPEN_QUESTIONS_MAX, QUERY_LEN_MAX,
     admission::{Admitted, Over},
 };
-use crate::dns::{Reply, Transport};
+use crate::dns::{DropCause, Reply, Transport};
 
 const MEDIA_TYPE: &str = "application/dns-message";
 /// Octets that may be on their way to us, per request and per connection.
@@ -81,7 +81,8 @@ async fn answer(
     let reply = question.and_then(|packet| {
         match context.answer(&packet, client, Transport::Https) {
             Reply::Send(octets, _) => Ok(octets),
-            // What is no question, or came from nowhere.
+            Reply::Drop(DropCause::Internal) => Err(StatusCode::INTERNAL_SERVER_ERROR),
+            // It is no question.
             Reply::Drop(_) => Err(StatusCode::BAD_REQUEST),
         }
     });
