@@ -6,10 +6,10 @@
 //! `admission` says who may hold a connection; `streams` accepts connections for `tls` and `https`,
 //! `quic` for itself; `padding` hides how long replies are.
 //!
-//! The loops are ours, and not those of hickory-server, because every connection has to pass the
-//! limits before anything is spent on it: its listeners take as many as come. They run on threads
-//! of their own: handshakes are dear, and neither the control plane nor other questions are to wait
-//! for them. HTTP/3, client certificates and more than one certificate are left out.
+//! The loops are ours, and not those of hickory-server: every connection has to pass our limits
+//! before anything is spent on it. They run on threads of their own: handshakes are dear, and
+//! neither the control plane nor other questions are to wait for them. HTTP/3, client certificates
+//! and more than one certificate are left out.
 
 mod admission;
 mod certificate;
