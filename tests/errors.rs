@@ -286,3 +286,50 @@ fn any_cut_of_a_good_file_is_refused_or_means_what_stands_there() {
         }
     }
 }
+
+/// Settings with these lines in `[listen]`, and these behind.
+fn listening(listen: &str, rest: &str) -> String {
+    format!(
+        "version = 1\nzone = \"svc.test\"\nnameservers = [\"ns.elsewhere.test\"]\n\
+         hostmaster = \"hostmaster@svc.test\"\n[listen]\n{listen}\n{rest}"
+    )
+}
+
+#[test]
+fn encrypted_transports_and_their_certificate_come_together_or_not_at_all() {
+    insta::assert_snapshot!(settings_error(&listening("quic = [\"192.0.2.53:853\"]", "")));
+    let tls = "[tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"";
+    insta::assert_snapshot!(settings_error(&listening("quic = []", tls)));
+    insta::assert_snapshot!(settings_error(&listening(
+        "https = [\"192.0.2.53:443\"]",
+        "[tls]\nkey = \"\"\nhttps_path = \"dns-query{?dns}\"\nkeys = 1"
+    )));
+}
+
+#[test]
+fn an_address_cannot_be_had_twice() {
+    let tls = "[tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"";
+    insta::assert_snapshot!(settings_error(&listening(
+        r#"dns = ["192.0.2.53:53"]
+tls = ["192.0.2.53:53", "192.0.2.53:853", "127.0.0.1:9353"]
+quic = ["192.0.2.53:853", "[::]:853", "[2001:db8::1]:853"]
+https = ["0.0.0.0:853"]"#,
+        tls
+    )));
+    insta::assert_snapshot!(settings_error(&listening(r#"http = "127.0.0.1:53""#, "")));
+    let good = listening(
+        r#"dns = ["0.0.0.0:53", "192.0.2.53:53", "127.0.0.1:0"]
+tls = ["192.0.2.53:853", "[2001:db8::1]:853", "127.0.0.1:0"]
+quic = ["0.0.0.0:853", "127.0.0.1:0"]
+https = ["192.0.2.53:443", "127.0.0.1:0"]"#,
+        tls,
+    );
+    let settings = settings::parse(Path::new("/etc/x/cutover.toml"), &good);
+    let encrypted = settings.unwrap_or_else(|error| panic!("{error}")).encrypted.expect("some");
+    assert_eq!([encrypted.tls.len(), encrypted.quic.len(), encrypted.https.len()], [3, 2, 2]);
+    assert_eq!(encrypted.certificate, Path::new("/etc/x/c.pem"));
+    assert_eq!(
+        (encrypted.key, encrypted.https_path.as_str()),
+        ("/etc/x/k.pem".into(), "/dns-query")
+    );
+}

@@ -34,8 +34,8 @@ struct Arguments {
 enum Verb {
     /// Answer questions, probe endpoints, and carry out what the release file asks for.
     ///
-    /// SIGHUP reads the release file again; SIGTERM and SIGINT end the daemon. Changes of the
-    /// release file are noticed by themselves; changes of the settings need a restart.
+    /// SIGHUP reads the release file and the certificate again; SIGTERM and SIGINT end the daemon.
+    /// Changes of these files are noticed by themselves; changes of the settings need a restart.
     Serve,
     /// Check both files and show every mistake. Exits 1 if there is one.
     Check {

@@ -19,6 +19,10 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
     let daemon = Daemon::start(settings).await?;
     info!(zone = %apex, dns = ?daemon.dns(), http = %daemon.http(), "answering");
+    if let Some(encrypted) = daemon.encrypted() {
+        let (tls, quic, https) = (encrypted.tls(), encrypted.quic(), encrypted.https());
+        info!(?tls, ?quic, ?https, "answering over encrypted transports");
+    }
     systemd::ready();
     signals.obey(&daemon, &apex).await;
     info!("ending");
@@ -50,7 +54,7 @@ impl Signals {
         loop {
             tokio::select! {
                 _ = self.hangup.recv() => {
-                    info!("SIGHUP: reading the release file again");
+                    info!("SIGHUP: reading the release file and the certificate again");
                     daemon.reload();
                 }
                 _ = self.terminate.recv() => return,

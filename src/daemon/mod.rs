@@ -10,6 +10,7 @@ mod conductor;
 mod file;
 mod metrics;
 mod report;
+mod secrets;
 mod service;
 pub mod systemd;
 
@@ -19,15 +20,17 @@ use arc_swap::ArcSwap;
 use prometheus::Registry;
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot},
     task::AbortHandle,
 };
 
 use crate::{
     admin::{self, Inquiry},
-    config::{Settings, watch::ReleaseWatch},
-    dns::{BindError, Counters, Listener, Plane, Responder, Serving, Store},
-    model::CookieSecrets,
+    config::{Settings, secrets::LoadError, watch::ReleaseWatch},
+    dns::{
+        BindError, Counters, Listener, Plane, Responder, Serving, Store,
+        encrypted::{Encrypted, EncryptedError, Running},
+    },
     probe::Prober,
     table::Table,
 };
@@ -46,6 +49,12 @@ pub enum StartError {
     /// A socket for questions cannot be had.
     #[error(transparent)]
     Dns(#[from] BindError),
+    /// Encrypted transports cannot be had.
+    #[error(transparent)]
+    Encrypted(#[from] EncryptedError),
+    /// The secrets of DNS cookies cannot be had.
+    #[error("the secrets of DNS cookies: {0}")]
+    Secrets(#[from] LoadError),
     /// The socket for metrics and status cannot be had.
     #[error("cannot listen on {0} for metrics and status: {1}")]
     Http(SocketAddr, io::Error),
@@ -67,6 +76,8 @@ pub struct Daemon {
     inquiry: Inquiry,
     watch: ReleaseWatch,
     serving: Option<Serving>,
+    encrypted: Option<Running>,
+    secrets_asked: Arc<Notify>,
     control_plane: Vec<AbortHandle>,
 }
 
@@ -75,7 +86,8 @@ impl Daemon {
     /// then questions wait in the sockets. Sockets passed by systemd take the place of the
     /// settings' DNS addresses.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let workers = thread::available_parallelism().map_or(1, usize::from);
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        let workers = settings.workers.unwrap_or_else(cores);
         let listeners = listeners(&settings, workers)?;
         let mut dns_at: Vec<SocketAddr> =
             listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
@@ -87,13 +99,15 @@ impl Daemon {
 
         let clock = Clock::start();
         let registry = Registry::new();
+        let encrypted = settings.encrypted.as_ref();
+        let encrypted = encrypted.map(|listen| Encrypted::bind(listen, &registry)).transpose()?;
         let key = (rand::random(), rand::random());
         let table = Table::new(&settings.zone, key, clock.now().unix_secs());
         let store: Store = Arc::new(ArcSwap::from_pointee(table));
-        let secrets = CookieSecrets::random(rand::random());
+        let secrets = secrets::first(settings.cookie_secret_file.as_deref())?;
         let plane = Arc::new(Plane {
             store: store.clone(),
-            responder: Responder::new(secrets, None),
+            responder: Responder::new(secrets, settings.nsid.as_deref()),
             rrl: settings.rrl.clone(),
             counters: Counters::register(&registry)?,
         });
@@ -108,11 +122,16 @@ impl Daemon {
             Conductor::new(clock, plane.clone(), assignments, path.clone(), looked, &registry)?;
         let inquiry = Inquiry::new(requests);
         let told = events.clone();
-        let control_plane = vec![
+        let secrets_asked = Arc::new(Notify::new());
+        let mut control_plane = vec![
             tokio::spawn(prober.run(assignments_in, events)).abort_handle(),
             tokio::spawn(conductor.run(events_in, requests_in)).abort_handle(),
             tokio::spawn(serve_pages(http, inquiry.clone(), registry)).abort_handle(),
         ];
+        if let Some(file) = settings.cookie_secret_file {
+            let watched = secrets::watch(file, plane.clone(), secrets_asked.clone());
+            control_plane.push(tokio::spawn(watched).abort_handle());
+        }
         let watch = ReleaseWatch::start(path, settings.zone, move |reading| {
             // Fails only when the conductor has ended, and then nobody wants to know.
             let _ = told.blocking_send(Event::File(reading));
@@ -121,12 +140,15 @@ impl Daemon {
         // A file system that hangs must not keep the static records from being answered.
         let _ = tokio::time::timeout(FIRST_LOOK_PATIENCE, first_look).await;
         let serving = Serving::start(listeners, workers, &plane).map_err(StartError::Threads)?;
+        let encrypted = encrypted.map(|bound| bound.serve(&plane));
         Ok(Self {
             dns: dns_at,
             http: http_at,
             inquiry,
             watch,
             serving: Some(serving),
+            encrypted,
+            secrets_asked,
             control_plane,
         })
     }
@@ -134,6 +156,11 @@ impl Daemon {
     /// Where questions are answered.
     pub fn dns(&self) -> &[SocketAddr] {
         &self.dns
+    }
+
+    /// The encrypted transports, if there are any.
+    pub fn encrypted(&self) -> Option<&Running> {
+        self.encrypted.as_ref()
     }
 
     /// Where metrics and status are shown.
@@ -146,16 +173,27 @@ impl Daemon {
         &self.inquiry
     }
 
-    /// Reads the release file again, even if it has not changed.
+    /// Reads the release file, the certificate and the secrets of cookies again, even if they have
+    /// not changed.
     pub fn reload(&self) {
         self.watch.look();
+        self.secrets_asked.notify_one();
+        self.encrypted.iter().for_each(Running::reload);
     }
 
     /// Ends everything and gives the sockets back: whoever has been heard is answered first.
     pub async fn stop(mut self) {
-        if let Some(serving) = self.serving.take() {
-            serving.drain().await;
-        }
+        let encrypted = async {
+            if let Some(encrypted) = self.encrypted.take() {
+                encrypted.stop().await;
+            }
+        };
+        let serving = async {
+            if let Some(serving) = self.serving.take() {
+                serving.drain().await;
+            }
+        };
+        tokio::join!(encrypted, serving);
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) fn reply_in_place(
 pub(super) fn limit(transport: Transport, edns: Option<&ClientEdns>) -> usize {
     match transport {
         Transport::Udp => ClientEdns::udp_limit(edns).into(),
-        Transport::Tcp => u16::MAX.into(),
+        _ => u16::MAX.into(),
     }
 }
 

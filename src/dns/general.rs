@@ -39,7 +39,8 @@ pub(super) fn reply_general(
     };
     let protocol = match packet.transport {
         Transport::Udp => Protocol::Udp,
-        Transport::Tcp => Protocol::Tcp,
+        // The codec reads all streams alike.
+        _ => Protocol::Tcp,
     };
     let request = Request::from_bytes(packet.octets.to_vec(), packet.client, protocol);
     let edns = edns.as_ref();

@@ -1,7 +1,7 @@
 //! The same answers for hickory-server's own listeners (DoT, DoQ, DoH).
 //!
-//! For programs that use this crate as a library: the daemon has its own sockets, which look at
-//! packets before the codec does.
+//! For programs that use this crate as a library: the daemon has its own listeners, which look at
+//! packets before the codec does, and at who may hold a connection before the handshake.
 
 use std::sync::Arc;
 

@@ -5,8 +5,8 @@
 //! [`sift`] and takes the [`general`] path through hickory's codec. Both ask the record table and
 //! let [`responder`] decide the response; [`edns`] and [`cookie`] are what it says of itself.
 //! [`rrl`] limits what one network is sent. [`udp`] and [`tcp`] carry packets; [`kernel`] takes and
-//! gives datagrams by the batch, and has all of the crate's unsafe code. [`handler`] offers the
-//! general path to hickory-server's own listeners. [`client`] asks questions: for the daemon's
+//! gives datagrams by the batch, and has all of the crate's unsafe code. [`encrypted`] is for TLS,
+//! QUIC and HTTPS. [`handler`] offers the general path to hickory-server's own listeners. [`client`] asks questions: for the daemon's
 //! self-query and for the demo.
 
 pub mod client;
@@ -14,6 +14,7 @@ mod common;
 mod cookie;
 mod counters;
 mod edns;
+pub mod encrypted;
 mod general;
 pub mod handler;
 mod kernel;
@@ -29,6 +30,7 @@ mod udp;
 use std::{
     io,
     net::{SocketAddr, UdpSocket},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
@@ -57,17 +59,31 @@ pub enum Transport {
     Udp,
     /// A message on a stream (RFC 7766).
     Tcp,
+    /// A message on an encrypted stream (RFC 7858).
+    Tls,
+    /// A stream of its own in a QUIC connection (RFC 9250).
+    Quic,
+    /// An HTTP request (RFC 8484).
+    Https,
 }
 
 impl Transport {
-    pub(crate) const ALL: [Self; 2] = [Self::Udp, Self::Tcp];
+    pub(crate) const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Quic, Self::Https];
 
     /// The word in the metric.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Quic => "quic",
+            Self::Https => "https",
         }
+    }
+
+    /// Whether connections are kept by the rules of RFC 7828.
+    const fn is_kept_alive(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
     }
 }
 
@@ -92,27 +108,34 @@ impl Plane {
         Limiter::new(&self.rrl, workers, (rand::random(), rand::random()))
     }
 
-    /// Appends the reply to a message on a stream; false: there is none.
+    /// Appends the reply to a message on a stream, if there is one.
     fn answer_stream(
         &self,
         octets: &[u8],
         client: SocketAddr,
         transport: Transport,
         out: &mut Vec<u8>,
-    ) -> bool {
+    ) -> Result<(), DropCause> {
         let packet = Packet { octets, client, transport, unix_secs: unix_secs() };
         let table = self.store.load();
         let block = self.counters.streams();
-        let replied = reply_common(&self.responder, &table, packet, out);
-        let outcome = replied.map(Outcome::Replied).unwrap_or_else(|| {
-            block.general();
-            reply_general(&self.responder, &table, packet, &mut Unlimited, out)
-        });
+        // A fault in one reply must not end the answers to all others.
+        let reply = catch_unwind(AssertUnwindSafe(|| {
+            let replied = reply_common(&self.responder, &table, packet, out);
+            replied.map(Outcome::Replied).unwrap_or_else(|| {
+                block.general();
+                reply_general(&self.responder, &table, packet, &mut Unlimited, out)
+            })
+        }));
+        let outcome = reply.unwrap_or(Outcome::Dropped(DropCause::Internal));
         block.count(&outcome, transport);
         if let Some(tally) = outcome.tally() {
             block.tally(tally);
         }
-        matches!(outcome, Outcome::Replied(_))
+        match outcome {
+            Outcome::Replied(_) => Ok(()),
+            Outcome::Dropped(cause) => Err(cause),
+        }
     }
 }
 
@@ -159,6 +182,6 @@ fn one_each(mut sockets: Vec<UdpSocket>, workers: usize) -> io::Result<Vec<UdpSo
 
 impl tcp::Answer for Plane {
     fn answer(&self, packet: &[u8], client: SocketAddr, out: &mut Vec<u8>) -> bool {
-        self.answer_stream(packet, client, Transport::Tcp, out)
+        self.answer_stream(packet, client, Transport::Tcp, out).is_ok()
     }
 }

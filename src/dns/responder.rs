@@ -113,7 +113,8 @@ pub(super) enum Section<'t> {
 
 impl Responder {
     /// A responder with these secrets of cookies.
-    pub fn new(secrets: CookieSecrets, nsid: Option<Box<[u8]>>) -> Self {
+    pub fn new(secrets: CookieSecrets, nsid: Option<&str>) -> Self {
+        let nsid = nsid.map(|nsid| nsid.as_bytes().into());
         Self { nsid, secrets: ArcSwap::from_pointee(secrets) }
     }
 
@@ -204,7 +205,7 @@ impl Responder {
             nsid: self.nsid.as_deref().filter(|_| edns.nsid),
             subnet: edns.subnet.map(|subnet| (subnet, 0)),
             cookie,
-            keepalive: edns.keepalive && packet.transport == Transport::Tcp,
+            keepalive: edns.keepalive && packet.transport.is_kept_alive(),
             error,
         });
         response

@@ -8,7 +8,7 @@ use std::{
 use listenfd::ListenFd;
 use socket2::{Domain, Protocol, Socket, Type};
 
-const TCP_BACKLOG: i32 = 1024;
+pub(super) const TCP_BACKLOG: i32 = 1024;
 /// How often a free UDP port may turn out to be taken for TCP, when any port will do.
 const PORT_TRIES: usize = 16;
 
@@ -109,7 +109,8 @@ fn bind_pair(address: SocketAddr, workers: usize) -> io::Result<[Listener; 2]> {
     Ok([Listener::Udp(udp), Listener::Tcp(tcp.into())])
 }
 
-fn bound(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+/// A bound socket.
+pub(super) fn bound(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
     let socket = open(address, kind, protocol)?;
     socket.bind(&address.into())?;
     Ok(socket)
@@ -125,8 +126,7 @@ fn open(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socke
         // A restart must not wait for the old connections' TIME_WAIT.
         socket.set_reuse_address(true)?;
     }
-    // The threads of UDP workers wait in their sockets; those of TCP must not.
-    socket.set_nonblocking(kind == Type::STREAM)?;
+    socket.set_nonblocking(true)?;
     Ok(socket)
 }
 

@@ -5,6 +5,7 @@
 
 mod client;
 mod cookie;
+mod encrypted;
 mod endpoint;
 mod name;
 mod network;
@@ -17,6 +18,7 @@ mod zone;
 
 pub use client::{ClientNetwork, Subnet};
 pub use cookie::{CookieSecrets, SecretsError};
+pub use encrypted::EncryptedListen;
 pub use endpoint::{Endpoint, EndpointError, Family};
 pub use name::{DnsName, NameError, PoolName, ServiceName};
 pub use network::{Network, NetworkError};

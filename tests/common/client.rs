@@ -11,7 +11,7 @@ use domain::{
     rdata::{A, Aaaa},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpStream, UdpSocket},
     time::timeout,
 };
@@ -27,6 +27,9 @@ pub struct Client {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     pub rcode: String,
+    pub truncated: bool,
+    /// Octets of the whole message.
+    pub len: usize,
     pub authoritative: bool,
     /// Sorted.
     pub addresses: Vec<IpAddr>,
@@ -56,19 +59,33 @@ impl Client {
 
     /// Asks by TCP.
     pub async fn ask_by_tcp(&self, name: &str, kind: &str) -> Asked {
-        let query = query(name, kind);
         let mut stream = TcpStream::connect(self.server).await.expect("connected");
-        let len = u16::try_from(query.len()).expect("short");
-        stream.write_all(&len.to_be_bytes()).await.expect("sent");
-        stream.write_all(&query).await.expect("sent");
-        let len = timeout(PATIENCE, stream.read_u16()).await.expect("in time").expect("read");
-        let mut reply = vec![0; usize::from(len)];
-        stream.read_exact(&mut reply).await.expect("read");
-        read(&query, reply)
+        ask_over(&mut stream, name, kind).await
     }
 }
 
-fn query(name: &str, kind: &str) -> Vec<u8> {
+/// Asks over a stream.
+pub async fn ask_over(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    name: &str,
+    kind: &str,
+) -> Asked {
+    let query = query(name, kind);
+    stream.write_all(&framed(&query)).await.expect("sent");
+    let len = timeout(PATIENCE, stream.read_u16()).await.expect("in time").expect("read");
+    let mut reply = vec![0; usize::from(len)];
+    stream.read_exact(&mut reply).await.expect("read");
+    read(&query, reply)
+}
+
+/// A message behind its length.
+pub fn framed(message: &[u8]) -> Vec<u8> {
+    let len = u16::try_from(message.len()).expect("short");
+    [&len.to_be_bytes(), message].concat()
+}
+
+/// A question in wire form.
+pub fn query(name: &str, kind: &str) -> Vec<u8> {
     let mut builder = MessageBuilder::new_vec();
     builder.header_mut().set_id(rand::random());
     let mut question = builder.question();
@@ -77,7 +94,8 @@ fn query(name: &str, kind: &str) -> Vec<u8> {
     question.finish()
 }
 
-fn read(query: &[u8], reply: Vec<u8>) -> Asked {
+/// What a reply says; it must be one to `query`.
+pub fn read(query: &[u8], reply: Vec<u8>) -> Asked {
     let query = Message::from_octets(query).expect("our own query");
     let reply = Message::from_octets(reply).expect("a message");
     assert!(reply.is_answer(query.for_slice()), "not an answer to this question");
@@ -92,6 +110,8 @@ fn read(query: &[u8], reply: Vec<u8>) -> Asked {
     let ttls = answers().map(|record| record.expect("whole").ttl().as_secs());
     Asked {
         rcode: reply.header().rcode().to_string(),
+        truncated: reply.header().tc(),
+        len: reply.as_slice().len(),
         authoritative: reply.header().aa(),
         addresses,
         answers: counts.ancount().into(),

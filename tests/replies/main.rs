@@ -154,7 +154,7 @@ const NOON: u32 = 1_700_000_000;
 
 /// The reply to a packet. Where the common path has one, the general path has the same.
 fn reply(table: &Table, octets: &[u8], client: SocketAddr, transport: Transport) -> Reply {
-    let responder = Responder::new(CookieSecrets::random([7; 16]), Some((*b"node-1").into()));
+    let responder = Responder::new(CookieSecrets::random([7; 16]), Some("node-1"));
     let packet = Packet { octets, client, transport, unix_secs: NOON };
     let general = responder.reply_general(table, packet);
     if let Some(common) = responder.reply_common(table, packet) {

@@ -3,6 +3,7 @@
 mod cookies;
 mod listen;
 mod rrl;
+mod tls;
 mod zone;
 
 use std::{
@@ -10,13 +11,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Rejected, document};
-use crate::model::{RrlSettings, ZoneSpec};
+use super::{
+    Rejected,
+    document::{self, Value},
+};
+use crate::model::{EncryptedListen, RrlSettings, ZoneSpec};
 use cookies::{Cookies, cookies};
 use listen::{Listen, listen};
 use rrl::rrl;
+use tls::encrypted;
 pub(super) use zone::ttl;
 use zone::zone;
+
+/// The longest name of the server: every reply to who asks for it carries it.
+const NSID_LEN_MAX: usize = 64;
 
 /// The daemon's own settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,10 +37,16 @@ pub struct Settings {
     pub dns: Vec<SocketAddr>,
     /// Where metrics and status are shown.
     pub http: SocketAddr,
+    /// How many threads answer on each address; without it, one for each core.
+    pub workers: Option<usize>,
+    /// What this server is called, for those who ask it (RFC 5001).
+    pub nsid: Option<String>,
     /// Response rate limiting.
     pub rrl: RrlSettings,
     /// Where the secrets of DNS cookies stand; without it one is drawn at each start.
     pub cookie_secret_file: Option<PathBuf>,
+    /// Encrypted transports, if there are to be any.
+    pub encrypted: Option<EncryptedListen>,
 }
 
 /// Reads the text of a settings file. Paths in it are relative to `path`'s directory.
@@ -47,16 +61,35 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
         let listen = root.optional("listen").map_or(Some(Listen::default()), |v| listen(&v));
         let rrl = root.optional("rrl").map_or(Some(RrlSettings::default()), |v| rrl(&v));
         let cookies = root.optional("cookies").map_or(Some(Cookies::default()), |v| cookies(&v));
-        root.finish();
+        let nsid = root.optional("nsid").map_or(Some(None), |value| nsid(&value).map(Some));
+        let tls = root.optional("tls");
         let beside = path.parent().unwrap_or(Path::new(""));
+        let encrypted = encrypted(listen.as_ref(), tls.as_ref(), beside);
+        root.finish();
         let (listen, release_file) = (listen?, beside.join(release_file?));
         Some(Settings {
             zone: zone?,
             release_file,
             dns: listen.dns,
             http: listen.http,
+            workers: listen.workers,
+            nsid: nsid?,
             rrl: rrl?,
             cookie_secret_file: cookies?.secret_file.map(|file| beside.join(file)),
+            encrypted: encrypted?,
         })
     })
+}
+
+/// A text that is sent as it is: short, and readable where tools show it.
+fn nsid(value: &Value<'_>) -> Option<String> {
+    let text = value.text()?;
+    let is_readable = text.chars().all(|c| c.is_ascii_graphic());
+    if !is_readable || !(1..=NSID_LEN_MAX).contains(&text.len()) {
+        value.wrong(format!(
+            "a name of the server is 1 to {NSID_LEN_MAX} visible ASCII characters without spaces"
+        ));
+        return None;
+    }
+    Some(text.to_owned())
 }
