@@ -72,7 +72,7 @@ fn two_opt_records_are_malformed() {
 }
 
 /// A question for addresses of a service with these options.
-fn with_options(service: &str, options: &[(u16, &[u8])]) -> Vec<u8> {
+pub(crate) fn with_options(service: &str, options: &[(u16, &[u8])]) -> Vec<u8> {
     let mut packet = query(service, Rtype::A).edns(1232).packet();
     let mut data = Vec::new();
     for (code, option) in options {

@@ -4,6 +4,7 @@
 mod answers;
 mod edns;
 mod header;
+mod limits;
 mod random;
 mod refusals;
 mod sockets;
