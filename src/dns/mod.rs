@@ -62,7 +62,8 @@ pub fn serve(
         }
     }
     let answerer = Streams { store: store.clone(), counters: counters.clone() };
-    let tcp = tcp::Tcp::start(&streams, Arc::new(answerer), workers)?;
+    let threads = workers.min(tcp::THREADS_MAX);
+    let tcp = tcp::Tcp::start(&streams, Arc::new(answerer), threads)?;
     tasks.spawn(async move {
         // Ends when this task does.
         let _tcp = tcp;
