@@ -111,6 +111,31 @@ async fn it_tells_its_state_and_answers_on_passed_sockets() {
     assert!(manager.daemon.wait().expect("ended").success());
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn new_clients_are_served_though_silent_ones_hold_every_descriptor() {
+    use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+    const FREE: usize = 8;
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let manager = Manager::start(folder.path(), |_| {});
+    manager.until_told("READY=1");
+    // Less than what it counted on when it started.
+    let id = manager.daemon.id();
+    let held = fs::read_dir(format!("/proc/{id}/fd")).expect("a process of ours").count();
+    let most = Some((held + FREE) as u64);
+    let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
+    prlimit(pid, Resource::Nofile, Rlimit { current: most, maximum: most }).expect("set");
+
+    let client = Client::new(manager.dns);
+    let mut silent = Vec::new();
+    for _ in 0..5 * FREE {
+        silent.push(std::net::TcpStream::connect(manager.dns).expect("connected"));
+        assert_eq!(client.ask_by_tcp("api.zone.test", "A").await.answers, 1);
+        assert_eq!(client.ask("api.zone.test", "A").await.answers, 1);
+    }
+}
+
 #[test]
 fn a_question_from_before_the_start_gets_a_whole_answer() {
     const QUESTION: &[u8] =

@@ -46,7 +46,7 @@ use crate::{model::RrlSettings, table::Table};
 use general::reply_general;
 use responder::{Outcome, Unlimited, unix_secs};
 use rrl::Limiter;
-use tcp::{DRAIN_PATIENCE, Tcp};
+use tcp::{DRAIN_PATIENCE, THREADS_MAX, Tcp};
 use udp::Workers;
 
 /// The largest UDP reply, in octets: what passes every path without fragments (DNS Flag Day 2020).
@@ -157,7 +157,8 @@ impl Serving {
             }
         }
         let udp = Workers::start(datagrams, plane)?;
-        let tcp = Tcp::start(&streams, plane.clone(), workers)?;
+        // Its threads have listeners of their own: ours would keep a queue open that nobody empties.
+        let tcp = Tcp::start(&streams, plane.clone(), workers.min(THREADS_MAX))?;
         plane.counters.connections(tcp.count().clone());
         Ok(Self { udp, tcp })
     }

@@ -3,8 +3,8 @@
 //!
 //! The octets pass through buffers of the thread. A connection owns memory only while it is in the
 //! middle of something: of a message, at most that message (64 KiB); of sending, at most what the
-//! client has not taken (80 KiB), and then nothing more is read from it. Its times are kept by the [`Registry`](super::registry::Registry), which needs no
-//! timer for each connection.
+//! client has not taken (80 KiB), and then nothing more is read from it. Its times are kept by the
+//! [`Registry`](super::registry::Registry), which needs no timer for each connection.
 
 use std::{
     cell::RefCell,
@@ -40,7 +40,7 @@ thread_local! {
     });
 }
 
-/// Buffers that the connections of a thread share; empty between turns.
+/// Buffers that the connections of a thread share. What is in them means nothing to the next turn.
 struct Scratch {
     input: Vec<u8>,
     output: Vec<u8>,
@@ -146,11 +146,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Answer> Conversation<S, A> {
                 Course::Closing => {
                     ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
                     self.course = Course::Parting(Instant::now());
+                    continue;
                 }
                 Course::Parting(_) => return self.poll_discard(context, scratch),
-            }
-            if self.course != Course::Open {
-                continue;
             }
             if !self.held.is_empty() && lacking(&self.held) == 0 {
                 let held = std::mem::take(&mut self.held);
@@ -246,6 +244,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Answer> Conversation<S, A> {
     ) -> io::Result<usize> {
         let mut done = 0;
         loop {
+            // Another connection may have left replies here that it could not send.
+            output.clear();
             let answered = answer_all(&*self.answerer, self.client, &input[done..], output);
             done += answered.consumed;
             if answered.consumed > 0 {
@@ -266,14 +266,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Answer> Conversation<S, A> {
     }
 
     /// Writes `output` as far as that goes, and keeps the rest.
-    fn send(&mut self, context: &mut Context<'_>, output: &mut Vec<u8>) -> io::Result<()> {
+    fn send(&mut self, context: &mut Context<'_>, output: &[u8]) -> io::Result<()> {
         if !output.is_empty() {
             let sent = match Pin::new(&mut self.stream).poll_write(context, output) {
                 Poll::Ready(sent) => sent?,
                 Poll::Pending => 0,
             };
             self.unsent = output[sent..].to_vec();
-            output.clear();
         }
         Ok(())
     }

@@ -47,6 +47,8 @@ use thread::{Begun, Order, Thread};
 pub(super) const IDLE: Duration = Duration::from_secs(10);
 /// How long a message may take from its first octet, and a client to take its replies.
 const MESSAGE: Duration = Duration::from_secs(2);
+/// More threads would gain little, and each takes five descriptors and more with each listener.
+pub(super) const THREADS_MAX: usize = 4;
 /// Connections in all; fewer where the process may not have so many descriptors.
 const CONNECTIONS_MAX: usize = 1024;
 /// Connections from one client network.

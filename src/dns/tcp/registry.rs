@@ -8,7 +8,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     task::{Context, Waker},
     time::{Duration, Instant},
@@ -33,9 +33,8 @@ const LEAVERS_MAX: usize = 64;
 pub(super) struct Registry {
     admission: Mutex<Admission<Arc<Bell>>>,
     count: Arc<Count>,
-    /// Connections that hold a descriptor, whether or not they still have a place.
-    open: AtomicUsize,
-    open_max: usize,
+    /// Connections that may hold a descriptor, whether or not they still have a place.
+    open_max: u64,
     grain: Duration,
 }
 
@@ -44,8 +43,7 @@ impl Registry {
         Self {
             admission: Mutex::new(Admission::new(limits)),
             count: Arc::default(),
-            open: AtomicUsize::new(0),
-            open_max: limits.total + LEAVERS_MAX,
+            open_max: (limits.total + LEAVERS_MAX) as u64,
             grain: limits.message / GRAINS_PER_MESSAGE,
         }
     }
@@ -66,7 +64,6 @@ impl Registry {
         let bell = Arc::new(Bell::default());
         let (id, victim) = self.admission().admit(Network::of(client), now, bell.clone());
         self.count.accepted();
-        self.open.fetch_add(1, Ordering::Relaxed);
         if let Some(victim) = victim {
             victim.ring(Call::Close(Cause::Limit));
         }
@@ -76,7 +73,7 @@ impl Registry {
 
     /// Too many that were given up are not closed yet.
     pub(super) fn is_crowded(&self) -> bool {
-        self.open.load(Ordering::Relaxed) >= self.open_max
+        self.count.snapshot().open >= self.open_max
     }
 
     /// Gives up the connection that is missed the least; false: there is none.
@@ -250,6 +247,5 @@ impl Drop for Place {
         // Without any reason the runtime has ended under it.
         let cause = self.cause.or(called).unwrap_or(Cause::Drain);
         self.registry.count.closed(cause);
-        self.registry.open.fetch_sub(1, Ordering::Relaxed);
     }
 }

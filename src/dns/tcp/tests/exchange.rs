@@ -73,6 +73,25 @@ fn messages_without_a_reply_leave_the_others_alone() {
 }
 
 #[test]
+fn replies_that_could_not_be_sent_go_to_nobody_else() {
+    let stub = Arc::new(Stub::default());
+    let gate = stub.clone();
+    let (tcp, server) = start_stub(stub, WIDE, 1);
+    let open = gate.gate.lock().expect("nobody has panicked");
+    let mut gone = Client::connect(server);
+    gone.send(&framed(&message(WAIT, 1)));
+    let mut other = Client::connect(server);
+    other.send(&framed(&message(ECHO, 2)));
+    // Resets the connection under the reply that is being made.
+    SockRef::from(&gone.0).set_linger(Some(Duration::ZERO)).expect("an option");
+    drop(gone);
+    drop(open);
+    assert_eq!(other.receive(), message(ECHO, 2));
+    assert!(other.is_served());
+    until_closed(&tcp, Cause::Client, 1);
+}
+
+#[test]
 fn a_client_that_sends_its_last_and_waits_gets_every_reply() {
     let (tcp, server) = start(WIDE, 1);
     let mut client = Client::connect(server);

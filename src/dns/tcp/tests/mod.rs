@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::{Answer, Cause, Tcp, admission::Limits};
 
