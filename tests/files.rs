@@ -101,7 +101,7 @@ async fn binary() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_megabytes() {
     let huge = |path: &Path| File::create(path).and_then(|f| f.set_len(100 << 20)).expect("grown");
-    bad_day(huge, "larger than 16 MiB", nothing).await;
+    bad_day(huge, "larger than 64 MiB", nothing).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

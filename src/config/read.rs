@@ -8,7 +8,7 @@ use std::{
 };
 
 /// The largest file that is read, in octets.
-pub const FILE_LEN_MAX: u64 = 16 << 20;
+pub const FILE_LEN_MAX: u64 = 64 << 20;
 
 /// Why there is no text.
 #[derive(Debug, thiserror::Error)]

@@ -9,6 +9,7 @@
 //! QUIC and HTTPS. [`handler`] offers the general path to hickory-server's own listeners. [`client`] asks questions: for the daemon's
 //! self-query and for the demo.
 
+mod admission;
 pub mod client;
 mod common;
 mod cookie;

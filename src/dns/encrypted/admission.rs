@@ -1,105 +1,75 @@
-//! Who may hold a connection: so many in all and so many per network. When there are too many, the
-//! one that has been idle longest makes room, so that whoever holds connections without asking
-//! never keeps out those who ask.
+//! The connections of all encrypted transports: who may hold one is decided as for TCP
+//! ([`crate::dns::admission`]); here are the seats, and how their holders learn that they must go.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use tokio::{sync::Notify, time::sleep};
 
-/// Connections of all encrypted transports together.
-pub const CONNECTIONS_MAX: usize = 1024;
-/// Of which one network, a /24 of IPv4 or a /56 of IPv6, may hold so many.
-pub const CONNECTIONS_PER_NETWORK_MAX: usize = 64;
+use crate::dns::admission::{
+    self, CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX, Id, Limits, Network, Standing,
+};
+
 /// How long a connection may be open without a question.
 const IDLE: Duration = Duration::from_secs(10);
 /// Above this part of a limit a sender has to prove its address before it takes a seat.
 const BUSY_PART: usize = 4;
 
 /// The connections that there are.
-pub(super) struct Admission {
-    began: Instant,
-    seats: Mutex<Vec<Arc<Seat>>>,
-}
+pub(super) struct Admission(Mutex<admission::Admission<Arc<Seat>>>);
 
 impl Default for Admission {
     fn default() -> Self {
-        Self { began: Instant::now(), seats: Mutex::default() }
+        let limits = Limits {
+            total: CONNECTIONS_MAX,
+            per_network: CONNECTIONS_PER_NETWORK_MAX,
+            idle: IDLE,
+            message: super::MESSAGE,
+        };
+        Self(Mutex::new(admission::Admission::new(limits)))
     }
 }
 
 impl Admission {
     /// Takes a seat for a client, and another one's seat away if it has to.
     pub(super) fn admit(self: &Arc<Self>, client: IpAddr) -> Admitted {
-        let seat = Arc::new(Seat {
-            network: network(client),
-            active_ms: AtomicU64::new(self.now_ms()),
-            evicted: Notify::new(),
-        });
-        let mut seats = self.seats();
-        if let Some(at) = to_make_room(&seats, seat.network) {
-            seats.swap_remove(at).evicted.notify_one();
-        }
-        seats.push(seat.clone());
-        Admitted { seat, admission: self.clone() }
+        let now = Instant::now();
+        let seat = Arc::new(Seat { active: Mutex::new(now), evicted: Notify::new() });
+        let (id, victim) = self.seats().admit(Network::of(client), now, seat.clone());
+        victim.inspect(|victim| victim.evicted.notify_one());
+        Admitted { seat, id, admission: self.clone() }
     }
 
-    /// Takes away the seat that has been idle longest: the system has no file left to accept with.
-    /// False: there is none.
+    /// Takes away the seat that is missed the least: the system has no file left to accept with.
+    /// False: nobody has one.
     pub(super) fn make_room(&self) -> bool {
-        let mut seats = self.seats();
-        let longest = (0..seats.len()).min_by_key(|at| seats[*at].active_ms());
-        let evicted = longest.map(|at| seats.swap_remove(at));
-        evicted.map(|seat| seat.evicted.notify_one()).is_some()
+        let victim = self.seats().shed(Instant::now());
+        victim.inspect(|victim| victim.evicted.notify_one()).is_some()
     }
 
     /// Whether there are so many connections that addresses have to be proved.
     pub(super) fn is_busy(&self, client: IpAddr) -> bool {
-        let (seats, network) = (self.seats(), network(client));
-        let near = seats.iter().filter(|seat| seat.network == network).count();
-        seats.len() >= CONNECTIONS_MAX / BUSY_PART
-            || near >= CONNECTIONS_PER_NETWORK_MAX / BUSY_PART
+        let (all, near) = self.seats().counts(Network::of(client));
+        all >= CONNECTIONS_MAX / BUSY_PART || near >= CONNECTIONS_PER_NETWORK_MAX / BUSY_PART
     }
 
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    fn seats(&self) -> MutexGuard<'_, admission::Admission<Arc<Seat>>> {
+        locked(&self.0)
     }
-
-    fn seats(&self) -> MutexGuard<'_, Vec<Arc<Seat>>> {
-        // No invariant is half made when a thread panics here.
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The place of the connection that has to go before one more of `network` may come, if any.
-fn to_make_room(seats: &[Arc<Seat>], network: IpAddr) -> Option<usize> {
-    let near = || (0..seats.len()).filter(|at| seats[*at].network == network);
-    if near().count() >= CONNECTIONS_PER_NETWORK_MAX {
-        return near().min_by_key(|at| seats[*at].active_ms());
-    }
-    if seats.len() >= CONNECTIONS_MAX {
-        return (0..seats.len()).min_by_key(|at| seats[*at].active_ms());
-    }
-    None
 }
 
 struct Seat {
-    network: IpAddr,
-    /// When it last asked, in milliseconds since the beginning.
-    active_ms: AtomicU64,
+    /// When it last asked.
+    active: Mutex<Instant>,
     evicted: Notify,
 }
 
-impl Seat {
-    fn active_ms(&self) -> u64 {
-        self.active_ms.load(Ordering::Relaxed)
-    }
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No invariant is half made when a thread panics here.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a connection has to end.
@@ -114,13 +84,16 @@ pub(super) enum Over {
 /// A connection that is allowed; dropping it gives the seat back.
 pub(super) struct Admitted {
     seat: Arc<Seat>,
+    id: Id,
     admission: Arc<Admission>,
 }
 
 impl Admitted {
     /// The client has asked something.
     pub(super) fn touch(&self) {
-        self.seat.active_ms.store(self.admission.now_ms(), Ordering::Relaxed);
+        let now = Instant::now();
+        *locked(&self.seat.active) = now;
+        self.admission.seats().touch(self.id, Standing::Idle, now);
     }
 
     /// Waits until the connection has to end.
@@ -133,8 +106,8 @@ impl Admitted {
 
     async fn idle(&self) {
         loop {
-            let idle_ms = self.admission.now_ms().saturating_sub(self.seat.active_ms());
-            match IDLE.checked_sub(Duration::from_millis(idle_ms)) {
+            let silent = locked(&self.seat.active).elapsed();
+            match IDLE.checked_sub(silent) {
                 Some(left) if !left.is_zero() => sleep(left).await,
                 _ => return,
             }
@@ -144,21 +117,7 @@ impl Admitted {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut seats = self.admission.seats();
-        if let Some(at) = seats.iter().position(|seat| Arc::ptr_eq(seat, &self.seat)) {
-            seats.swap_remove(at);
-        }
-    }
-}
-
-/// Clients that are counted together.
-fn network(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V4(ip) => {
-            let [a, b, c, _] = ip.octets();
-            Ipv4Addr::new(a, b, c, 0).into()
-        }
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !(u128::MAX >> 56)).into(),
+        self.admission.seats().remove(self.id);
     }
 }
 
@@ -166,65 +125,26 @@ fn network(client: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn seat(network: [u8; 4], active_ms: u64) -> Arc<Seat> {
-        let active_ms = AtomicU64::new(active_ms);
-        Arc::new(Seat { network: network.into(), active_ms, evicted: Notify::new() })
-    }
-
-    fn is_evicted(seat: &Admitted) -> bool {
-        let admission = seat.admission.seats();
-        !admission.iter().any(|kept| Arc::ptr_eq(kept, &seat.seat))
-    }
-
-    #[test]
-    fn networks_are_24_and_56_bits_long() {
-        let same = |a: &str, b: &str| {
-            network(a.parse().expect("an address")) == network(b.parse().expect("an address"))
-        };
-        assert!(same("192.0.2.1", "192.0.2.255") && !same("192.0.2.1", "192.0.3.1"));
-        assert!(same("2001:db8:0:1::1", "2001:db8:0:ff:ffff::"));
-        assert!(!same("2001:db8:0:1::1", "2001:db8:0:100::1"));
-    }
-
-    #[test]
-    fn a_full_network_makes_room_by_itself() {
-        let mut seats: Vec<_> = (0..63).map(|at| seat([192, 0, 2, 0], 100 + at)).collect();
-        // Older, but of another network.
-        seats.push(seat([198, 51, 100, 0], 1));
-        let here: IpAddr = [192, 0, 2, 0].into();
-        assert_eq!(to_make_room(&seats, here), None);
-        seats.push(seat([192, 0, 2, 0], 50));
-        assert_eq!(to_make_room(&seats, here), Some(64), "the longest idle of the 64");
-        assert_eq!(to_make_room(&seats, [203, 0, 113, 0].into()), None);
-    }
-
-    #[test]
-    fn a_full_house_makes_room_by_the_longest_idle_of_all() {
-        let each = |at: usize| seat([10, (at / 50) as u8, 0, 0], 2_000 - at as u64);
-        let mut seats: Vec<_> = (0..CONNECTIONS_MAX - 1).map(each).collect();
-        let here: IpAddr = [192, 0, 2, 0].into();
-        assert_eq!(to_make_room(&seats, here), None);
-        seats.push(seat([203, 0, 113, 0], 1_999));
-        assert_eq!(to_make_room(&seats, here), Some(CONNECTIONS_MAX - 2));
-    }
-
     #[tokio::test]
     async fn who_is_evicted_learns_of_it_and_who_leaves_gives_the_seat_back() {
         let admission = Arc::new(Admission::default());
         let client: IpAddr = [192, 0, 2, 1].into();
+        let count = || admission.seats().counts(Network::of(client)).0;
         assert!(!admission.is_busy(client));
         let mut held: Vec<_> =
             (0..CONNECTIONS_PER_NETWORK_MAX).map(|_| admission.admit(client)).collect();
         assert!(admission.is_busy(client) && !admission.is_busy([198, 51, 100, 1].into()));
+        held[1..].iter().for_each(Admitted::touch);
         let one_more = admission.admit(client);
-        assert_eq!(admission.seats().len(), CONNECTIONS_PER_NETWORK_MAX);
-        let at = held.iter().position(is_evicted).expect("one of them");
-        assert_eq!(held[at].over().await, Over::Evicted);
-        assert!(!is_evicted(&one_more));
+        assert_eq!(count(), CONNECTIONS_PER_NETWORK_MAX);
+        // Of those that have asked the one that did so first; the new ones are given time to ask.
+        assert_eq!(held[1].over().await, Over::Evicted);
         held.clear();
-        assert_eq!(admission.seats().len(), 1);
+        assert_eq!(count(), 1);
         assert!(admission.make_room());
         assert_eq!(one_more.over().await, Over::Evicted);
         assert!(!admission.make_room());
+        drop(one_more);
+        assert_eq!(count(), 0);
     }
 }

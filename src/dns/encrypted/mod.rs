@@ -31,10 +31,10 @@ use tokio::{
     time::timeout,
 };
 
+pub use super::admission::{CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX};
 use super::{DropCause, Plane, Transport, sockets};
 use crate::model::EncryptedListen;
 use admission::Admission;
-pub use admission::{CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX};
 pub use certificate::CertificateError;
 use certificate::Certificates;
 

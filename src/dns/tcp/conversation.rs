@@ -21,10 +21,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::{
     Answer, Cause,
-    admission::Standing,
     frames::{Halt, answer_all, lacking},
     registry::{Call, Place},
 };
+use crate::dns::admission::Standing;
 
 /// Read at once, at most. Some hundred questions: enough for the two system calls around them to
 /// cost nothing, and little enough for others to wait while greedy clients are answered.

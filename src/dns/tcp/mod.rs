@@ -2,7 +2,7 @@
 //! for a connection, nor it for them.
 //!
 //! Read in this order: [`frames`] turns octets into octets; [`conversation`] does so on one
-//! connection; [`admission`] decides who may stay, and [`registry`] shares it; [`line`] has greedy
+//! connection; [`super::admission`] decides who may stay, and [`registry`] shares it; [`line`] has greedy
 //! ones wait for others; [`accept`] takes connections; [`thread`] is what a thread does, to its end. [`descriptors`] asks the system how
 //! many connections there can be.
 //!
@@ -16,7 +16,6 @@
 //! [`conversation::converse`].
 
 mod accept;
-mod admission;
 mod conversation;
 mod count;
 mod descriptors;
@@ -38,7 +37,7 @@ use std::{
 use socket2::SockRef;
 use tokio::sync::{mpsc, watch};
 
-use admission::Limits;
+use super::admission::{CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX, Limits};
 pub(super) use count::{Cause, Count, Snapshot};
 use registry::Registry;
 use thread::{Begun, Order, Thread};
@@ -49,10 +48,6 @@ pub(super) const IDLE: Duration = Duration::from_secs(10);
 const MESSAGE: Duration = Duration::from_secs(2);
 /// More threads would gain little, and each takes five descriptors and more with each listener.
 pub(super) const THREADS_MAX: usize = 4;
-/// Connections in all; fewer where the process may not have so many descriptors.
-const CONNECTIONS_MAX: usize = 1024;
-/// Connections from one client network.
-const CONNECTIONS_PER_NETWORK_MAX: usize = 64;
 /// How long connections may take to end with us.
 pub(super) const DRAIN_PATIENCE: Duration = Duration::from_secs(2);
 /// What the system may keep of replies that it cannot send yet, for each connection.

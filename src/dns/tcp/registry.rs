@@ -16,11 +16,8 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{
-    Cause, Count,
-    admission::{Admission, Id, Limits, Network, Standing},
-    line::Line,
-};
+use super::{Cause, Count, line::Line};
+use crate::dns::admission::{Admission, Id, Limits, Network, Standing};
 
 /// A standing is told to the table when it has begun anew by more than this part of the time that
 /// a message may take: a busy connection does not lock the table for each message.
@@ -62,7 +59,7 @@ impl Registry {
     ) -> Place {
         let now = Instant::now();
         let bell = Arc::new(Bell::default());
-        let (id, victim) = self.admission().admit(Network::of(client), now, bell.clone());
+        let (id, victim) = self.admission().admit(Network::of(client.ip()), now, bell.clone());
         self.count.accepted();
         if let Some(victim) = victim {
             victim.ring(Call::Close(Cause::Limit));

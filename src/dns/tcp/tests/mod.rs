@@ -2,7 +2,6 @@
 //! the client; the cases are in the files beside.
 
 mod accept;
-mod admission;
 mod crowd;
 mod drain;
 mod exchange;
@@ -17,7 +16,8 @@ use std::{
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::{Answer, Cause, Tcp, admission::Limits};
+use super::{Answer, Cause, Tcp};
+use crate::dns::admission::Limits;
 
 /// Longer than anything takes; the tests wait for what happens, not for this.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -5,10 +5,7 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 
-use super::{
-    super::admission::{Admission, Id, Network, Standing},
-    *,
-};
+use super::*;
 
 const LIMITS: Limits = Limits {
     total: 5,
@@ -18,7 +15,7 @@ const LIMITS: Limits = Limits {
 };
 
 fn network(number: u8) -> Network {
-    Network::of(([198, 51, number, 9], 5000).into())
+    Network::of([198, 51, number, 9].into())
 }
 
 struct Clock(Instant);
@@ -35,7 +32,7 @@ impl Clock {
 
 #[test]
 fn a_network_is_a_24_or_a_56() {
-    let of = |text: &str| Network::of(SocketAddr::new(text.parse().expect("an address"), 53));
+    let of = |text: &str| Network::of(text.parse().expect("an address"));
     assert_eq!(of("192.0.2.1"), of("192.0.2.255"));
     assert_ne!(of("192.0.2.1"), of("192.0.3.1"));
     assert_eq!(of("192.0.2.1"), of("::ffff:192.0.2.9"), "mapped");

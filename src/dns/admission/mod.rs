@@ -6,11 +6,20 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     time::{Duration, Instant},
 };
 
-use super::Cause;
+use super::tcp::Cause;
+
+#[cfg(test)]
+mod tests;
+
+/// Connections in all, over TCP and again over the encrypted transports; fewer where the process
+/// may not have so many descriptors.
+pub const CONNECTIONS_MAX: usize = 1024;
+/// Of which one client network may hold so many.
+pub const CONNECTIONS_PER_NETWORK_MAX: usize = 64;
 
 /// How much is granted to clients.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +64,8 @@ impl Standing {
 pub(super) struct Network(u64);
 
 impl Network {
-    pub(super) fn of(client: SocketAddr) -> Self {
-        match client.ip().to_canonical() {
+    pub(super) fn of(client: IpAddr) -> Self {
+        match client.to_canonical() {
             IpAddr::V4(ip) => Self(1 << 63 | u64::from(ip.to_bits() >> 8)),
             IpAddr::V6(ip) => Self((ip.to_bits() >> 72) as u64),
         }
@@ -100,6 +109,11 @@ impl<Handle> Admission<Handle> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// How many there are in all and from one network.
+    pub(super) fn counts(&self, network: Network) -> (usize, usize) {
+        (self.entries.len(), self.networks.get(&network).map_or(0, Line::len))
     }
 
     /// Takes one in, and out the one that has to make room, if any.
