@@ -50,6 +50,30 @@ fn check_says_good_and_exits_0_or_shows_every_mistake_and_exits_1() {
 }
 
 #[test]
+fn check_looks_at_the_secrets_of_cookies_and_shows_nothing_of_them() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let settings = folder.path().join("cutover.toml");
+    let config = settings.to_str().expect("text");
+    let text_of = |secret: &str| {
+        fs::write(folder.path().join("cookie.secret"), secret).expect("writable");
+        let checked = cutover(&["check", "--config", config]);
+        (checked.status.code(), text(&checked.stdout))
+    };
+    let file = example("cutover.toml").replace("# secret_file =", "secret_file =");
+    fs::write(&settings, file).expect("writable");
+    fs::write(folder.path().join("release.toml"), example("release.toml")).expect("writable");
+    let missing = cutover(&["check", "--config", config]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(text(&missing.stdout).contains("cookie.secret: the file does not exist"));
+    let (code, said) = text_of("0123456789abcdef0123456789abcdef\n");
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = text_of("# old\n0123456789abcdef\n");
+    assert_eq!(code, Some(1));
+    assert!(said.contains("cookie.secret: line 2: a secret is 32 hexadecimal digits"), "{said}");
+    assert!(!said.contains("0123"), "{said}");
+}
+
+#[test]
 fn without_settings_every_verb_says_so() {
     for verb in ["serve", "check", "status"] {
         let ended = cutover(&[verb, "--config", "/nonexistent/cutover.toml"]);

@@ -1,6 +1,10 @@
-//! `cutover check`: both files, every mistake.
+//! `cutover check`: both files and the secrets of cookies, every mistake.
 
-use std::{io::Write, path::Path, process::ExitCode};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use serde::Serialize;
 
@@ -12,76 +16,71 @@ use crate::{
 
 /// One file and what is wrong with it.
 #[derive(Serialize)]
-struct Checked<'a> {
-    path: &'a Path,
-    errors: Vec<Mistake<'a>>,
+struct Checked {
+    path: PathBuf,
+    errors: Vec<Mistake>,
 }
 
 #[derive(Serialize)]
-struct Mistake<'a> {
+struct Mistake {
     line: usize,
     column: usize,
-    message: &'a str,
-    hint: Option<&'a str>,
+    message: String,
+    hint: Option<String>,
 }
 
 pub(super) fn run(path: &Path, form: Form, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let settings = config::load_settings(path);
+    let mut files = vec![(path, settings.as_ref().map(|_| String::new()).map_err(Clone::clone))];
     // Without the zone nothing can be said of the services in it.
-    let release = settings.as_ref().ok().map(|settings| {
-        let path = settings.release_file.as_path();
-        (path, config::load_release(path, &settings.zone))
-    });
-    let release = release.as_ref().map(|(path, result)| (*path, result));
-    match form {
-        Form::Text => as_text(path, settings.as_ref().err(), release, out)?,
-        Form::Json => as_json(path, settings.as_ref().err(), release, out)?,
+    if let Ok(settings) = &settings {
+        let release = config::load_release(&settings.release_file, &settings.zone);
+        files.push((&settings.release_file, release.map(|desired| count(&desired))));
+        if let Some(secrets) = &settings.cookie_secret_file {
+            files.push((secrets, config::secrets::check(secrets).map(|()| String::new())));
+        }
     }
-    let good = settings.is_ok() && release.is_some_and(|(_, result)| result.is_ok());
+    match form {
+        Form::Text => as_text(&files, settings.is_ok(), out)?,
+        Form::Json => as_json(&files, out)?,
+    }
+    let good = files.iter().all(|(_, result)| result.is_ok());
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-type Release<'a> = Option<(&'a Path, &'a Result<Desired, Rejected>)>;
+/// A file, and what there is to say of it when it is good.
+type File<'a> = (&'a Path, Result<String, Rejected>);
 
-fn as_text(
-    path: &Path,
-    settings: Option<&Rejected>,
-    release: Release<'_>,
-    out: &mut impl Write,
-) -> std::io::Result<()> {
-    match settings {
-        Some(rejected) => writeln!(out, "{rejected}")?,
-        None => writeln!(out, "{}: good", path.display())?,
+fn as_text(files: &[File<'_>], all: bool, out: &mut impl Write) -> std::io::Result<()> {
+    for (path, result) in files {
+        match result {
+            Ok(more) => writeln!(out, "{}: good{more}", path.display())?,
+            Err(rejected) => writeln!(out, "{rejected}")?,
+        }
     }
-    match release {
-        Some((path, Ok(desired))) => writeln!(out, "{}: good, {}", path.display(), count(desired)),
-        Some((_, Err(rejected))) => writeln!(out, "{rejected}"),
-        None => writeln!(out, "the release file was not checked: it needs the settings"),
+    match all {
+        true => Ok(()),
+        false => writeln!(out, "the release file was not checked: it needs the settings"),
     }
 }
 
-fn as_json(
-    path: &Path,
-    settings: Option<&Rejected>,
-    release: Release<'_>,
-    out: &mut impl Write,
-) -> std::io::Result<()> {
-    let mut files = vec![Checked { path, errors: mistakes(settings) }];
-    if let Some((path, result)) = release {
-        files.push(Checked { path, errors: mistakes(result.as_ref().err()) });
-    }
-    serde_json::to_writer_pretty(&mut *out, &files)?;
+fn as_json(files: &[File<'_>], out: &mut impl Write) -> std::io::Result<()> {
+    let checked = |(path, result): &File<'_>| Checked {
+        path: path.to_path_buf(),
+        errors: mistakes(result.as_ref().err()),
+    };
+    serde_json::to_writer_pretty(&mut *out, &files.iter().map(checked).collect::<Vec<_>>())?;
     writeln!(out)
 }
 
-fn mistakes(rejected: Option<&Rejected>) -> Vec<Mistake<'_>> {
+fn mistakes(rejected: Option<&Rejected>) -> Vec<Mistake> {
     let findings = rejected.into_iter().flat_map(|rejected| &rejected.findings);
     findings
         .map(|finding| Mistake {
             line: finding.line,
             column: finding.column,
-            message: &finding.message,
-            hint: finding.hint.as_deref(),
+            message: finding.message.clone(),
+            hint: finding.hint.clone(),
         })
         .collect()
 }
@@ -90,5 +89,5 @@ fn count(desired: &Desired) -> String {
     let pools = || desired.services.values().flat_map(|spec| spec.pools.values());
     let endpoints: usize = pools().map(|pool| pool.endpoints.len()).sum();
     let services = desired.services.len();
-    format!("services: {services}, pools: {}, endpoints: {endpoints}", pools().count())
+    format!(", services: {services}, pools: {}, endpoints: {endpoints}", pools().count())
 }

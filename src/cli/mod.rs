@@ -37,7 +37,7 @@ enum Verb {
     /// SIGHUP reads the release file and the certificate again; SIGTERM and SIGINT end the daemon.
     /// Changes of these files are noticed by themselves; changes of the settings need a restart.
     Serve,
-    /// Check both files and show every mistake. Exits 1 if there is one.
+    /// Check both files, and the secrets of DNS cookies, and show every mistake. Exits 1 if there is one.
     Check {
         #[command(flatten)]
         output: Output,

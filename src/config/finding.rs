@@ -63,6 +63,13 @@ impl Rejected {
         Self { findings: vec![finding], rendered }
     }
 
+    /// A file whose text is not shown with what is wrong in it.
+    pub(super) fn hidden(path: &Path, place: (usize, usize), message: String) -> Self {
+        let rendered = format!("error: {}: {message}", path.display());
+        let (line, column) = place;
+        Self { findings: vec![Finding { line, column, message, hint: None }], rendered }
+    }
+
     /// The first mistake in one line, for logs.
     pub fn summary(&self) -> String {
         let Some(first) = self.findings.first() else { return String::new() };

@@ -6,7 +6,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::read::{self, ReadError};
+use super::{
+    Rejected,
+    read::{self, ReadError},
+};
 use crate::model::{CookieSecrets, SecretsError};
 
 /// What a good file holds.
@@ -69,6 +72,17 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
     let parsed = CookieSecrets::parse(&text);
     let secrets = parsed.map_err(|error| LoadError::Content { path: path.to_owned(), error })?;
     Ok(Loaded { secrets, open_to: OpenTo::from_mode(mode) })
+}
+
+/// Whether a file of secrets is good; what it holds is not shown.
+pub fn check(path: &Path) -> Result<(), Rejected> {
+    match load(path) {
+        Ok(_) => Ok(()),
+        Err(LoadError::Read { path, error }) => Err(Rejected::unreadable(&path, &error)),
+        Err(LoadError::Content { path, error }) => {
+            Err(Rejected::hidden(&path, error.place(), error.to_string()))
+        }
+    }
 }
 
 /// One file of secrets, and what it said last. A caller keeps the last good secrets when it says

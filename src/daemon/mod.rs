@@ -54,7 +54,7 @@ pub enum StartError {
     Encrypted(#[from] EncryptedError),
     /// The secrets of DNS cookies cannot be had.
     #[error("the secrets of DNS cookies: {0}")]
-    Secrets(#[from] LoadError),
+    Secrets(LoadError),
     /// The socket for metrics and status cannot be had.
     #[error("cannot listen on {0} for metrics and status: {1}")]
     Http(SocketAddr, io::Error),
@@ -104,7 +104,8 @@ impl Daemon {
         let key = (rand::random(), rand::random());
         let table = Table::new(&settings.zone, key, clock.now().unix_secs());
         let store: Store = Arc::new(ArcSwap::from_pointee(table));
-        let secrets = secrets::first(settings.cookie_secret_file.as_deref())?;
+        let secrets =
+            secrets::first(settings.cookie_secret_file.as_deref()).map_err(StartError::Secrets)?;
         let plane = Arc::new(Plane {
             store: store.clone(),
             responder: Responder::new(secrets, settings.nsid.as_deref()),

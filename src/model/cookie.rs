@@ -42,6 +42,17 @@ pub enum SecretsError {
     },
 }
 
+impl SecretsError {
+    /// Line and column, from 1; 0 where there is none.
+    pub const fn place(&self) -> (usize, usize) {
+        match *self {
+            Self::Empty => (0, 0),
+            Self::NotHexadecimal { line, column } => (line, column),
+            Self::Length { line, .. } | Self::Same { line } | Self::TooMany { line } => (line, 1),
+        }
+    }
+}
+
 /// The secret that signs server cookies, and perhaps another one whose cookies are believed.
 ///
 /// The other one is the next secret while it is brought to every node, and the one before while

@@ -173,6 +173,7 @@ fn questions_longer_than_a_slot_are_cut_and_marked() {
         for size in sizes {
             client.send(&vec![7; size]).expect("sent");
             serve(&mut batch, &socket, 1, |batch, index| {
+                assert_eq!(batch.buffer(index).len(), MAX);
                 let slot = batch.slot(index);
                 assert_eq!(slot.buffer.len(), MAX);
                 assert!(slot.buffer[..slot.len].iter().all(|octet| *octet == 7));
