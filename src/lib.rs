@@ -19,7 +19,7 @@
 //!   - [`dns`]: packets in, packets out.
 //!   - [`admin`]: metrics and status over HTTP.
 //! - Floor 3, the wiring:
-//!   - [`daemon`]: the one writer of the state, and the tasks.
+//!   - [`daemon`]: the one writer of the state, the tasks, and the handover to a successor.
 //!   - [`cli`]: the verbs, and the demo.
 //!
 //! # The two planes

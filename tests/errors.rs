@@ -96,6 +96,11 @@ fn keys_of_a_later_version() {
 }
 
 #[test]
+fn a_handover_without_a_name() {
+    insta::assert_snapshot!(limits_error("listen = { handover = \"\" }\n"));
+}
+
+#[test]
 fn settings_with_many_mistakes() {
     insta::assert_snapshot!(settings_error(
         r#"version = 1

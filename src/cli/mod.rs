@@ -36,6 +36,8 @@ enum Verb {
     ///
     /// SIGHUP reads the release file and the certificate again; SIGTERM and SIGINT end the daemon.
     /// Changes of these files are noticed by themselves; changes of the settings need a restart.
+    /// With `listen.handover`, one that is started beside a running one takes its place, and
+    /// that one ends by itself.
     Serve,
     /// Check both files, and the secrets of DNS cookies, and show every mistake. Exits 1 if there is one.
     Check {

@@ -24,11 +24,19 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
         info!(?tls, ?quic, ?https, "answering over encrypted transports");
     }
     systemd::ready();
-    signals.obey(&daemon, &apex).await;
-    info!("ending");
+    match signals.obey(&daemon, &apex).await {
+        End::Told => info!("ending"),
+        End::Succeeded => info!("a successor answers: ending"),
+    }
     systemd::stopping();
     daemon.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why the daemon ends.
+enum End {
+    Told,
+    Succeeded,
 }
 
 struct Signals {
@@ -47,8 +55,8 @@ impl Signals {
         })
     }
 
-    /// Obeys until one says to end.
-    async fn obey(&mut self, daemon: &Daemon, apex: &DnsName) {
+    /// Obeys until one says to end, or a successor answers.
+    async fn obey(&mut self, daemon: &Daemon, apex: &DnsName) -> End {
         let informing = systemd::keep_informed(daemon, apex);
         tokio::pin!(informing);
         loop {
@@ -57,8 +65,9 @@ impl Signals {
                     info!("SIGHUP: reading the release file and the certificate again");
                     daemon.reload();
                 }
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return End::Told,
+                _ = self.interrupt.recv() => return End::Told,
+                () = daemon.succeeded() => return End::Succeeded,
                 () = &mut informing => {}
             }
         }

@@ -3,45 +3,55 @@
 //!
 //! [`conductor`] is the one writer: it takes events from one bounded channel, lets the pure
 //! machines decide, and stores the next table. [`report`] shows its state to people, [`systemd`]
-//! to the service manager. Everything below this floor can be tested without it.
+//! to the service manager. [`handover`] lets a new process take the place of a running one.
+//! Everything below this floor can be tested without it.
 
 mod clock;
 mod conductor;
 mod file;
+mod handover;
 mod metrics;
 mod report;
 mod secrets;
 mod service;
+mod sockets;
 pub mod systemd;
 
-use std::{io, net::SocketAddr, sync::Arc, thread, time::Duration};
+use std::{io, mem, net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use arc_swap::ArcSwap;
 use prometheus::Registry;
 use tokio::{
     net::TcpListener,
-    sync::{Notify, mpsc, oneshot},
-    task::AbortHandle,
+    sync::{Notify, mpsc, oneshot, watch},
+    task::{AbortHandle, JoinHandle},
 };
+use tracing::{error, warn};
 
 use crate::{
     admin::{self, Inquiry},
     config::{Settings, secrets::LoadError, watch::ReleaseWatch},
     dns::{
         BindError, Counters, Listener, Plane, Responder, Serving, Store,
-        encrypted::{Encrypted, EncryptedError, Running},
+        encrypted::{EncryptedError, Running},
     },
+    model::CookieSecrets,
     probe::Prober,
     table::Table,
 };
 use clock::Clock;
 use conductor::{Conductor, Event};
+pub use handover::HandoverError;
+use handover::{Offer, Succession};
+use sockets::Sockets;
 
 /// Events that may wait for the conductor; senders wait beyond.
 const EVENTS_MAX: usize = 1024;
 const REQUESTS_MAX: usize = 16;
 /// How long the first look at the release file may take before answers begin without it.
 const FIRST_LOOK_PATIENCE: Duration = Duration::from_secs(5);
+/// The same while a predecessor answers; less than the time that it waits.
+const FIRST_LOOK_PATIENCE_OF_A_SUCCESSOR: Duration = Duration::from_secs(20);
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +74,12 @@ pub enum StartError {
     /// A thread that answers cannot be had.
     #[error("cannot answer: {0}")]
     Threads(io::Error),
+    /// The sockets cannot be had a second time, for a successor.
+    #[error("cannot keep the sockets for a successor: {0}")]
+    Lend(io::Error),
+    /// A running daemon does not hand over, or we cannot.
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
     /// Two metrics have one name: a fault of this program.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -79,35 +95,89 @@ pub struct Daemon {
     encrypted: Option<Running>,
     secrets_asked: Arc<Notify>,
     control_plane: Vec<AbortHandle>,
+    pages: Option<AbortHandle>,
+    offering: Option<JoinHandle<()>>,
+    succeeded: watch::Receiver<bool>,
 }
 
 impl Daemon {
     /// Starts to watch, to probe and, once the release file has been looked at, to answer: until
     /// then questions wait in the sockets. Sockets passed by systemd take the place of the
-    /// settings' DNS addresses.
+    /// settings' DNS addresses. Where the settings have a handover socket and a daemon is behind
+    /// it, that one's sockets are taken over; it goes on answering until this one does, and for
+    /// good if this one fails.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let cores = || thread::available_parallelism().map_or(1, usize::from);
-        let workers = settings.workers.unwrap_or_else(cores);
-        let listeners = listeners(&settings, workers)?;
-        let mut dns_at: Vec<SocketAddr> =
-            listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-        // Each address has two sockets.
-        dns_at.dedup();
-        let http_error = |error| StartError::Http(settings.http, error);
-        let http = TcpListener::bind(settings.http).await.map_err(http_error)?;
-        let http_at = http.local_addr().map_err(http_error)?;
-
-        let clock = Clock::start();
         let registry = Registry::new();
-        let encrypted = settings.encrypted.as_ref();
-        let encrypted = encrypted.map(|listen| Encrypted::bind(listen, &registry)).transpose()?;
+        let passed = Listener::passed()?;
+        let place = handover_place(&settings, &passed);
+        let mut succession = match &place {
+            Some(path) => handover::seek(path).await?,
+            None => None,
+        };
+        let draft = place.as_deref().map(handover::Draft::new).transpose()?;
+        let inherited = succession.as_mut().map(|them| mem::take(&mut them.sockets));
+        let workers = settings.workers.unwrap_or_else(cores);
+        let inherited = inherited.unwrap_or_default();
+        let mut sockets = Sockets::open(&settings, workers, passed, inherited, &registry)?;
+        let secrets = match (&settings.cookie_secret_file, &mut succession) {
+            (None, Some(Succession { secrets: Some(theirs), .. })) => theirs.clone(),
+            (file, _) => secrets::first(file.as_deref()).map_err(StartError::Secrets)?,
+        };
+        let offer = draft.map(|draft| {
+            let secrets = settings.cookie_secret_file.is_none().then(|| secrets.clone());
+            let lent = sockets.lend().map_err(StartError::Lend)?;
+            Ok::<_, StartError>((draft, Offer { sockets: lent, secrets }))
+        });
+        let offer = offer.transpose()?;
+
+        let (mut daemon, begin) = Self::prepare(settings, &sockets, secrets, registry)?;
+        let first_look = match succession {
+            // Somebody answers meanwhile, so there is time for a slow disk and a large file.
+            Some(_) => FIRST_LOOK_PATIENCE_OF_A_SUCCESSOR,
+            None => FIRST_LOOK_PATIENCE,
+        };
+        // A file system that hangs must not keep the static records from being answered.
+        let _ = tokio::time::timeout(first_look, begin.first_look).await;
+        if succession.is_some() && !daemon.is_ready().await {
+            return Err(HandoverError::NotReady.into());
+        }
+        let serving = Serving::start(sockets.dns, workers, &begin.plane);
+        daemon.serving = Some(serving.map_err(StartError::Threads)?);
+        daemon.encrypted = sockets.encrypted.map(|bound| bound.serve(&begin.plane));
+        let is_successor = succession.is_some();
+        if let Some(succession) = succession
+            && let Err(error) = succession.answers().await
+        {
+            // The predecessor goes on with the same sockets.
+            daemon.end(true).await;
+            return Err(error.into());
+        }
+        daemon.show_pages(sockets.pages, begin.registry);
+        if let Some((draft, offer)) = offer {
+            match daemon.offer(draft, offer) {
+                // Nobody else answers any more.
+                Err(error) if is_successor => error!(%error, "nobody can succeed this daemon"),
+                offered => offered?,
+            }
+        }
+        Ok(daemon)
+    }
+
+    /// Everything but answering.
+    fn prepare(
+        settings: Settings,
+        sockets: &Sockets,
+        secrets: CookieSecrets,
+        registry: Registry,
+    ) -> Result<(Self, Begin), StartError> {
+        let http_error = |error| StartError::Http(settings.http, error);
+        let http = sockets.pages.local_addr().map_err(http_error)?;
+        let clock = Clock::start();
         let key = (rand::random(), rand::random());
         let table = Table::new(&settings.zone, key, clock.now().unix_secs());
         let store: Store = Arc::new(ArcSwap::from_pointee(table));
-        let secrets =
-            secrets::first(settings.cookie_secret_file.as_deref()).map_err(StartError::Secrets)?;
         let plane = Arc::new(Plane {
-            store: store.clone(),
+            store,
             responder: Responder::new(secrets, settings.nsid.as_deref()),
             rrl: settings.rrl.clone(),
             counters: Counters::register(&registry)?,
@@ -121,13 +191,11 @@ impl Daemon {
         let path = settings.release_file;
         let conductor =
             Conductor::new(clock, plane.clone(), assignments, path.clone(), looked, &registry)?;
-        let inquiry = Inquiry::new(requests);
         let told = events.clone();
         let secrets_asked = Arc::new(Notify::new());
         let mut control_plane = vec![
             tokio::spawn(prober.run(assignments_in, events)).abort_handle(),
             tokio::spawn(conductor.run(events_in, requests_in)).abort_handle(),
-            tokio::spawn(serve_pages(http, inquiry.clone(), registry)).abort_handle(),
         ];
         if let Some(file) = settings.cookie_secret_file {
             let watched = secrets::watch(file, plane.clone(), secrets_asked.clone());
@@ -137,21 +205,42 @@ impl Daemon {
             // Fails only when the conductor has ended, and then nobody wants to know.
             let _ = told.blocking_send(Event::File(reading));
         });
-        let watch = watch.map_err(StartError::Watch)?;
-        // A file system that hangs must not keep the static records from being answered.
-        let _ = tokio::time::timeout(FIRST_LOOK_PATIENCE, first_look).await;
-        let serving = Serving::start(listeners, workers, &plane).map_err(StartError::Threads)?;
-        let encrypted = encrypted.map(|bound| bound.serve(&plane));
-        Ok(Self {
-            dns: dns_at,
-            http: http_at,
-            inquiry,
-            watch,
-            serving: Some(serving),
-            encrypted,
+        let daemon = Self {
+            dns: sockets.dns_at(),
+            http,
+            inquiry: Inquiry::new(requests),
+            watch: watch.map_err(StartError::Watch)?,
+            serving: None,
+            encrypted: None,
             secrets_asked,
             control_plane,
-        })
+            pages: None,
+            offering: None,
+            succeeded: watch::channel(false).1,
+        };
+        Ok((daemon, Begin { plane, registry, first_look }))
+    }
+
+    /// Whether the release file is being carried out.
+    async fn is_ready(&self) -> bool {
+        self.inquiry.pulse().await.is_some_and(|pulse| pulse.ready)
+    }
+
+    fn show_pages(&mut self, listener: TcpListener, registry: Registry) {
+        let pages = serve_pages(listener, self.inquiry.clone(), registry);
+        self.pages = Some(tokio::spawn(pages).abort_handle());
+    }
+
+    /// Lets a successor take our place.
+    fn offer(&mut self, draft: handover::Draft, offer: Offer) -> Result<(), StartError> {
+        let listener = draft.publish()?;
+        let (succeed, succeeded) = watch::channel(false);
+        self.succeeded = succeeded;
+        self.offering = Some(tokio::spawn(async move {
+            offer.stand(listener).await;
+            succeed.send_replace(true);
+        }));
+        Ok(())
     }
 
     /// Where questions are answered.
@@ -182,36 +271,72 @@ impl Daemon {
         self.encrypted.iter().for_each(Running::reload);
     }
 
+    /// Waits until a successor answers in our place.
+    pub async fn succeeded(&self) {
+        let mut succeeded = self.succeeded.clone();
+        if succeeded.wait_for(|succeeded| *succeeded).await.is_err() {
+            // Nobody can succeed us.
+            std::future::pending().await
+        }
+    }
+
     /// Ends everything and gives the sockets back: whoever has been heard is answered first.
     pub async fn stop(mut self) {
+        let succeeded = *self.succeeded.borrow();
+        self.end(succeeded).await;
+    }
+
+    async fn end(&mut self, succeeded: bool) {
+        if let Some(offering) = self.offering.take() {
+            // Its holds on the sockets would keep them open.
+            offering.abort();
+            let _ = offering.await;
+        }
+        if succeeded {
+            self.pages.iter().for_each(AbortHandle::abort);
+        }
+        let encrypted = self.encrypted.take();
         let encrypted = async {
-            if let Some(encrypted) = self.encrypted.take() {
+            if let Some(encrypted) = encrypted {
                 encrypted.stop().await;
             }
         };
-        let serving = async {
-            if let Some(serving) = self.serving.take() {
-                serving.drain().await;
+        match self.serving.take() {
+            Some(serving) if succeeded => {
+                tokio::join!(serving.hand_over(), encrypted);
             }
-        };
-        tokio::join!(encrypted, serving);
+            Some(serving) => serving.drain(encrypted).await,
+            None => encrypted.await,
+        }
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        self.control_plane.iter().for_each(AbortHandle::abort);
+        self.control_plane.iter().chain(&self.pages).for_each(AbortHandle::abort);
+        self.offering.iter().for_each(JoinHandle::abort);
     }
 }
 
-fn listeners(settings: &Settings, workers: usize) -> Result<Vec<Listener>, BindError> {
-    let mut listeners = Listener::passed()?;
-    if listeners.is_empty() {
-        for address in &settings.dns {
-            listeners.extend(Listener::bind(*address, workers)?);
-        }
+/// What is needed to begin answering.
+struct Begin {
+    plane: Arc<Plane>,
+    registry: Registry,
+    first_look: oneshot::Receiver<()>,
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Where to hand over, unless systemd does it: it keeps the sockets that it has passed.
+fn handover_place(settings: &Settings, passed: &[Listener]) -> Option<PathBuf> {
+    let path = settings.handover.clone()?;
+    if !passed.is_empty() {
+        warn!("`handover` is not used: systemd has passed the sockets, and keeps them");
+        return None;
     }
-    Ok(listeners)
+    Some(path)
 }
 
 async fn serve_pages(listener: TcpListener, inquiry: Inquiry, registry: Registry) {

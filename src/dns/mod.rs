@@ -4,7 +4,7 @@
 //! in place, and [`common`] answers it with records that lie ready; everything else passes
 //! [`sift`] and takes the [`general`] path through hickory's codec. Both ask the record table and
 //! let [`responder`] decide the response; [`edns`] and [`cookie`] are what it says of itself.
-//! [`rrl`] limits what one network is sent. [`udp`] and [`tcp`] carry packets; [`kernel`] takes and
+//! [`rrl`] limits what one network is sent. [`inherited`] has sockets that another process had. [`udp`] and [`tcp`] carry packets; [`kernel`] takes and
 //! gives datagrams by the batch, and has all of the crate's unsafe code. [`encrypted`] is for TLS,
 //! QUIC and HTTPS. [`handler`] offers the general path to hickory-server's own listeners. [`client`] asks questions: for the daemon's
 //! self-query and for the demo.
@@ -18,6 +18,7 @@ mod edns;
 pub mod encrypted;
 mod general;
 pub mod handler;
+mod inherited;
 mod kernel;
 mod question;
 mod responder;
@@ -39,6 +40,7 @@ use arc_swap::ArcSwap;
 
 use common::reply_common;
 pub use counters::Counters;
+pub use inherited::{Inherited, Purpose};
 pub use responder::{Packet, Reply, Responder};
 pub use sift::DropCause;
 pub use sockets::{BindError, Listener};
@@ -47,7 +49,7 @@ use crate::{model::RrlSettings, table::Table};
 use general::reply_general;
 use responder::{Outcome, Unlimited, unix_secs};
 use rrl::Limiter;
-use tcp::{DRAIN_PATIENCE, THREADS_MAX, Tcp};
+use tcp::{DRAIN_PATIENCE, Queue, THREADS_MAX, Tcp};
 use udp::Workers;
 
 /// The largest UDP reply, in octets: what passes every path without fragments (DNS Flag Day 2020).
@@ -164,14 +166,26 @@ impl Serving {
         Ok(Self { udp, tcp })
     }
 
-    /// Ends well: datagrams that were taken are answered, and connections are ended without a
-    /// reset.
-    pub async fn drain(self) {
-        // Their threads end within a tenth of a second; the streams take longer.
-        let udp = tokio::task::spawn_blocking(move || drop(self.udp));
-        self.tcp.drain(DRAIN_PATIENCE).await;
-        let _ = udp.await;
+    /// Ends well when nobody answers after us: connections are ended without a reset, also those
+    /// that nobody has taken yet. Until that is done, and `others` too, datagrams are answered:
+    /// what comes later waits in the sockets, if they stay open, and there is little room.
+    pub async fn drain(self, others: impl Future<Output = ()>) {
+        tokio::join!(self.tcp.drain(DRAIN_PATIENCE, Queue::Take), others);
+        end(self.udp).await;
     }
+
+    /// Ends well while a successor answers on the same sockets: datagrams that were taken are
+    /// answered, connections that were taken are ended without a reset, and what waits in the
+    /// sockets is left to the successor.
+    pub async fn hand_over(self) {
+        tokio::join!(self.tcp.drain(DRAIN_PATIENCE, Queue::Leave), end(self.udp));
+    }
+}
+
+/// Their threads end within a tenth of a second, after the datagrams that they have taken.
+async fn end(workers: Workers) {
+    // Fails only when the runtime ends too.
+    let _ = tokio::task::spawn_blocking(move || drop(workers)).await;
 }
 
 /// A socket that was passed to us is one; its workers share it.

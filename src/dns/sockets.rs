@@ -1,12 +1,15 @@
-//! The sockets that answers go out of: bound here, or passed by systemd.
+//! The sockets that answers go out of: bound here, passed by systemd, or handed over.
 
 use std::{
     io,
     net::{SocketAddr, TcpListener, UdpSocket},
+    os::fd::OwnedFd,
 };
 
 use listenfd::ListenFd;
 use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{Inherited, Purpose};
 
 pub(super) const TCP_BACKLOG: i32 = 1024;
 /// How often a free UDP port may turn out to be taken for TCP, when any port will do.
@@ -77,6 +80,30 @@ impl Listener {
                 take(&mut passed, index).map_err(|reason| BindError::Passed { index, reason })
             })
             .collect()
+    }
+
+    /// The pair for an address that was handed over, if there is one; with port 0, one on any port.
+    pub fn inherit(
+        address: SocketAddr,
+        inherited: &mut Inherited,
+    ) -> Result<Option<[Self; 2]>, BindError> {
+        let error = |reason| BindError::Bind { address, reason };
+        let tcp = inherited.take_listener(Purpose::Dns, address).map_err(error)?;
+        let Some(tcp) = tcp else { return Ok(None) };
+        let udp = inherited.take_datagrams(Purpose::Dns, tcp.local_addr().map_err(error)?);
+        // All of them are read, however many workers there are to be: one that nobody reads would
+        // be sent its share of the questions all the same.
+        Ok((!udp.is_empty()).then(|| [Self::Udp(udp), Self::Tcp(tcp)]))
+    }
+
+    /// Another hold on each of its sockets, to hand over.
+    pub fn lend(&self) -> io::Result<Vec<OwnedFd>> {
+        match self {
+            Self::Udp(sockets) => {
+                sockets.iter().map(|socket| Ok(socket.try_clone()?.into())).collect()
+            }
+            Self::Tcp(listener) => Ok(vec![listener.try_clone()?.into()]),
+        }
     }
 
     /// Where it is bound.

@@ -6,6 +6,7 @@
 mod common;
 
 mod certificates;
+mod handover;
 mod https;
 mod limits;
 mod quic;

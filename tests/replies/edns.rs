@@ -71,8 +71,11 @@ fn two_opt_records_are_malformed() {
     assert_eq!(reply.answer, []);
 }
 
+/// Options of a question: codes and data.
+type Options<'o> = &'o [(u16, &'o [u8])];
+
 /// A question for addresses of a service with these options.
-pub(crate) fn with_options(service: &str, options: &[(u16, &[u8])]) -> Vec<u8> {
+pub(crate) fn with_options(service: &str, options: Options<'_>) -> Vec<u8> {
     let mut packet = query(service, Rtype::A).edns(1232).packet();
     let mut data = Vec::new();
     for (code, option) in options {
@@ -131,7 +134,7 @@ fn a_cookie_is_learned_and_kept() {
 
 #[test]
 fn options_that_do_not_keep_to_their_format_are_malformed() {
-    let malformed: [(&str, &[(u16, &[u8])]); 9] = [
+    let malformed: [(&str, Options<'_>); 9] = [
         ("a cookie of 7 octets", &[(10, &[1; 7])]),
         ("a cookie of 9 octets", &[(10, &[1; 9])]),
         ("a cookie of 41 octets", &[(10, &[1; 41])]),

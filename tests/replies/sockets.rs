@@ -17,6 +17,7 @@ use hickory_proto::{op::ResponseCode, rr::RecordType};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream, UdpSocket},
+    sync::oneshot,
 };
 
 use crate::{Change, ID, Query, Seen, name, query, query_absolute, seen, table};
@@ -130,6 +131,24 @@ async fn our_datagrams_show_a_new_table_at_once() {
     plane.store.store(Arc::new(plane.store.load().with(removed, 0)));
     let after = client::ask(address, &name("api"), RecordType::A, PATIENCE).await;
     assert_eq!(after.expect("a reply").code, ResponseCode::NXDomain);
+}
+
+#[tokio::test]
+async fn datagrams_are_answered_until_everything_else_has_ended() {
+    let plane = plane();
+    let (address, serving) = ours(&plane);
+    let (end, ended) = oneshot::channel::<()>();
+    let mut stream = TcpStream::connect(address).await.expect("connected");
+    ask(&mut stream, &query("api", Rtype::A)).await;
+    let ending = tokio::spawn(serving.drain(async { ended.await.expect("it is sent") }));
+    // Its end shows that connections are being ended.
+    assert_eq!(stream.read(&mut [0]).await.expect("no reset"), 0);
+    drop(stream);
+    let reply = client::ask(address, &name("api"), RecordType::A, PATIENCE).await;
+    assert_eq!(reply.expect("a reply").addresses.len(), 2);
+    end.send(()).expect("it is waited for");
+    ending.await.expect("no panic");
+    UdpSocket::bind(address).await.expect("nobody has it any more");
 }
 
 #[tokio::test]

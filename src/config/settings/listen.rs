@@ -1,6 +1,6 @@
 //! `[listen]`: the addresses of the daemon, each of which can be had once.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use crate::config::document::Value;
 
@@ -14,6 +14,7 @@ pub(super) struct Listen<'a> {
     pub(super) quic: Vec<SocketAddr>,
     pub(super) https: Vec<SocketAddr>,
     pub(super) workers: Option<usize>,
+    pub(super) handover: Option<PathBuf>,
     /// The first list of encrypted transports that has an address.
     pub(super) encrypted_at: Option<Value<'a>>,
 }
@@ -31,6 +32,7 @@ impl Default for Listen<'_> {
             quic: Vec::new(),
             https: Vec::new(),
             workers: None,
+            handover: None,
             encrypted_at: None,
         }
     }
@@ -53,6 +55,7 @@ pub(super) fn listen<'a>(value: &Value<'a>) -> Option<Listen<'a>> {
     let workers = table.optional("workers").map_or(Some(None), |value| {
         value.integer_in(WORKERS).and_then(|number| usize::try_from(number).ok()).map(Some)
     });
+    let handover = table.optional("handover").map_or(Some(None), |value| socket(&value).map(Some));
     table.finish();
     let (dns, http, tls, quic, https) = (dns?, vec![http?], tls?, quic?, https?);
     check_clashes(&[
@@ -64,7 +67,8 @@ pub(super) fn listen<'a>(value: &Value<'a>) -> Option<Listen<'a>> {
     ]);
     let [dns, http, tls, quic, https] = [dns, http, tls, quic, https]
         .map(|placed| placed.into_iter().map(|(address, _)| address).collect::<Vec<SocketAddr>>());
-    Some(Listen { dns, http: http[0], tls, quic, https, workers: workers?, encrypted_at })
+    let (http, workers, handover) = (http[0], workers?, handover?);
+    Some(Listen { dns, http, tls, quic, https, workers, handover, encrypted_at })
 }
 
 /// An address and where it stands; a default stands nowhere.
@@ -119,6 +123,16 @@ fn at_least_one<'a>(value: &Value<'a>) -> Option<Vec<Placed<'a>>> {
 fn addresses<'a>(value: &Value<'a>) -> Option<Vec<Placed<'a>>> {
     let items = value.array()?.into_iter();
     items.map(|item| Some((address(&item)?, Some(item)))).collect()
+}
+
+fn socket(value: &Value<'_>) -> Option<PathBuf> {
+    let path = PathBuf::from(value.text()?);
+    if path.file_name().is_none() {
+        let hint = "leave the key out to restart without a handover";
+        value.wrong_with_hint("not the name of a socket", hint);
+        return None;
+    }
+    Some(path)
 }
 
 fn has_items(value: &Value<'_>) -> bool {

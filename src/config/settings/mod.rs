@@ -39,6 +39,8 @@ pub struct Settings {
     pub http: SocketAddr,
     /// How many threads answer on each address; without it, one for each core.
     pub workers: Option<usize>,
+    /// The socket where a successor asks for the other sockets; without it there is no handover.
+    pub handover: Option<PathBuf>,
     /// What this server is called, for those who ask it (RFC 5001).
     pub nsid: Option<String>,
     /// Response rate limiting.
@@ -73,6 +75,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
             dns: listen.dns,
             http: listen.http,
             workers: listen.workers,
+            handover: listen.handover.map(|socket| beside.join(socket)),
             nsid: nsid?,
             rrl: rrl?,
             cookie_secret_file: cookies?.secret_file.map(|file| beside.join(file)),

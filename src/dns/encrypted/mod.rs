@@ -1,6 +1,6 @@
 //! DNS over TLS (RFC 7858), QUIC (RFC 9250) and HTTPS (RFC 8484): listeners that are off until the
 //! settings name addresses. Questions take the same way as those by TCP, through
-//! [`mod@super::reply`].
+//! [`Plane`](super::Plane).
 //!
 //! Read in this order: `certificate` keeps the pair on disk and the pair that is shown the same;
 //! `admission` says who may hold a connection; `streams` accepts connections for `tls` and `https`,
@@ -19,7 +19,13 @@ mod quic;
 mod streams;
 mod tls;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    os::fd::{AsFd, OwnedFd},
+    sync::Arc,
+    time::Duration,
+};
 
 use prometheus::Registry;
 use socket2::{Protocol, Type};
@@ -32,7 +38,7 @@ use tokio::{
 };
 
 pub use super::admission::{CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX};
-use super::{DropCause, Plane, Transport, sockets};
+use super::{DropCause, Inherited, Plane, Purpose, Transport, sockets};
 use crate::model::EncryptedListen;
 use admission::Admission;
 pub use certificate::CertificateError;
@@ -95,24 +101,46 @@ pub struct Encrypted {
     https: Vec<TcpListener>,
     https_path: Arc<str>,
     certificates: Arc<Certificates>,
+    lent: Vec<(Purpose, OwnedFd)>,
 }
 
 impl Encrypted {
-    /// Loads the certificate and binds every address.
-    pub fn bind(listen: &EncryptedListen, registry: &Registry) -> Result<Self, EncryptedError> {
+    /// Loads the certificate, and binds every address that was not inherited.
+    pub fn bind(
+        listen: &EncryptedListen,
+        inherited: &mut Inherited,
+        registry: &Registry,
+    ) -> Result<Self, EncryptedError> {
         let certificates = Certificates::load(&listen.certificate, &listen.key, registry)?;
         let threads = Threads::start().map_err(EncryptedError::Threads)?;
         // Sockets belong to the threads that wait for them.
         let entered = threads.runtime().enter();
-        let each = |addresses: &[SocketAddr], over| {
-            addresses.iter().map(|address| bind_tcp(*address, over)).collect::<Result<_, _>>()
+        let mut lent = Vec::new();
+        let mut each = |addresses: &[SocketAddr], purpose, over| {
+            let mut listeners = Vec::new();
+            for address in addresses {
+                let error = |reason| EncryptedError::Bind { address: *address, over, reason };
+                let listener = open_tcp(*address, purpose, inherited).map_err(error)?;
+                lent.push((purpose, listener.as_fd().try_clone_to_owned().map_err(error)?));
+                listeners.push(listener);
+            }
+            Ok::<_, EncryptedError>(listeners)
         };
-        let tls = each(&listen.tls, "TLS")?;
-        let quic = quic::bind(&listen.quic, &certificates)?;
-        let https = each(&listen.https, "HTTPS")?;
+        let tls = each(&listen.tls, Purpose::Tls, "TLS")?;
+        let https = each(&listen.https, Purpose::Https, "HTTPS")?;
+        let mut quic = Vec::new();
+        for (endpoint, socket) in quic::bind(&listen.quic, &certificates, inherited)? {
+            lent.push((Purpose::Quic, socket));
+            quic.push(endpoint);
+        }
         drop(entered);
         let (https_path, certificates) = (listen.https_path.as_str().into(), certificates.into());
-        Ok(Self { threads, tls, quic, https, https_path, certificates })
+        Ok(Self { threads, tls, quic, https, https_path, certificates, lent })
+    }
+
+    /// Another hold on every socket, to hand over; only the first time.
+    pub fn lend(&mut self) -> Vec<(Purpose, OwnedFd)> {
+        std::mem::take(&mut self.lent)
     }
 
     /// Answers until the returned value is stopped or dropped.
@@ -144,12 +172,17 @@ impl Encrypted {
     }
 }
 
-fn bind_tcp(address: SocketAddr, over: &'static str) -> Result<TcpListener, EncryptedError> {
-    let bound = sockets::bound(address, Type::STREAM, Protocol::TCP).and_then(|socket| {
-        socket.listen(sockets::TCP_BACKLOG)?;
-        TcpListener::from_std(socket.into())
-    });
-    bound.map_err(|reason| EncryptedError::Bind { address, over, reason })
+fn open_tcp(
+    address: SocketAddr,
+    purpose: Purpose,
+    inherited: &mut Inherited,
+) -> io::Result<TcpListener> {
+    if let Some(listener) = inherited.take_listener(purpose, address)? {
+        return TcpListener::from_std(listener);
+    }
+    let socket = sockets::bound(address, Type::STREAM, Protocol::TCP)?;
+    socket.listen(sockets::TCP_BACKLOG)?;
+    TcpListener::from_std(socket.into())
 }
 
 /// Threads that do nothing else; they end with this.

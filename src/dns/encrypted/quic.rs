@@ -1,6 +1,12 @@
 //! DNS over QUIC (RFC 9250): one question per stream of a connection.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, UdpSocket},
+    os::fd::OwnedFd,
+    sync::Arc,
+    time::Duration,
+};
 
 use quinn::{
     Connection, Endpoint, EndpointConfig, IdleTimeout, Incoming, ReadToEndError, RecvStream,
@@ -17,7 +23,7 @@ use super::{
     all_ended,
     certificate::{self, Certificates},
 };
-use crate::dns::{Transport, sockets};
+use crate::dns::{Inherited, Purpose, Transport, sockets};
 
 const ALPN: &[u8] = b"doq";
 /// Codes at the end of a connection or a stream (RFC 9250 §4.3).
@@ -38,20 +44,30 @@ const WAITING_ALL_LEN_MAX: u64 = 1 << 20;
 /// How long the end of a connection may take to be told.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// The endpoints, and another hold on the socket of each.
 pub(super) fn bind(
     addresses: &[SocketAddr],
     certificates: &Certificates,
-) -> Result<Vec<Endpoint>, EncryptedError> {
+    inherited: &mut Inherited,
+) -> Result<Vec<(Endpoint, OwnedFd)>, EncryptedError> {
     let config = config(certificates);
     let bound = addresses.iter().map(|address| {
-        let socket = sockets::bound(*address, Type::DGRAM, Protocol::UDP).and_then(|socket| {
+        let opened = open(*address, inherited).and_then(|socket| {
             let (config, runtime) = (Some(config.clone()), Arc::new(TokioRuntime));
-            Endpoint::new(EndpointConfig::default(), config, socket.into(), runtime)
+            let lent = socket.try_clone()?.into();
+            Ok((Endpoint::new(EndpointConfig::default(), config, socket, runtime)?, lent))
         });
         let (address, over) = (*address, "QUIC");
-        socket.map_err(|reason| EncryptedError::Bind { address, over, reason })
+        opened.map_err(|reason| EncryptedError::Bind { address, over, reason })
     });
     bound.collect()
+}
+
+fn open(address: SocketAddr, inherited: &mut Inherited) -> io::Result<UdpSocket> {
+    match inherited.take_datagrams(Purpose::Quic, address).pop() {
+        Some(socket) => Ok(socket),
+        None => Ok(sockets::bound(address, Type::DGRAM, Protocol::UDP)?.into()),
+    }
 }
 
 fn config(certificates: &Certificates) -> ServerConfig {

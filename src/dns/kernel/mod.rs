@@ -3,7 +3,7 @@
 //! For worker threads that block: `receive` waits for a [`Batch`] of questions, each reply is
 //! written over its question, `send` sends them together, each from the address that was asked.
 //! [`mod@linux`] does so by recvmmsg and sendmmsg, and is the only place with unsafe code; what
-//! stands beside a datagram in memory is read and written in [`mod@beside`]. [`mod@plain`] is for
+//! stands beside a datagram in memory is read and written in [`mod@beside`]. `plain` is for
 //! other systems: the same interface, one datagram at a time. Opening sockets, and what is in the
 //! datagrams, are left out.
 

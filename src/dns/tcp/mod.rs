@@ -2,7 +2,7 @@
 //! for a connection, nor it for them.
 //!
 //! Read in this order: [`frames`] turns octets into octets; [`conversation`] does so on one
-//! connection; [`super::admission`] decides who may stay, and [`registry`] shares it; [`line`] has greedy
+//! connection; [`super::admission`] decides who may stay, and [`registry`] shares it; [`mod@line`] has greedy
 //! ones wait for others; [`accept`] takes connections; [`thread`] is what a thread does, to its end. [`descriptors`] asks the system how
 //! many connections there can be.
 //!
@@ -40,6 +40,7 @@ use tokio::sync::{mpsc, watch};
 use super::admission::{CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX, Limits};
 pub(super) use count::{Cause, Count, Snapshot};
 use registry::Registry;
+pub(super) use thread::Queue;
 use thread::{Begun, Order, Thread};
 
 /// How long a connection may be silent, before its first message and between messages.
@@ -128,11 +129,12 @@ impl Tcp {
         &self.count
     }
 
-    /// Ends well: takes those who are waiting to be taken, answers what has come and what comes
-    /// from busy clients, says goodbye to each connection when it is silent (to all of them after
-    /// half of `patience`), and waits for the clients to close. Nobody who closes in time is reset.
-    pub(super) async fn drain(mut self, patience: Duration) {
-        self.orders.send_replace(Order::Drain(patience));
+    /// Ends well: takes those who are waiting to be taken, or leaves them in the `queue`, answers
+    /// what has come and what comes from busy clients, says goodbye to each connection when it is
+    /// silent (to all of them after half of `patience`), and waits for the clients to close. Nobody
+    /// who closes in time is reset.
+    pub(super) async fn drain(mut self, patience: Duration, queue: Queue) {
+        self.orders.send_replace(Order::Drain { patience, queue });
         // Never more than `patience`: each thread keeps to it.
         let _ = self.ended.recv().await;
     }

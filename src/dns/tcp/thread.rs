@@ -22,6 +22,7 @@ use super::{
     line::Line,
     registry::Registry,
 };
+use crate::dns::sockets::TCP_BACKLOG;
 
 /// Looks for connections whose time is up, in a part of the shortest time.
 const LOOKS_PER_PATIENCE: u32 = 8;
@@ -38,8 +39,20 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(5);
 pub(super) enum Order {
     Serve,
     /// Take nobody new, and let everyone go within this time.
-    Drain(Duration),
+    Drain {
+        patience: Duration,
+        queue: Queue,
+    },
     Stop,
+}
+
+/// What becomes of connections that the system has taken and we have not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::dns) enum Queue {
+    /// They are ours: when the listener closes, those that are left are reset.
+    Take,
+    /// They are for another process that has the same listener.
+    Leave,
 }
 
 /// Tells once whether a thread has begun.
@@ -106,7 +119,7 @@ async fn serve<A: Answer>(
     }
     // Ends also when nobody is left to give orders.
     let _ = orders.wait_for(|order| *order != Order::Serve).await;
-    let Order::Drain(patience) = *orders.borrow() else { return };
+    let Order::Drain { patience, .. } = *orders.borrow() else { return };
     doors.join_all().await;
     // From here on only connections are present.
     drop(reception);
@@ -124,10 +137,12 @@ async fn attend<A: Answer>(
     mut orders: watch::Receiver<Order>,
 ) {
     tokio::select! {
-        never = accept(&listener, &*reception) => match never {},
+        // Whoever comes after the order is not taken before it is seen.
+        biased;
         _ = orders.wait_for(|order| *order != Order::Serve) => {}
+        never = accept(&listener, &*reception) => match never {},
     }
-    if matches!(*orders.borrow(), Order::Drain(_)) {
+    if matches!(*orders.borrow(), Order::Drain { queue: Queue::Take, .. }) {
         sweep(listener, &reception).await;
     }
 }
@@ -136,7 +151,11 @@ async fn sweep<A: Answer>(listener: TcpListener, reception: &Reception<A>) {
     // Asks the system itself: the runtime may not have heard yet of those who came last.
     let Ok(listener) = listener.into_std() else { return };
     let mut tries = SWEEP_TRIES;
-    while tries > 0 {
+    // Where the listener stays open for others, more keep coming.
+    for _ in 0..TCP_BACKLOG {
+        if tries == 0 {
+            return;
+        }
         let taken = listener.accept().and_then(|(stream, client)| {
             stream.set_nonblocking(true)?;
             Ok((TcpStream::from_std(stream)?, client))

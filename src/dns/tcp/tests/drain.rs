@@ -2,13 +2,20 @@
 
 use std::{future::Future, pin::pin, task::Poll};
 
-use super::{super::DRAIN_PATIENCE, *};
+use super::{
+    super::{DRAIN_PATIENCE, Queue},
+    *,
+};
 
 /// Ends `tcp` well; `meanwhile` runs when the order is given, on a thread of its own.
 fn drain(tcp: Tcp, meanwhile: impl FnOnce() + Send + 'static) {
+    drain_leaving(tcp, Queue::Take, meanwhile);
+}
+
+fn drain_leaving(tcp: Tcp, queue: Queue, meanwhile: impl FnOnce() + Send + 'static) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
-        let mut ending = pin!(tcp.drain(DRAIN_PATIENCE));
+        let mut ending = pin!(tcp.drain(DRAIN_PATIENCE, queue));
         let mut meanwhile = Some(meanwhile);
         let mut clients = None;
         std::future::poll_fn(|context| {
@@ -48,7 +55,7 @@ fn what_has_come_is_answered_even_if_its_connection_was_not_taken_yet() {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async move {
-        let mut ending = pin!(tcp.drain(DRAIN_PATIENCE));
+        let mut ending = pin!(tcp.drain(DRAIN_PATIENCE, Queue::Take));
         let is_over =
             std::future::poll_fn(|context| Poll::Ready(ending.as_mut().poll(context).is_ready()));
         assert!(!is_over.await);
@@ -105,13 +112,33 @@ fn a_message_that_is_on_its_way_is_waited_for() {
 }
 
 #[test]
+fn those_who_wait_are_left_to_others_who_have_the_same_listener() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.set_nonblocking(true).expect("non-blocking");
+    let server = listener.local_addr().expect("an address");
+    let other = listener.try_clone().expect("a descriptor");
+    let tcp = Tcp::start_with(WIDE, &[listener], Arc::<Stub>::default(), 1).expect("threads");
+    let mut taken = Client::connect(server);
+    assert!(taken.is_served());
+    let (send, waiting) = std::sync::mpsc::channel();
+    drain_leaving(tcp, Queue::Leave, move || {
+        send.send(Client::connect(server)).expect("it is received");
+        assert!(taken.is_closed_well());
+    });
+    let mut waiting = waiting.recv().expect("it has connected");
+    let (mut stream, _) = other.accept().expect("still in the queue");
+    stream.write_all(&framed(&message(ECHO, 2))).expect("sent");
+    assert_eq!(waiting.receive(), message(ECHO, 2));
+}
+
+#[test]
 fn clients_that_never_close_do_not_hold_the_end_up() {
     let (tcp, server) = start(WIDE, 1);
     let count = tcp.count().clone();
     let mut client = Client::connect(server);
     assert!(client.is_served());
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(tcp.drain(SHORT));
+    runtime.block_on(tcp.drain(SHORT, Queue::Take));
     assert_eq!(count.snapshot().closed[Cause::Drain as usize], (Cause::Drain, 1));
     assert!(client.is_closed_well());
 }

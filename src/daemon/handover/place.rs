@@ -1,0 +1,80 @@
+//! The name of the handover socket: the running daemon has it, and gives it up to nobody but its
+//! successor.
+//!
+//! Nobody ever removes a name. The socket of a daemon that has ended, however it ended, refuses
+//! connections, which is as good as none; the next daemon renames its own over it. So there is no
+//! moment at which one can remove what has become another's. That two daemons do not start side by
+//! side is not this socket's business: their other sockets cannot be bound twice.
+
+use std::{
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::{FileTypeExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::net::UnixListener;
+
+use super::HandoverError;
+
+/// Successors that may wait in line.
+const BACKLOG: i32 = 16;
+
+/// A socket that listens, and does not have its name yet. Without it, it is removed.
+#[derive(Debug)]
+pub(in crate::daemon) struct Draft {
+    listener: Option<UnixListener>,
+    draft: PathBuf,
+    path: PathBuf,
+}
+
+impl Draft {
+    /// Makes a socket beside `path`, for this user alone.
+    pub(in crate::daemon) fn new(path: &Path) -> Result<Self, HandoverError> {
+        let error = |error| HandoverError::Socket(path.to_path_buf(), error);
+        let mut draft = path.as_os_str().to_owned();
+        draft.push(format!(".{:08x}", rand::random::<u32>()));
+        let mut draft =
+            Self { listener: None, draft: PathBuf::from(draft), path: path.to_path_buf() };
+        draft.listen().map_err(error)?;
+        Ok(draft)
+    }
+
+    fn listen(&mut self) -> io::Result<()> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&SockAddr::unix(&self.draft)?)?;
+        // Nobody can connect before it listens.
+        fs::set_permissions(&self.draft, Permissions::from_mode(0o600))?;
+        socket.listen(BACKLOG)?;
+        self.listener = Some(UnixListener::from_std(socket.into())?);
+        Ok(())
+    }
+
+    /// Takes the name, whoever had it.
+    pub(in crate::daemon) fn publish(mut self) -> Result<UnixListener, HandoverError> {
+        let listener = self.listener.take().expect("invariant: it is taken only here");
+        let renamed = fs::rename(&self.draft, &self.path);
+        renamed.map_err(|error| HandoverError::Socket(self.path.clone(), error))?;
+        Ok(listener)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // After `publish` there is nothing left to remove.
+        let _ = fs::remove_file(&self.draft);
+    }
+}
+
+/// Whether the name is one that may be renamed over: a socket's, or nobody's.
+pub(super) fn check(path: &Path) -> Result<(), HandoverError> {
+    match fs::metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => {
+            Err(HandoverError::NotASocket(path.to_path_buf()))
+        }
+        // What else is wrong with it, connecting and renaming will tell.
+        _ => Ok(()),
+    }
+}
