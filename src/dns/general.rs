@@ -188,7 +188,9 @@ impl Encoded {
         for query in request.queries.queries() {
             message.add_query(query.original().clone());
         }
-        message.add_answers(self.answers).add_authorities(self.authorities);
+        // Adding them one by one would allocate for as many three times over.
+        message.answers = self.answers;
+        message.authorities = self.authorities;
         message.edns = self.edns;
         let mut octets = Vec::new();
         message.emit(&mut BinEncoder::new(&mut octets)).ok()?;
