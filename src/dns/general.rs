@@ -17,7 +17,7 @@ use super::{
     edns::{ClientEdns, ExtendedError, ServerEdns},
     responder::{Limit, Outcome, Packet, Replied, Responder, Response, Section, asked},
     rrl::{Class, Lengths, Limited},
-    sift::{HEADER_LEN, Sifted, bare_reply, sift},
+    sift::{HEADER_LEN, QUESTION_FIXED_LEN, Sifted, bare_reply, sift},
 };
 use crate::table::Table;
 
@@ -42,7 +42,8 @@ pub(super) fn reply_general(
         // The codec reads all streams alike.
         _ => Protocol::Tcp,
     };
-    let request = Request::from_bytes(packet.octets.to_vec(), packet.client, protocol);
+    let question = question_alone(packet.octets, name.wire().len());
+    let request = Request::from_bytes(question, packet.client, protocol);
     let edns = edns.as_ref();
     let response = request
         .as_ref()
@@ -73,6 +74,16 @@ pub(super) fn reply_general(
     }
     out.extend_from_slice(&octets);
     Outcome::Replied(response.replied())
+}
+
+/// The packet without what stands behind its question. `sift` has seen all of that, and nobody
+/// asks for it; the codec would make room for each of the thousands of records that a message on a
+/// stream can have.
+fn question_alone(packet: &[u8], name_len: usize) -> Vec<u8> {
+    let mut question = packet[..HEADER_LEN + name_len + QUESTION_FIXED_LEN].to_vec();
+    // ANCOUNT, NSCOUNT, ARCOUNT.
+    question[6..HEADER_LEN].fill(0);
+    question
 }
 
 /// A header with a code and nothing else.
@@ -177,7 +188,9 @@ impl Encoded {
         for query in request.queries.queries() {
             message.add_query(query.original().clone());
         }
-        message.add_answers(self.answers).add_authorities(self.authorities);
+        // Adding them one by one would allocate for as many three times over.
+        message.answers = self.answers;
+        message.authorities = self.authorities;
         message.edns = self.edns;
         let mut octets = Vec::new();
         message.emit(&mut BinEncoder::new(&mut octets)).ok()?;

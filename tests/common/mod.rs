@@ -41,9 +41,15 @@ impl House {
 
     /// The same on another loopback address.
     pub async fn start_on(ip: &str, release: &str) -> Self {
+        Self::start_with(ip, release, |_| {}).await
+    }
+
+    /// The same with settings that `edit` has changed.
+    pub async fn start_with(ip: &str, release: &str, edit: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().expect("a scratch folder");
         fs::write(folder.path().join("release.toml"), release).expect("writable");
-        let settings = settings(folder.path(), ip);
+        let mut settings = settings(folder.path(), ip);
+        edit(&mut settings);
         let daemon = Daemon::start(settings).await.expect("starts");
         let client = Client::new(daemon.dns()[0]);
         let house = Self { daemon, client, folder };

@@ -5,10 +5,19 @@ mod answers;
 mod edns;
 mod header;
 mod limits;
+#[path = "../common/oracle.rs"]
+mod oracle;
+#[path = "../common/packets.rs"]
+mod packets;
+mod paths;
 mod random;
 mod refusals;
 mod sockets;
 mod truncation;
+#[path = "../common/wire.rs"]
+mod wire;
+#[path = "../common/zone.rs"]
+mod zone;
 
 use std::net::SocketAddr;
 

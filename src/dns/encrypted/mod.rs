@@ -1,6 +1,6 @@
 //! DNS over TLS (RFC 7858), QUIC (RFC 9250) and HTTPS (RFC 8484): listeners that are off until the
 //! settings name addresses. Questions take the same way as those by TCP, through
-//! [`Plane`](super::Plane).
+//! [`Plane`].
 //!
 //! Read in this order: `certificate` keeps the pair on disk and the pair that is shown the same;
 //! `admission` says who may hold a connection; `streams` accepts connections for `tls` and `https`,

@@ -2,9 +2,9 @@
 //! for a connection, nor it for them.
 //!
 //! Read in this order: [`frames`] turns octets into octets; [`conversation`] does so on one
-//! connection; [`super::admission`] decides who may stay, and [`registry`] shares it; [`mod@line`] has greedy
-//! ones wait for others; [`accept`] takes connections; [`thread`] is what a thread does, to its end. [`descriptors`] asks the system how
-//! many connections there can be.
+//! connection; [`super::admission`] decides who may stay, and [`registry`] shares it; [`mod@line`]
+//! has greedy ones wait for others; [`accept`] takes connections; [`thread`] is what a thread does,
+//! to its end. [`descriptors`] asks the system how many connections there can be.
 //!
 //! What a client may expect: 10 s of silence between messages, 2 s for one message and for taking
 //! the replies, answers in the order of the questions. When the table is full the longest idle

@@ -1,0 +1,124 @@
+//! A zone with one name for each kind of answer, for packets that are made up.
+
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "tests and fuzz targets each use their own part of it"
+)]
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::Path,
+};
+
+use cutover::{
+    config::settings,
+    dns::{Packet, Reply, Responder, Transport},
+    model::{CookieSecrets, DnsName, Endpoint, Family, Ttl, Weight},
+    table::{Change, ServiceRecords, Table},
+};
+
+use super::{oracle::Server, packets::Packets, wire::Message};
+
+/// In wire form.
+pub const APEX: &[u8] = b"\x03svc\x07example\x04test\x00";
+/// The labels in front of it that have something, in wire form.
+pub const NAMES: [&[u8]; 15] = [
+    b"",
+    b"\x03api",
+    b"\x02v6",
+    b"\x04both",
+    b"\x08weighted",
+    b"\x06shares",
+    b"\x04none",
+    b"\x04half",
+    b"\x03n27",
+    b"\x03n28",
+    b"\x03n72",
+    b"\x03n73",
+    b"\x04n130",
+    b"\x04text",
+    b"\x05below\x04text",
+];
+const NSID: &str = "node-1";
+pub const SERVER: Server<'static> = Server { apex: APEX, nsid: Some(NSID.as_bytes()) };
+/// The time of every packet, in seconds since 1970.
+pub const NOW: u32 = 1_700_000_000;
+
+const SETTINGS: &str = r#"version = 1
+zone = "svc.example.test"
+nameservers = ["ns1.svc.example.test", "ns2.svc.example.test", "ns.elsewhere.test"]
+hostmaster = "hostmaster@example.test"
+listen = { dns = ["127.0.0.1:0"], http = "127.0.0.1:0" }
+records = [
+    { name = "ns1", type = "A", data = ["127.0.0.1"] },
+    { name = "ns2", type = "AAAA", data = ["::1"] },
+    { name = "below.text", type = "TXT", data = ["hello", "\"two strings\" \"of one record\""] },
+    { name = "below.text", type = "MX", data = ["10 text", "20 mail.elsewhere.test."] },
+    { name = "_dns._udp", type = "SRV", data = ["0 0 53 ns1", "0 0 53 ns2"] },
+    { name = "@", type = "CAA", data = ["0 issue \"ca.example\""] },
+]
+"#;
+
+/// The table, of generation 2.
+pub fn table() -> Table {
+    let settings = settings::parse(Path::new("cutover.toml"), SETTINGS);
+    let zone = settings.unwrap_or_else(|error| panic!("{error}")).zone;
+    let v4 = |host| [192, 0, 2, host].into();
+    let v6 = |host| [0x2001, 0xdb8, 0, 0, 0, 0, 0, host].into();
+    let one = |address| Endpoint::new(address, Weight::ONE).expect("one host");
+    let weighs = |host, weight| {
+        let weight = Weight::new(weight).expect("a weight");
+        Endpoint::new(v4(host), weight).expect("one host")
+    };
+    let many = |count| (1..=count).map(|host| one(v4(host))).collect::<Vec<_>>();
+    let set = [
+        ("api", many(2), &[][..]),
+        ("v6", vec![one(v6(1)), one(v6(2))], &[]),
+        ("both", vec![one(v4(1)), one(v6(1))], &[]),
+        ("weighted", vec![weighs(1, 1), weighs(2, 3)], &[]),
+        ("shares", (1..=30).map(|host| weighs(host, host.into())).collect(), &[]),
+        ("none", Vec::new(), &Family::ALL),
+        ("half", many(1), &Family::ALL[1..]),
+        // Around what a datagram of 512 and of 1232 octets can hold.
+        ("n27", many(27), &[]),
+        ("n28", many(28), &[]),
+        ("n72", many(72), &[]),
+        ("n73", many(73), &[]),
+        // More names than the general path's codec compresses.
+        ("n130", many(130), &[]),
+    ];
+    let set = set.map(|(name, endpoints, lost)| {
+        let owner = DnsName::within(name, &zone.apex).expect("a name in the zone");
+        let ttl = Ttl::from_secs_const(60);
+        let records = ServiceRecords::new(&owner, ttl, &endpoints, lost, None);
+        (owner, records)
+    });
+    let table = Table::new(&zone, (3, 4), NOW.into());
+    table.with(Change { set: set.into(), removed: Vec::new() }, NOW.into())
+}
+
+pub fn responder() -> Responder {
+    Responder::new(CookieSecrets::random([7; 16]), Some(NSID))
+}
+
+/// How a packet comes: the lowest bit of its ID chooses the family of the client.
+pub fn packet(octets: &[u8], transport: Transport) -> Packet<'_> {
+    let client: IpAddr = match octets.get(1).map(|low| low & 1) {
+        Some(1) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7).into(),
+        _ => Ipv4Addr::new(198, 51, 100, 7).into(),
+    };
+    Packet { octets, client: (client, 40_000).into(), transport, unix_secs: NOW }
+}
+
+/// Makes packets with a cookie that the server has given to their client.
+pub fn packets(table: &Table, responder: &Responder) -> Packets {
+    // A question for the root, with an OPT record that has a client's cookie.
+    let asked = b"\0\0\0\0\0\x01\0\0\0\0\0\x01\0\0\x01\0\x01\0\0\x29\x02\0\0\0\0\0\0\x0c\0\x0a\0\x08clicooki";
+    let reply = responder.reply(table, packet(asked, Transport::Udp));
+    let Reply::Send(octets, _) = reply else { panic!("{reply:?}") };
+    let message = Message::read(&octets).expect("a message");
+    let [(10, cookie), ..] = message.options()[..] else { panic!("no cookie: {message:?}") };
+    Packets { cookie: cookie.try_into().expect("a cookie of 24 octets") }
+}
