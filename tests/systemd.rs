@@ -20,6 +20,16 @@ live = "v1"
 pools.v1.endpoints = ["192.0.2.1"]
 "#;
 
+/// UDP and TCP on one port; a free UDP port may be taken for TCP.
+fn sockets() -> (UdpSocket, TcpListener) {
+    let pair = || {
+        let udp = UdpSocket::bind("127.0.0.1:0").ok()?;
+        let tcp = TcpListener::bind(udp.local_addr().ok()?).ok()?;
+        Some((udp, tcp))
+    };
+    (0..100).find_map(|_| pair()).expect("a port that is free for both")
+}
+
 /// What a service manager sees of the daemon.
 struct Manager {
     daemon: Child,
@@ -34,9 +44,8 @@ impl Manager {
         let notify_path = folder.join("notify");
         let notified = UnixDatagram::bind(&notify_path).expect("bound");
         notified.set_read_timeout(Some(PATIENCE)).expect("set");
-        let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let (udp, tcp) = sockets();
         let dns = udp.local_addr().expect("bound");
-        let tcp = TcpListener::bind(dns).expect("the same port");
         before(dns);
         let settings = folder.join("cutover.toml");
         // An address that cannot be bound shows that the passed sockets are the ones used.
