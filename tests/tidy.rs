@@ -140,6 +140,25 @@ fn the_defaults_that_the_examples_show_are_those_of_the_code() {
     assert_eq!((shown(&settings), shown(&release)), (16, 11), "every default is shown");
 }
 
+#[test]
+fn what_is_fuzzed_is_what_is_built() {
+    let packages = |path: &str| {
+        let text = fs::read_to_string(root().join(path)).expect("a readable file");
+        let blocks = text.split("[[package]]").skip(1);
+        let value = |block: &str, key: &str| {
+            let line = block.lines().find_map(|line| line.strip_prefix(key));
+            line.expect("a name and a version").to_owned()
+        };
+        let package = |block| (value(block, "name = "), value(block, "version = "));
+        blocks.map(package).collect::<BTreeSet<_>>()
+    };
+    let (built, fuzzed) = (packages("Cargo.lock"), packages("tests/fuzz/Cargo.lock"));
+    let names: BTreeSet<_> = built.iter().map(|(name, _)| name).collect();
+    let other: Vec<_> =
+        fuzzed.difference(&built).filter(|(name, _)| names.contains(name)).collect();
+    assert!(other.is_empty() && fuzzed.len() > 100, "see tests/fuzz/run: {other:?}");
+}
+
 /// Takes the `#` away from the lines that show a default.
 fn with_defaults(text: &str) -> String {
     let line = |line: &str| if is_default(line) { line[1..].to_owned() } else { line.to_owned() };
