@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use super::{
     DropCause, Transport,
     cookie::CookieState,
-    edns::{ClientEdns, OPT_LEN_MIN},
+    edns::{ClientEdns, OPT_LEN_MIN, ServerEdns},
     question::Question,
     responder::{Limit, Outcome, Packet, Replied, Responder, Response, Section},
     rrl::{Lengths, Limited},
@@ -35,7 +35,7 @@ pub(super) fn reply_common(
 ) -> Option<Replied> {
     let question = Question::read(packet.octets).filter(|_| packet.client.port() != 0)?;
     let answer = table.answer(question.for_table(packet.client.ip()));
-    let response = responder.respond(answer, question.edns.as_ref(), &packet);
+    let response = responder.respond(answer, question.edns.as_ref(), &packet.asker());
     let len = reply_len(&response, &question);
     if len > limit(packet.transport, question.edns.as_ref()) {
         return None;
@@ -49,32 +49,33 @@ pub(super) fn reply_common(
 
 /// Writes the reply to a datagram over it, or not, as `judge` says; says how long it is. Nothing
 /// if it is not for this path: then the datagram is as it was.
+#[inline(always)]
 pub(super) fn reply_in_place(
-    response: Response<'_>,
+    response: &Response<'_>,
     question: &Question,
     client: IpAddr,
     judge: &mut impl Limit,
     datagram: &mut [u8],
     asked_len: usize,
 ) -> Option<(Outcome, usize)> {
-    let mut len = reply_len(&response, question);
+    let len = reply_len(response, question);
     if len > limit(Transport::Udp, question.edns.as_ref()) {
         return None;
     }
-    let mut response = response;
-    let cookie_len = response.edns.map_or(0, |edns| edns.cookie_len());
-    let opt_len = response.edns.map_or(0, |_| OPT_LEN_MIN + cookie_len);
+    let edns = response.edns.as_ref();
+    let opt_len = edns.map_or(0, |edns| OPT_LEN_MIN + edns.cookie_len());
     let lengths = Lengths::new(asked_len, len, question.end + opt_len);
-    let proven = response.cookie_state == CookieState::Valid;
-    match judge.judge(client, response.class(), proven, lengths) {
-        Limited::Pass => {}
+    let proven = response.cookie_state() == CookieState::Valid;
+    let cut;
+    let (response, len) = match judge.judge(client, response.class(), proven, lengths) {
+        Limited::Pass => (response, len),
         Limited::Truncate => {
-            response = response.cut();
-            len = reply_len(&response, question);
+            cut = response.cut();
+            (&cut, reply_len(&cut, question))
         }
         Limited::Drop => return Some((Outcome::Dropped(DropCause::Limited), 0)),
-    }
-    write(&response, question, datagram.get_mut(..len)?)?;
+    };
+    write(response, question, datagram.get_mut(..len)?)?;
     Some((Outcome::Replied(response.replied()), len))
 }
 
@@ -87,25 +88,24 @@ pub(super) fn limit(transport: Transport, edns: Option<&ClientEdns>) -> usize {
 }
 
 /// How long the reply is.
+#[inline]
 pub(super) fn reply_len(response: &Response<'_>, question: &Question) -> usize {
-    let section = match response.section {
+    let section = match &response.section {
         Section::Nothing => 0,
         Section::Answer(records) => records.octets_len(),
         Section::Authority(authority) => authority.octets_len(),
     };
-    question.end + section + response.edns.map_or(0, |edns| edns.len())
+    question.end + section + response.edns.as_ref().map_or(0, ServerEdns::len)
 }
 
 /// Writes a reply of its length over the question that `reply` begins with.
+#[inline(always)]
 pub(super) fn write(response: &Response<'_>, question: &Question, reply: &mut [u8]) -> Option<()> {
     let mut at = question.end;
-    let (answers, authorities) = match response.section {
+    let (answers, authorities) = match &response.section {
         Section::Nothing => (0, 0),
         Section::Answer(records) => {
-            for piece in records.pieces() {
-                reply.get_mut(at..at + piece.len())?.copy_from_slice(piece);
-                at += piece.len();
-            }
+            at += records.write(reply.get_mut(at..)?)?;
             (u16::try_from(records.count()).ok()?, 0)
         }
         Section::Authority(authority) => {
@@ -114,8 +114,8 @@ pub(super) fn write(response: &Response<'_>, question: &Question, reply: &mut [u
             (0, 1)
         }
     };
-    if let Some(edns) = response.edns {
-        edns.write(reply.get_mut(at..)?);
+    if let Some(edns) = &response.edns {
+        edns.write(reply.get_mut(at..)?)?;
     }
     let header = reply.first_chunk_mut::<HEADER_LEN>()?;
     let authoritative = if response.authoritative { AUTHORITATIVE } else { 0 };

@@ -56,7 +56,8 @@ pub(super) struct Block {
     queries: [[AtomicU64; CODES]; Transport::ALL.len()],
     dropped: [AtomicU64; DropCause::ALL.len()],
     cookies: [AtomicU64; CookieState::ALL.len()],
-    limited: [AtomicU64; LIMITED.len()],
+    /// By [`Limited`]; what passes is not counted.
+    limited: [AtomicU64; 1 + LIMITED.len()],
     batches: [AtomicU64; BATCH_BOUNDS.len()],
     truncated: AtomicU64,
     general: AtomicU64,
@@ -84,6 +85,7 @@ impl Block {
     }
 
     /// Counts what became of one packet.
+    #[inline]
     pub(super) fn count(&self, outcome: &Outcome, transport: Transport) {
         match outcome {
             Outcome::Dropped(cause) => self.add(&self.dropped[*cause as usize], 1),
@@ -99,6 +101,7 @@ impl Block {
     }
 
     /// Counts an answer for its pool.
+    #[inline]
     pub(super) fn tally(&self, tally: Tally) {
         if let Some(count) = self.tallies.count(tally) {
             self.add(count, 1);
@@ -112,11 +115,7 @@ impl Block {
 
     /// Counts what the limit says of an answer.
     pub(super) fn limited(&self, limited: Limited) {
-        for ((known, _), count) in LIMITED.iter().zip(&self.limited) {
-            if *known == limited {
-                self.add(count, 1);
-            }
-        }
+        self.add(&self.limited[limited as usize], 1);
     }
 
     /// Counts a batch of datagrams: how many came, how many replies the system did not take, and
@@ -336,8 +335,8 @@ impl Families {
         for state in CookieState::ALL {
             set(&self.cookies, &[state.name()], &|block| &block.cookies[state as usize]);
         }
-        for (at, (_, name)) in LIMITED.iter().enumerate() {
-            set(&self.limited, &[name], &|block| &block.limited[at]);
+        for (limited, name) in LIMITED {
+            set(&self.limited, &[name], &|block| &block.limited[limited as usize]);
         }
         for (at, (_, name)) in BATCH_BOUNDS.iter().enumerate() {
             set(&self.batches, &[name], &|block| &block.batches[at]);

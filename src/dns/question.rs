@@ -41,7 +41,7 @@ impl Question {
 
     /// The same into a place that is there already: for many questions, this is cheaper. What is
     /// read of a packet that is no common question is of no use.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read_from(&mut self, packet: &[u8]) -> Option<()> {
         let (header, rest) = packet.split_first_chunk::<HEADER_LEN>()?;
         if header[2] & QR_AND_OPCODE != 0 || header[4..11] != COUNTS || header[11] > 1 {
@@ -64,6 +64,7 @@ impl Question {
 }
 
 /// An OPT record that ends with the packet.
+#[inline(always)] // Or else its room for options is copied, though it is mostly empty.
 fn opt(record: &[u8]) -> Option<ClientEdns> {
     let (head, options) = record.split_first_chunk::<OPT_LEN_MIN>()?;
     let [root, kind_high, kind_low, class_0, class_1, ttl_0, ttl_1, ttl_2, ttl_3, len @ ..] = *head;

@@ -12,7 +12,7 @@ use super::{
     DropCause, Transport,
     common::reply_common,
     cookie::{self, CookieState},
-    edns::{ClientEdns, ExtendedError, ServerEdns},
+    edns::{ClientEdns, ClientOptions, ExtendedError, ServerEdns, ServerOptions},
     general::reply_general,
     question::Question,
     rrl::{Class, Lengths, Limited},
@@ -40,6 +40,21 @@ pub struct Packet<'p> {
     pub transport: Transport,
     /// When: seconds since 1970, as many of them as fit (RFC 1982).
     pub unix_secs: u32,
+}
+
+impl Packet<'_> {
+    pub(super) fn asker(&self) -> Asker {
+        let Self { client, transport, unix_secs, .. } = *self;
+        Asker { client: client.ip(), transport, unix_secs }
+    }
+}
+
+/// Who asks, how and when: what a response hangs on beside the question and the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker {
+    pub(super) client: IpAddr,
+    pub(super) transport: Transport,
+    pub(super) unix_secs: u32,
 }
 
 /// The time of day for a packet; the system's clock may be set while we run.
@@ -100,7 +115,6 @@ pub(super) struct Response<'t> {
     pub(super) truncated: bool,
     pub(super) section: Section<'t>,
     pub(super) edns: Option<ServerEdns<'t>>,
-    pub(super) cookie_state: CookieState,
 }
 
 /// The one section that a response has beside the question.
@@ -145,11 +159,12 @@ impl Responder {
     }
 
     /// The response that gives an answer of the table.
+    #[inline(always)] // As it is large, it is made where it is used.
     pub(super) fn respond<'t>(
         &'t self,
         answer: Answer<'t>,
         edns: Option<&ClientEdns>,
-        packet: &Packet<'_>,
+        asker: &Asker,
     ) -> Response<'t> {
         use ExtendedError as Error;
         let with = |section, code, error| (section, code, error);
@@ -167,12 +182,8 @@ impl Responder {
                 with(Section::Nothing, ResponseCode::ServFail, Some(Error::Unavailable))
             }
         };
-        Response {
-            section,
-            authoritative: error.is_none(),
-            ..self.refuse(code, error, edns, packet)
-        }
-        .scoped(edns)
+        let edns = edns.map(|edns| self.edns(code, error, edns, &section, asker));
+        Response { code, authoritative: error.is_none(), truncated: false, section, edns }
     }
 
     /// A response without records.
@@ -181,56 +192,90 @@ impl Responder {
         code: ResponseCode,
         error: Option<ExtendedError>,
         edns: Option<&ClientEdns>,
-        packet: &Packet<'_>,
+        asker: &Asker,
     ) -> Response<'_> {
-        let mut response = Response {
-            code,
-            authoritative: false,
-            truncated: false,
-            section: Section::Nothing,
-            edns: None,
-            cookie_state: CookieState::Absent,
-        };
-        let Some(edns) = edns else { return response };
-        let cookie = edns.cookie.map(|cookie| {
-            let secrets = self.secrets.load();
-            let (state, server) =
-                cookie::check(&secrets, &cookie, packet.client.ip(), packet.unix_secs);
-            response.cookie_state = state;
-            cookie::option(cookie.client, server)
-        });
-        response.edns = Some(ServerEdns {
+        let section = Section::Nothing;
+        let edns = edns.map(|edns| self.edns(code, error, edns, &section, asker));
+        Response { code, authoritative: false, truncated: false, section, edns }
+    }
+
+    #[inline(always)]
+    fn edns(
+        &self,
+        code: ResponseCode,
+        error: Option<ExtendedError>,
+        asked: &ClientEdns,
+        section: &Section<'_>,
+        asker: &Asker,
+    ) -> ServerEdns<'_> {
+        let has_options = asked.options.is_some() || error.is_some();
+        let options = || self.options(asked.options.as_ref(), error, section, asker);
+        ServerEdns {
             code_high: code.high(),
-            dnssec_ok: edns.dnssec_ok,
-            nsid: self.nsid.as_deref().filter(|_| edns.nsid),
-            subnet: edns.subnet.map(|subnet| (subnet, 0)),
-            cookie,
-            keepalive: edns.keepalive && packet.transport.is_kept_alive(),
-            error,
+            dnssec_ok: asked.dnssec_ok,
+            options: has_options.then(options),
+        }
+    }
+
+    /// What the client's options ask for, and why the answer is what it is.
+    #[inline(never)] // Few clients have options; the others do not pay for them.
+    fn options(
+        &self,
+        asked: Option<&ClientOptions>,
+        error: Option<ExtendedError>,
+        section: &Section<'_>,
+        asker: &Asker,
+    ) -> ServerOptions<'_> {
+        let asked = asked.copied().unwrap_or_default();
+        let cookie = asked.cookie.map(|cookie| {
+            let secrets = self.secrets.load();
+            let (state, server) = cookie::check(&secrets, &cookie, asker.client, asker.unix_secs);
+            (state, cookie::option(cookie.client, server))
         });
-        response
+        ServerOptions {
+            nsid: self.nsid.as_deref().filter(|_| asked.nsid),
+            subnet: asked.subnet.map(|subnet| (subnet, section.scope(subnet))),
+            cookie,
+            keepalive: asked.keepalive && asker.transport.is_kept_alive(),
+            error,
+        }
+    }
+}
+
+impl Section<'_> {
+    /// For how much of the subnet of a client's resolver the answer holds: for everyone, unless
+    /// others are given other records (RFC 7871 §7.2.1).
+    fn scope(&self, subnet: Subnet) -> u8 {
+        match self {
+            Self::Answer(records) if records.depends_on_client() => {
+                subnet.prefix.min(ClientNetwork::prefix_max(Family::of(subnet.address)))
+            }
+            _ => 0,
+        }
     }
 }
 
 impl Response<'_> {
     /// What is sent in place of it when it is not to be sent whole: no records, and of EDNS what
     /// a client needs to ask again.
+    #[cold]
     pub(super) fn cut(mut self) -> Self {
         self.section = Section::Nothing;
         self.truncated = true;
-        if let Some(edns) = &mut self.edns {
-            *edns = ServerEdns { nsid: None, error: None, subnet: None, ..*edns };
+        if let Some(options) = self.edns.as_mut().and_then(|edns| edns.options.as_mut()) {
+            *options = ServerOptions { nsid: None, error: None, subnet: None, ..*options };
         }
         self
     }
 
+    #[inline]
     pub(super) fn replied(&self) -> Replied {
-        let tally = match self.section {
+        let tally = match &self.section {
             Section::Answer(records) => records.tally(),
             _ => None,
         };
-        let Self { code, truncated, cookie_state, .. } = *self;
-        Replied { code, truncated, cookie_state, tally }
+        let Self { code, truncated, .. } = *self;
+        Replied { code, truncated, cookie_state: self.cookie_state(), tally }
     }
 
     /// What kind of answer a limit takes it for.
@@ -238,17 +283,10 @@ impl Response<'_> {
         Class::of(self.code, matches!(self.section, Section::Answer(_)))
     }
 
-    /// Tells the client's resolver for how much of the subnet the answer holds: for everyone,
-    /// unless others are given other records (RFC 7871 §7.2.1).
-    fn scoped(mut self, edns: Option<&ClientEdns>) -> Self {
-        let depends =
-            matches!(self.section, Section::Answer(records) if records.depends_on_client());
-        let subnet = edns.and_then(|edns| edns.subnet).filter(|_| depends);
-        if let (Some(subnet), Some(edns)) = (subnet, &mut self.edns) {
-            let family = Family::of(subnet.address);
-            edns.subnet = Some((subnet, subnet.prefix.min(ClientNetwork::prefix_max(family))));
-        }
-        self
+    /// What the client's cookie proves.
+    #[inline]
+    pub(super) fn cookie_state(&self) -> CookieState {
+        self.edns.as_ref().map_or(CookieState::Absent, ServerEdns::cookie_state)
     }
 }
 
@@ -280,6 +318,11 @@ pub(super) fn asked<'q>(
 impl Question {
     /// What the table is asked.
     pub(super) fn for_table(&self, resolver: IpAddr) -> table::Question<'_> {
-        asked(self.name.wire(), self.kind, resolver, self.edns.and_then(|edns| edns.subnet))
+        asked(
+            self.name.wire(),
+            self.kind,
+            resolver,
+            self.edns.as_ref().and_then(ClientEdns::subnet),
+        )
     }
 }

@@ -180,32 +180,29 @@ impl Table {
 
     /// Decides one answer.
     pub fn answer(&self, question: Question<'_>) -> Answer<'_> {
-        self.answer_at(self.names.get(question.name), question)
+        self.answer_at(self.names.get(question.name), &question)
     }
 
     /// Decides up to [`LOOKUPS_MAX`] answers at once, which is cheaper than one by one: they wait
-    /// for memory together. Answers beyond the questions are left as they are.
-    pub fn answers<'t>(&'t self, questions: &[Question<'_>], answers: &mut [Answer<'t>]) {
-        let mut names: [&[u8]; LOOKUPS_MAX] = [&[]; LOOKUPS_MAX];
-        for (name, question) in names.iter_mut().zip(questions) {
-            *name = question.name;
-        }
-        let count = questions.len().min(LOOKUPS_MAX);
-        let mut found = [None; LOOKUPS_MAX];
-        self.names.find(&names[..count], &mut found);
-        for ((answer, node), question) in answers.iter_mut().zip(found).zip(&questions[..count]) {
-            *answer = self.answer_at(node, *question);
-        }
+    /// for memory together. Shows each with the place of its question; others are not answered.
+    #[inline]
+    pub fn answers<'t>(
+        &'t self,
+        questions: &[Question<'_>],
+        mut show: impl FnMut(usize, Answer<'t>),
+    ) {
+        self.names.find(questions, |index, node| {
+            show(index, self.answer_at(node, &questions[index]));
+        });
     }
 
-    fn answer_at<'t>(&'t self, node: Option<Node<'t>>, question: Question<'_>) -> Answer<'t> {
+    #[inline(always)] // Or else the answer goes through memory, once more.
+    fn answer_at<'t>(&'t self, node: Option<Node<'t>>, question: &Question<'_>) -> Answer<'t> {
         let Some(node) = node else {
             return self.absent(question.name);
         };
-        let first = |octets| Packed::split_first(octets).map(|(packed, _)| packed);
         let found = match question.kind {
-            ANY if !node.rrsets().is_empty() => first(&self.any),
-            SOA if question.name == self.apex.wire() => first(&self.soa),
+            ANY | SOA => self.special(node, question),
             kind => Packed::find(node.rrsets(), kind),
         };
         match found {
@@ -215,6 +212,17 @@ impl Table {
                 Answer::Records(packed.records_for(u))
             }
             _ => Answer::NoData(&self.authority),
+        }
+    }
+
+    /// What is answered to a question for a type that is not among the records of a name.
+    #[cold]
+    fn special<'t>(&'t self, node: Node<'t>, question: &Question<'_>) -> Option<Packed<'t>> {
+        let first = |octets| Packed::split_first(octets).map(|(packed, _)| packed);
+        match question.kind {
+            ANY if !node.rrsets().is_empty() => first(&self.any),
+            SOA if question.name == self.apex.wire() => first(&self.soa),
+            kind => Packed::find(node.rrsets(), kind),
         }
     }
 

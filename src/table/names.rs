@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, hint::black_box, sync::Arc};
 use siphasher::sip::SipHasher13;
 
 use super::{
-    ServiceRecords,
+    Question, ServiceRecords,
     shard::{Node, NodeParts, Shard},
 };
 use crate::model::DnsName;
@@ -35,6 +35,15 @@ type Branch = [Shard; FANOUT];
 pub(super) struct Names {
     key: NameKey,
     root: [Arc<Branch>; FANOUT],
+}
+
+/// Where one of several names is being looked for.
+#[derive(Clone, Copy)]
+struct Place<'t> {
+    hash: u64,
+    /// What stands in the slot where the search begins.
+    slot: u64,
+    shard: &'t Shard,
 }
 
 /// Changed nodes, by hash in the order of the shards; `None` goes.
@@ -59,27 +68,32 @@ impl Names {
         self.shard(hash).get(hash, name)
     }
 
-    /// The nodes of up to [`LOOKUPS_MAX`] names. In steps, each of which reads for all names what
-    /// the next one needs: the processor then waits for all of them at the same time.
-    pub(super) fn find<'t>(&'t self, names: &[&[u8]], found: &mut [Option<Node<'t>>]) {
-        let mut places = [(0, &self.root[0][0]); LOOKUPS_MAX];
-        let mut slots = [0; LOOKUPS_MAX];
-        let count = names.len().min(LOOKUPS_MAX);
-        let places = &mut places[..count];
-        for (place, name) in places.iter_mut().zip(names) {
-            let hash = self.hash(name);
-            *place = (hash, self.shard(hash));
+    /// Shows the nodes of the names of up to [`LOOKUPS_MAX`] questions, one after the other. In
+    /// steps, each of which reads for all names what the next one needs: the processor then waits
+    /// for all of them at the same time.
+    #[inline]
+    pub(super) fn find<'t>(
+        &'t self,
+        questions: &[Question<'_>],
+        mut show: impl FnMut(usize, Option<Node<'t>>),
+    ) {
+        let nowhere = Place { hash: 0, slot: 0, shard: &self.root[0][0] };
+        let mut places = [nowhere; LOOKUPS_MAX];
+        for (place, question) in places.iter_mut().zip(questions) {
+            place.hash = self.hash(question.name);
+            place.shard = self.shard(place.hash);
         }
-        for (slot, (hash, shard)) in slots.iter_mut().zip(&*places) {
-            *slot = shard.first_slot(*hash);
+        let places = &mut places[..questions.len().min(LOOKUPS_MAX)];
+        for place in &mut *places {
+            place.slot = place.shard.first_slot(place.hash);
         }
         let mut touched = 0;
-        for (slot, (_, shard)) in slots.iter().zip(&*places) {
-            touched ^= shard.touch(*slot);
+        for place in &*places {
+            touched ^= place.shard.touch(place.slot);
         }
         black_box(touched);
-        for ((found, name), (hash, shard)) in found.iter_mut().zip(names).zip(&*places) {
-            *found = shard.get(*hash, name);
+        for (index, (place, question)) in places.iter().zip(questions).enumerate() {
+            show(index, place.shard.get(place.hash, question.name));
         }
     }
 
@@ -88,11 +102,13 @@ impl Names {
         Edit { names: self, apex: apex.clone(), changed: Changed::new() }
     }
 
+    #[inline]
     fn shard(&self, hash: u64) -> &Shard {
         let (branch, shard) = place(hash);
         &self.root[branch][shard]
     }
 
+    #[inline]
     fn hash(&self, name: &[u8]) -> u64 {
         SipHasher13::new_with_keys(self.key.0, self.key.1).hash(name)
     }

@@ -97,6 +97,7 @@ impl Shard {
         Self { octets: octets.into(), mask }
     }
 
+    #[inline(always)] // Or else what it finds goes through memory.
     pub(super) fn get(&self, hash: u64, name: &[u8]) -> Option<Node<'_>> {
         let mut at = first_slot(hash, self.mask);
         loop {
@@ -115,11 +116,13 @@ impl Shard {
     }
 
     /// The slot where the search for `hash` begins. Reading it brings it near.
+    #[inline]
     pub(super) fn first_slot(&self, hash: u64) -> u64 {
         self.slot(first_slot(hash, self.mask))
     }
 
     /// Reads a little of the node that a slot leads to, which brings it near.
+    #[inline]
     pub(super) fn touch(&self, slot: u64) -> u8 {
         let begin = begin_of(slot);
         let far = (begin + NEAR_LEN).min(self.octets.len() - 1);
@@ -148,6 +151,7 @@ impl Shard {
 
 impl<'t> Node<'t> {
     /// The node at the start of some octets, and its length.
+    #[inline]
     fn first(octets: &'t [u8]) -> (Self, usize) {
         let len = u32_at(octets, 0) as usize;
         let name_len = usize::from(octets[NAME_LEN]);

@@ -52,9 +52,16 @@ impl Batch {
         }
     }
 
+    /// A received question, if it was kept whole.
+    pub(in crate::dns) fn question(&self, index: usize) -> Option<&[u8]> {
+        let received = self.received.as_ref().filter(|_| index == 0);
+        let received = received.expect("invariant: only received datagrams are looked at");
+        self.buffer[..Self::QUERY_MAX].get(..received.len)
+    }
+
     /// A received datagram.
     pub(in crate::dns) fn slot(&mut self, index: usize) -> Slot<'_> {
-        let client = self.client(index);
+        let client = self.client(index).into();
         let len = self.received(index).len;
         let buffer = &mut self.buffer[..Self::QUERY_MAX];
         Slot { buffer, len: len.min(Self::QUERY_MAX), client, cut: len > Self::QUERY_MAX }
@@ -65,14 +72,11 @@ impl Batch {
         self.slot(index).buffer
     }
 
-    /// Who sent a datagram.
-    pub(in crate::dns) fn client(&self, index: usize) -> SocketAddr {
+    /// Who sent a datagram: address and port.
+    pub(in crate::dns) fn client(&self, index: usize) -> (IpAddr, u16) {
         let from = self.received.as_ref().filter(|_| index == 0).map(|received| received.from);
         let from = from.expect("invariant: only received datagrams are looked at");
-        match from.ip().to_canonical() {
-            address @ IpAddr::V4(_) => SocketAddr::new(address, from.port()),
-            IpAddr::V6(_) => from,
-        }
+        (from.ip().to_canonical(), from.port())
     }
 
     /// Says how many octets of a slot are to be sent back to where it came from. None, as after

@@ -25,6 +25,7 @@ use std::{net::IpAddr, time::Duration};
 use hickory_proto::op::ResponseCode;
 
 use crate::model::{Network, RrlSettings};
+pub(super) use table::NetworkHash;
 use table::{Entry, Key, Pace, Table};
 
 /// Kinds of answer, each with a bucket of its own: a flood of one does not keep a network from
@@ -110,24 +111,26 @@ impl Limiter {
         })
     }
 
-    /// Makes the processor fetch what [`Self::check`] will need for this client, whatever the
-    /// class of its answer. Worth it for a whole batch, before the first of it is answered.
+    /// What [`Self::check`] finds a client by, whatever the class of its answer; and makes the
+    /// processor fetch what it finds. Worth it for a whole batch, before the first is answered.
     #[inline]
-    pub(super) fn prefetch(&self, client: IpAddr) {
-        self.table.touch(client);
+    pub(super) fn prefetch(&self, client: IpAddr) -> NetworkHash {
+        let network = self.table.hash(client);
+        self.table.touch(network);
+        network
     }
 
     /// Counts an answer, and says what is to become of it, at a time in milliseconds that wraps.
     /// What to do is what [`Self::enforced`] makes of it; this is what to count.
-    #[inline]
+    #[inline(always)]
     pub(super) fn check(
         &mut self,
         now_millis: u32,
-        client: IpAddr,
+        (client, network): (IpAddr, NetworkHash),
         class: Class,
         lengths: Lengths,
     ) -> Limited {
-        let entry = self.table.entry(now_millis, client, class, &self.pace);
+        let entry = self.table.entry(now_millis, network, class, &self.pace);
         if entry.take(&self.pace) {
             entry.owe(i32::from(lengths.answer) - i32::from(lengths.asked));
             return Limited::Pass;

@@ -101,6 +101,10 @@ impl Entry {
 #[repr(align(64))]
 struct Set([Entry; WAYS]);
 
+/// A number of a client's network that nobody can foresee.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::dns) struct NetworkHash(u64);
+
 /// The buckets; as many as there were at first.
 pub(super) struct Table {
     key: Key,
@@ -114,23 +118,27 @@ impl Table {
         Self { key, sets: vec![Set([Entry::EMPTY; WAYS]); sets].into() }
     }
 
-    /// Loads the set of a client.
+    /// Where the network of a client is found.
     #[inline]
-    pub(super) fn touch(&self, client: IpAddr) {
-        let hash = self.key.hash(client);
+    pub(super) fn hash(&self, client: IpAddr) -> NetworkHash {
+        NetworkHash(self.key.hash(client))
+    }
+
+    /// Loads the set of a network.
+    #[inline]
+    pub(super) fn touch(&self, NetworkHash(hash): NetworkHash) {
         std::hint::black_box(self.sets[self.place(hash)].0[0].label);
     }
 
-    /// The entry of a client's network and a class, filled up to this time.
+    /// The entry of a network and a class, filled up to this time.
     #[inline]
     pub(super) fn entry(
         &mut self,
         now_millis: u32,
-        client: IpAddr,
+        NetworkHash(hash): NetworkHash,
         class: Class,
         pace: &Pace,
     ) -> &mut Entry {
-        let hash = self.key.hash(client);
         let place = self.place(hash);
         let label = hash as u32 & HASH_MASK | (class as u32) << CLASS_SHIFT;
         let set = &mut self.sets[place].0;

@@ -96,9 +96,9 @@ fn ask_as<'t>(table: &'t Table, name: &[u8], kind: RecordType, client: IpAddr) -
     let client = ClientNetwork::of(client, None);
     let question = Question { name, kind: kind.into(), client };
     let answer = table.answer(question);
-    let mut together = [Answer::Refused; 3];
-    table.answers(&[question; 3], &mut together);
-    assert_eq!(together, [answer; 3], "asked together and alone");
+    let mut together = Vec::new();
+    table.answers(&[question; 3], |index, answer| together.push((index, answer)));
+    assert_eq!(together, [0, 1, 2].map(|index| (index, answer)), "asked together and alone");
     answer
 }
 
@@ -109,8 +109,9 @@ fn data(answer: &Answer<'_>) -> Vec<RData> {
     let decoded = records.decode(&to_hickory(&apex()));
     assert_eq!(decoded.len(), records.count());
     assert!(decoded.iter().all(|record| record.ttl == records.ttl()));
-    let octets_len: usize = records.pieces().map(<[u8]>::len).sum();
-    assert_eq!(octets_len, records.octets_len());
+    let mut octets = [0; 4_096];
+    assert_eq!(records.write(&mut octets), Some(records.octets_len()));
+    assert_eq!(records.write(&mut octets[..records.octets_len() - 1]), None, "no room");
     decoded.into_iter().map(|record| record.data).collect()
 }
 
