@@ -9,7 +9,7 @@ use std::{
 use arc_swap::ArcSwap;
 use cutover::{
     dns::{Packet, Responder, Transport},
-    model::{ClientNetwork, CookieSecrets, DnsName, Endpoint, Ttl, Weight, ZoneSpec},
+    model::{ClientNetwork, CookieSecrets, DnsName, Endpoint, Ttl, Weight, ZoneSpec, mapped},
     table::{Change, LOOKUPS_MAX, Question, ServiceRecords, Table},
 };
 use divan::{Bencher, black_box, counter::ItemsCount};
@@ -62,7 +62,7 @@ fn question(name: &DnsName) -> Question<'_> {
     Question {
         name: name.wire(),
         kind: RecordType::A.into(),
-        client: ClientNetwork::of(CLIENT, None),
+        client: ClientNetwork::of(mapped(CLIENT), None),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Only the header is patched, and what comes behind the question is copied there. What does not
 //! fit into the reply is left to the general path, which knows how to truncate.
 
-use std::net::IpAddr;
+use std::net::Ipv6Addr;
 
 use super::{
     DropCause, Transport,
@@ -14,7 +14,7 @@ use super::{
     rrl::{Lengths, Limited},
     sift::{HEADER_LEN, QUESTION_FIXED_LEN},
 };
-use crate::table::Table;
+use crate::{model::mapped, table::Table};
 
 /// QR.
 const RESPONSE: u8 = 0x80;
@@ -34,10 +34,12 @@ pub(super) fn reply_common(
     out: &mut Vec<u8>,
 ) -> Option<Replied> {
     let question = Question::read(packet.octets).filter(|_| packet.client.port() != 0)?;
-    let answer = table.answer(question.for_table(packet.client.ip()));
-    let response = responder.respond(answer, question.edns.as_ref(), &packet.asker());
+    let answer = table.answer(question.for_table(mapped(packet.client.ip())));
+    let edns = question.edns.as_ref();
+    let mut response = Response::new(answer, edns);
+    responder.add_options(&mut response, edns, &packet.asker());
     let len = reply_len(&response, &question);
-    if len > limit(packet.transport, question.edns.as_ref()) {
+    if len > limit(packet.transport, edns) {
         return None;
     }
     let begin = out.len();
@@ -53,7 +55,7 @@ pub(super) fn reply_common(
 pub(super) fn reply_in_place(
     response: &Response<'_>,
     question: &Question,
-    client: IpAddr,
+    client: Ipv6Addr,
     judge: &mut impl Limit,
     datagram: &mut [u8],
     asked_len: usize,
@@ -66,17 +68,27 @@ pub(super) fn reply_in_place(
     let opt_len = edns.map_or(0, |edns| OPT_LEN_MIN + edns.cookie_len());
     let lengths = Lengths::new(asked_len, len, question.end + opt_len);
     let proven = response.cookie_state() == CookieState::Valid;
-    let cut;
-    let (response, len) = match judge.judge(client, response.class(), proven, lengths) {
-        Limited::Pass => (response, len),
-        Limited::Truncate => {
-            cut = response.cut();
-            (&cut, reply_len(&cut, question))
+    match judge.judge(client, response.class(), proven, lengths) {
+        Limited::Pass => {
+            write(response, question, datagram.get_mut(..len)?)?;
+            Some((Outcome::Replied(response.replied()), len))
         }
-        Limited::Drop => return Some((Outcome::Dropped(DropCause::Limited), 0)),
-    };
-    write(response, question, datagram.get_mut(..len)?)?;
-    Some((Outcome::Replied(response.replied()), len))
+        Limited::Truncate => cut_in_place(response, question, datagram),
+        Limited::Drop => Some((Outcome::Dropped(DropCause::Limited), 0)),
+    }
+}
+
+/// Writes the reply without its records.
+#[cold]
+fn cut_in_place(
+    response: &Response<'_>,
+    question: &Question,
+    datagram: &mut [u8],
+) -> Option<(Outcome, usize)> {
+    let cut = response.cut();
+    let len = reply_len(&cut, question);
+    write(&cut, question, datagram.get_mut(..len)?)?;
+    Some((Outcome::Replied(cut.replied()), len))
 }
 
 /// How long a reply may be.
@@ -106,7 +118,7 @@ pub(super) fn write(response: &Response<'_>, question: &Question, reply: &mut [u
         Section::Nothing => (0, 0),
         Section::Answer(records) => {
             at += records.write(reply.get_mut(at..)?)?;
-            (u16::try_from(records.count()).ok()?, 0)
+            (records.count(), 0)
         }
         Section::Authority(authority) => {
             let name_len = question.end - HEADER_LEN - QUESTION_FIXED_LEN;
@@ -121,7 +133,7 @@ pub(super) fn write(response: &Response<'_>, question: &Question, reply: &mut [u
     let authoritative = if response.authoritative { AUTHORITATIVE } else { 0 };
     let truncated = if response.truncated { TRUNCATED } else { 0 };
     header[2] = RESPONSE | authoritative | truncated | header[2] & RECURSION_DESIRED;
-    header[3] = header[3] & CHECKING_DISABLED | response.code.low() & 0x0f;
+    header[3] = header[3] & CHECKING_DISABLED | response.code.low();
     header[6..8].copy_from_slice(&answers.to_be_bytes());
     header[8..12].copy_from_slice(&[0, authorities, 0, response.edns.is_some().into()]);
     Some(())

@@ -90,7 +90,7 @@ impl Block {
         match outcome {
             Outcome::Dropped(cause) => self.add(&self.dropped[*cause as usize], 1),
             Outcome::Replied(replied) => {
-                let code = usize::from(u16::from(replied.code)).min(CODES - 1);
+                let code = usize::from(replied.code.0).min(CODES - 1);
                 self.add(&self.queries[transport as usize][code], 1);
                 self.add(&self.cookies[replied.cookie_state as usize], 1);
                 if replied.truncated {

@@ -71,17 +71,28 @@ pub(super) struct ClientOptions {
 }
 
 impl ClientEdns {
-    /// Reads an OPT record from behind its type: class, TTL, data. Options of another version are
-    /// not looked at, because nobody knows what they mean.
-    #[inline(always)] // Or else its room for options is copied, though it is mostly empty.
+    /// Reads an OPT record from behind its type: class, TTL, data.
     pub(super) fn read(class: [u8; 2], ttl: [u8; 4], options: &[u8]) -> Result<Self, Malformed> {
-        let [_, version, flags, _] = ttl;
-        let options = match options {
-            options @ [_, ..] if version == 0 => Some(ClientOptions::read(options)?),
-            _ => None,
-        };
+        let mut edns = Self::without_options(class, ttl);
+        edns.read_options(options)?;
+        Ok(edns)
+    }
+
+    /// Reads the fixed part of an OPT record: class, TTL.
+    #[inline]
+    pub(super) fn without_options(class: [u8; 2], [_, version, flags, _]: [u8; 4]) -> Self {
         let payload = u16::from_be_bytes(class);
-        Ok(Self { payload, version, dnssec_ok: flags & DNSSEC_OK != 0, options })
+        Self { payload, version, dnssec_ok: flags & DNSSEC_OK != 0, options: None }
+    }
+
+    /// Adds the options, if there are any. Those of another version are not looked at, because
+    /// nobody knows what they mean.
+    #[inline]
+    pub(super) fn read_options(&mut self, options: &[u8]) -> Result<(), Malformed> {
+        if self.version == 0 && !options.is_empty() {
+            self.options = Some(ClientOptions::read(options)?);
+        }
+        Ok(())
     }
 
     /// The subnet that its resolver tells.

@@ -19,7 +19,7 @@ use super::{
     rrl::{Class, Lengths, Limited},
     sift::{HEADER_LEN, Sifted, bare_reply, sift},
 };
-use crate::table::Table;
+use crate::{model::mapped, table::Table};
 
 /// Appends the reply to one packet, from one table, as far as `judge` lets it be sent.
 pub(super) fn reply_general(
@@ -63,7 +63,7 @@ pub(super) fn reply_general(
     let cut_len = octets.len().min(packet.octets.len() + cookie_len);
     let lengths = Lengths::new(packet.octets.len(), octets.len(), cut_len);
     let proven = response.cookie_state() == CookieState::Valid;
-    match judge.judge(packet.client.ip(), response.class(), proven, lengths) {
+    match judge.judge(mapped(packet.client.ip()), response.class(), proven, lengths) {
         Limited::Pass => {}
         Limited::Drop => return Outcome::Dropped(DropCause::Limited),
         Limited::Truncate => match cut(&response, &request) {
@@ -83,7 +83,7 @@ fn reject(
     out: &mut Vec<u8>,
 ) -> Outcome {
     let lengths = Lengths::new(packet.octets.len(), HEADER_LEN, HEADER_LEN);
-    match judge.judge(packet.client.ip(), Class::Error, false, lengths) {
+    match judge.judge(mapped(packet.client.ip()), Class::Error, false, lengths) {
         Limited::Drop => Outcome::Dropped(DropCause::Limited),
         Limited::Pass | Limited::Truncate => {
             out.extend_from_slice(&bare_reply(packet.octets, code));
@@ -157,7 +157,7 @@ pub(super) struct Encoded {
 impl Encoded {
     pub(super) fn new(response: &Response<'_>, request: &MessageRequest) -> Self {
         let mut metadata = Metadata::response_from_request(&request.metadata);
-        metadata.response_code = response.code;
+        metadata.response_code = response.code.into();
         metadata.authoritative = response.authoritative;
         metadata.truncation = response.truncated;
         let owner = request.queries.queries().first().map(|query| query.original().name());

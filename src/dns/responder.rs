@@ -1,7 +1,7 @@
 //! From an answer of the record table to a response: RCODE, sections and EDNS, for both paths.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -18,7 +18,7 @@ use super::{
     rrl::{Class, Lengths, Limited},
 };
 use crate::{
-    model::{ClientNetwork, CookieSecrets, Family, Subnet},
+    model::{ClientNetwork, CookieSecrets, Family, Subnet, mapped},
     table::{self, Answer, Authority, Records, Table, Tally},
 };
 
@@ -45,14 +45,15 @@ pub struct Packet<'p> {
 impl Packet<'_> {
     pub(super) fn asker(&self) -> Asker {
         let Self { client, transport, unix_secs, .. } = *self;
-        Asker { client: client.ip(), transport, unix_secs }
+        Asker { client: mapped(client.ip()), transport, unix_secs }
     }
 }
 
 /// Who asks, how and when: what a response hangs on beside the question and the table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asker {
-    pub(super) client: IpAddr,
+    /// [`mapped`].
+    pub(super) client: Ipv6Addr,
     pub(super) transport: Transport,
     pub(super) unix_secs: u32,
 }
@@ -93,7 +94,7 @@ impl Outcome {
 /// What was replied.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Replied {
-    pub(super) code: ResponseCode,
+    pub(super) code: Code,
     pub(super) truncated: bool,
     pub(super) cookie_state: CookieState,
     pub(super) tally: Option<Tally>,
@@ -101,19 +102,54 @@ pub(super) struct Replied {
 
 impl Replied {
     /// A reply that is a header and nothing else.
-    pub(super) const fn bare(code: ResponseCode) -> Self {
-        Self { code, truncated: false, cookie_state: CookieState::Absent, tally: None }
+    pub(super) fn bare(code: ResponseCode) -> Self {
+        Self { code: code.into(), truncated: false, cookie_state: CookieState::Absent, tally: None }
+    }
+}
+
+/// The number of an RCODE, with the bits that only EDNS can carry (RFC 6891 §6.1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Code(pub(super) u16);
+
+impl Code {
+    pub(super) const NO_ERROR: Self = Self(0);
+    pub(super) const SERV_FAIL: Self = Self(2);
+    pub(super) const NX_DOMAIN: Self = Self(3);
+    pub(super) const REFUSED: Self = Self(5);
+
+    /// The bits in the header.
+    pub(super) const fn low(self) -> u8 {
+        (self.0 & 0x0f) as u8
+    }
+
+    /// The bits in the OPT record.
+    pub(super) const fn high(self) -> u8 {
+        (self.0 >> 4) as u8
+    }
+}
+
+impl From<ResponseCode> for Code {
+    fn from(code: ResponseCode) -> Self {
+        Self(code.into())
+    }
+}
+
+impl From<Code> for ResponseCode {
+    fn from(code: Code) -> Self {
+        code.0.into()
     }
 }
 
 /// A response before it is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Response<'t> {
-    pub(super) code: ResponseCode,
+    pub(super) code: Code,
     pub(super) authoritative: bool,
     /// Something is left out: the client is to ask again over TCP.
     pub(super) truncated: bool,
     pub(super) section: Section<'t>,
+    /// Why it is what it is, for those who understand EDNS.
+    pub(super) error: Option<ExtendedError>,
     pub(super) edns: Option<ServerEdns<'t>>,
 }
 
@@ -146,7 +182,7 @@ impl Responder {
     pub fn reply_common(&self, table: &Table, packet: Packet<'_>) -> Option<Reply> {
         let mut octets = Vec::new();
         let replied = reply_common(self, table, packet, &mut octets)?;
-        Some(Reply::Send(octets, replied.code))
+        Some(Reply::Send(octets, replied.code.into()))
     }
 
     /// The reply of the general path.
@@ -154,36 +190,20 @@ impl Responder {
         let mut octets = Vec::new();
         match reply_general(self, table, packet, &mut Unlimited, &mut octets) {
             Outcome::Dropped(cause) => Reply::Drop(cause),
-            Outcome::Replied(replied) => Reply::Send(octets, replied.code),
+            Outcome::Replied(replied) => Reply::Send(octets, replied.code.into()),
         }
     }
 
     /// The response that gives an answer of the table.
-    #[inline(always)] // As it is large, it is made where it is used.
     pub(super) fn respond<'t>(
         &'t self,
         answer: Answer<'t>,
         edns: Option<&ClientEdns>,
         asker: &Asker,
     ) -> Response<'t> {
-        use ExtendedError as Error;
-        let with = |section, code, error| (section, code, error);
-        let (section, code, error) = match answer {
-            Answer::Records(records) => with(Section::Answer(records), ResponseCode::NoError, None),
-            Answer::NoData(soa) => with(Section::Authority(soa), ResponseCode::NoError, None),
-            Answer::NxDomain(soa) => with(Section::Authority(soa), ResponseCode::NXDomain, None),
-            Answer::Refused => {
-                with(Section::Nothing, ResponseCode::Refused, Some(Error::NotAuthoritative))
-            }
-            Answer::NotReady => {
-                with(Section::Nothing, ResponseCode::ServFail, Some(Error::NotReady))
-            }
-            Answer::Unavailable => {
-                with(Section::Nothing, ResponseCode::ServFail, Some(Error::Unavailable))
-            }
-        };
-        let edns = edns.map(|edns| self.edns(code, error, edns, &section, asker));
-        Response { code, authoritative: error.is_none(), truncated: false, section, edns }
+        let mut response = Response::new(answer, edns);
+        self.add_options(&mut response, edns, asker);
+        response
     }
 
     /// A response without records.
@@ -194,51 +214,47 @@ impl Responder {
         edns: Option<&ClientEdns>,
         asker: &Asker,
     ) -> Response<'_> {
-        let section = Section::Nothing;
-        let edns = edns.map(|edns| self.edns(code, error, edns, &section, asker));
-        Response { code, authoritative: false, truncated: false, section, edns }
+        let mut response = Response::bare(code.into(), false, Section::Nothing, error, edns);
+        self.add_options(&mut response, edns, asker);
+        response
     }
 
-    #[inline(always)]
-    fn edns(
-        &self,
-        code: ResponseCode,
-        error: Option<ExtendedError>,
-        asked: &ClientEdns,
-        section: &Section<'_>,
+    /// Adds to the OPT record of a response what the client's options ask for, and why the
+    /// response is what it is.
+    #[inline(always)] // Few clients have options; the others do not pay for them.
+    pub(super) fn add_options<'t>(
+        &'t self,
+        response: &mut Response<'t>,
+        edns: Option<&ClientEdns>,
         asker: &Asker,
-    ) -> ServerEdns<'_> {
-        let has_options = asked.options.is_some() || error.is_some();
-        let options = || self.options(asked.options.as_ref(), error, section, asker);
-        ServerEdns {
-            code_high: code.high(),
-            dnssec_ok: asked.dnssec_ok,
-            options: has_options.then(options),
+    ) {
+        let Some(edns) = edns else { return };
+        if edns.options.is_some() || response.error.is_some() {
+            self.add_some_options(response, edns.options.as_ref(), asker);
         }
     }
 
-    /// What the client's options ask for, and why the answer is what it is.
-    #[inline(never)] // Few clients have options; the others do not pay for them.
-    fn options(
-        &self,
+    #[inline(never)]
+    fn add_some_options<'t>(
+        &'t self,
+        response: &mut Response<'t>,
         asked: Option<&ClientOptions>,
-        error: Option<ExtendedError>,
-        section: &Section<'_>,
         asker: &Asker,
-    ) -> ServerOptions<'_> {
+    ) {
+        let Response { edns: Some(edns), section, error, .. } = response else { return };
         let asked = asked.copied().unwrap_or_default();
         let cookie = asked.cookie.map(|cookie| {
-            let secrets = self.secrets.load();
-            let (state, server) = cookie::check(&secrets, &cookie, asker.client, asker.unix_secs);
+            let (secrets, client) = (self.secrets.load(), asker.client.to_canonical());
+            let (state, server) = cookie::check(&secrets, &cookie, client, asker.unix_secs);
             (state, cookie::option(cookie.client, server))
         });
-        ServerOptions {
+        edns.options = Some(ServerOptions {
             nsid: self.nsid.as_deref().filter(|_| asked.nsid),
             subnet: asked.subnet.map(|subnet| (subnet, section.scope(subnet))),
             cookie,
             keepalive: asked.keepalive && asker.transport.is_kept_alive(),
-            error,
-        }
+            error: *error,
+        });
     }
 }
 
@@ -255,7 +271,41 @@ impl Section<'_> {
     }
 }
 
-impl Response<'_> {
+impl<'t> Response<'t> {
+    /// The response that gives an answer of the table, without options.
+    #[inline(always)] // As it is large, it is made where it is used.
+    pub(super) fn new(answer: Answer<'t>, edns: Option<&ClientEdns>) -> Self {
+        use ExtendedError as Error;
+        let with = |section, code, error| (section, code, error);
+        let (section, code, error) = match answer {
+            Answer::Records(records) => with(Section::Answer(records), Code::NO_ERROR, None),
+            Answer::NoData(soa) => with(Section::Authority(soa), Code::NO_ERROR, None),
+            Answer::NxDomain(soa) => with(Section::Authority(soa), Code::NX_DOMAIN, None),
+            Answer::Refused => with(Section::Nothing, Code::REFUSED, Some(Error::NotAuthoritative)),
+            Answer::NotReady => with(Section::Nothing, Code::SERV_FAIL, Some(Error::NotReady)),
+            Answer::Unavailable => {
+                with(Section::Nothing, Code::SERV_FAIL, Some(Error::Unavailable))
+            }
+        };
+        Self::bare(code, error.is_none(), section, error, edns)
+    }
+
+    #[inline(always)]
+    fn bare(
+        code: Code,
+        authoritative: bool,
+        section: Section<'t>,
+        error: Option<ExtendedError>,
+        asked: Option<&ClientEdns>,
+    ) -> Self {
+        let edns = asked.map(|asked| ServerEdns {
+            code_high: code.high(),
+            dnssec_ok: asked.dnssec_ok,
+            options: None,
+        });
+        Self { code, authoritative, truncated: false, section, error, edns }
+    }
+
     /// What is sent in place of it when it is not to be sent whole: no records, and of EDNS what
     /// a client needs to ask again.
     #[cold]
@@ -293,23 +343,24 @@ impl Response<'_> {
 /// Says whether an answer may be sent.
 pub(super) trait Limit {
     /// `proven` is whether a cookie has shown that the client is where it says.
-    fn judge(&mut self, client: IpAddr, class: Class, proven: bool, lengths: Lengths) -> Limited;
+    fn judge(&mut self, client: Ipv6Addr, class: Class, proven: bool, lengths: Lengths) -> Limited;
 }
 
 /// For streams: their clients have shown where they are.
 pub(super) struct Unlimited;
 
 impl Limit for Unlimited {
-    fn judge(&mut self, _: IpAddr, _: Class, _: bool, _: Lengths) -> Limited {
+    fn judge(&mut self, _: Ipv6Addr, _: Class, _: bool, _: Lengths) -> Limited {
         Limited::Pass
     }
 }
 
 /// What the table is asked, for a question with a subnet from a resolver.
+#[inline(always)]
 pub(super) fn asked<'q>(
     name: &'q [u8],
     kind: u16,
-    resolver: IpAddr,
+    resolver: Ipv6Addr,
     subnet: Option<Subnet>,
 ) -> table::Question<'q> {
     table::Question { name, kind, client: ClientNetwork::of(resolver, subnet) }
@@ -317,7 +368,8 @@ pub(super) fn asked<'q>(
 
 impl Question {
     /// What the table is asked.
-    pub(super) fn for_table(&self, resolver: IpAddr) -> table::Question<'_> {
+    #[inline(always)]
+    pub(super) fn for_table(&self, resolver: Ipv6Addr) -> table::Question<'_> {
         asked(
             self.name.wire(),
             self.kind,

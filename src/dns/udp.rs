@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, UdpSocket},
+    net::{Ipv6Addr, UdpSocket},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -23,7 +23,7 @@ use super::{
     general::reply_general,
     kernel::{self, Batch},
     question::Question,
-    responder::{Asker, Limit, Outcome, Responder, unix_secs},
+    responder::{Asker, Limit, Outcome, Responder, Response, unix_secs},
     rrl::{Class, Lengths, Limited, Limiter, NetworkHash},
 };
 use crate::{
@@ -102,7 +102,7 @@ struct Judge {
 impl Judge {
     /// Finds the network of a client, for when its answer is there.
     #[inline(always)]
-    fn find(&self, client: IpAddr) -> NetworkHash {
+    fn find(&self, client: Ipv6Addr) -> NetworkHash {
         match &self.limiter {
             Some(limiter) => limiter.prefetch(client),
             None => NetworkHash::default(),
@@ -123,7 +123,7 @@ struct Found<'j> {
 
 impl Limit for Found<'_> {
     #[inline(always)]
-    fn judge(&mut self, client: IpAddr, class: Class, proven: bool, lengths: Lengths) -> Limited {
+    fn judge(&mut self, client: Ipv6Addr, class: Class, proven: bool, lengths: Lengths) -> Limited {
         let Judge { limiter, block, now_millis } = &mut *self.judge;
         let Some(limiter) = limiter.as_mut().filter(|_| !proven) else { return Limited::Pass };
         let found = limiter.check(*now_millis, (client, self.network), class, lengths);
@@ -135,7 +135,7 @@ impl Limit for Found<'_> {
 }
 
 impl Limit for Judge {
-    fn judge(&mut self, client: IpAddr, class: Class, proven: bool, lengths: Lengths) -> Limited {
+    fn judge(&mut self, client: Ipv6Addr, class: Class, proven: bool, lengths: Lengths) -> Limited {
         let network = self.find(client);
         self.of(network).judge(client, class, proven, lengths)
     }
@@ -146,8 +146,15 @@ impl Limit for Judge {
 struct Done(u64);
 
 impl Done {
-    fn is(&self, index: usize) -> bool {
-        self.0 & 1 << index != 0
+    /// The others of the first `count`.
+    fn others(&self, count: usize) -> impl Iterator<Item = usize> + use<> {
+        let mut others = !self.0 & ((1 << count) - 1);
+        std::iter::from_fn(move || {
+            let first = others.trailing_zeros();
+            // Takes the lowest bit away.
+            others &= others.checked_sub(1)?;
+            Some(first as usize)
+        })
     }
 
     fn set(&mut self, index: usize) {
@@ -191,10 +198,7 @@ impl Worker {
         // A fault in one reply must not end the answers to all others: whatever is not done is
         // tried by itself on the general path.
         let _ = catch_unwind(AssertUnwindSafe(|| self.answer_common(at, count, &mut done)));
-        for index in 0..count {
-            if done.is(index) {
-                continue;
-            }
+        for index in done.others(count) {
             let reply = catch_unwind(AssertUnwindSafe(|| self.answer_general(at, index)));
             let outcome = reply.unwrap_or(Outcome::Dropped(DropCause::Internal));
             self.judge.block.general();
@@ -209,18 +213,24 @@ impl Worker {
     }
 
     /// Answers the common questions of the batch.
+    #[inline(never)] // A function of its own has the registers for itself.
     fn answer_common(&mut self, at: Moment<'_>, count: usize, done: &mut Done) {
         let asked = self.read(at.unix_secs, count);
         let Self { batch, judge, tallies, asked: read, .. } = self;
-        let asked = &read[..asked];
-        let nobody = ClientNetwork::V4([0; 3]);
+        let asked = &mut read[..asked];
+        for asked in &mut *asked {
+            asked.network = judge.find(asked.asker.client);
+        }
+        let nobody = ClientNetwork::v4([0; 3]);
         let mut questions = [table::Question { name: &[], kind: 0, client: nobody }; LOOKUPS_MAX];
-        for (question, asked) in questions.iter_mut().zip(asked) {
+        for (question, asked) in questions.iter_mut().zip(&*asked) {
             *question = asked.question.for_table(asked.asker.client);
         }
         at.table.answers(&questions[..asked.len()], |place, answer| {
             let Asked { asker, network, index, len, question } = &asked[place];
-            let response = at.responder.respond(answer, question.edns.as_ref(), asker);
+            let edns = question.edns.as_ref();
+            let mut response = Response::new(answer, edns);
+            at.responder.add_options(&mut response, edns, asker);
             // What a fault leaves half written is not answered.
             done.set(*index);
             let (datagram, limit) = (batch.buffer(*index), &mut judge.of(*network));
@@ -228,7 +238,9 @@ impl Worker {
                 Some((outcome, len)) => {
                     batch.reply(*index, len);
                     judge.block.count(&outcome, Transport::Udp);
-                    tallies.extend(outcome.tally());
+                    if let Some(tally) = outcome.tally() {
+                        tallies.push(tally);
+                    }
                 }
                 None => done.clear(*index),
             }
@@ -236,6 +248,7 @@ impl Worker {
     }
 
     /// Reads the common questions of the batch; says how many they are.
+    #[inline(never)]
     fn read(&mut self, unix_secs: u32, count: usize) -> usize {
         let mut asked = 0;
         for index in 0..count {
@@ -246,7 +259,6 @@ impl Worker {
                 continue;
             }
             next.asker = Asker { client, transport: Transport::Udp, unix_secs };
-            next.network = self.judge.find(next.asker.client);
             (next.index, next.len) = (index, packet.len());
             asked += 1;
         }
@@ -289,7 +301,7 @@ struct Asked {
 
 impl Asked {
     fn empty() -> Self {
-        let client = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let client = Ipv6Addr::UNSPECIFIED;
         let asker = Asker { client, transport: Transport::Udp, unix_secs: 0 };
         let network = NetworkHash::default();
         Self { asker, network, index: 0, len: 0, question: Question::empty() }

@@ -33,7 +33,8 @@ type Branch = [Shard; FANOUT];
 
 #[derive(Clone, Debug)]
 pub(super) struct Names {
-    key: NameKey,
+    /// With the key, before any name.
+    hasher: SipHasher13,
     root: [Arc<Branch>; FANOUT],
 }
 
@@ -59,7 +60,8 @@ pub(super) struct Edit<'n> {
 impl Names {
     pub(super) fn new(key: NameKey) -> Self {
         let branch: Arc<Branch> = Arc::new(std::array::from_fn(|_| Shard::empty()));
-        Self { key, root: std::array::from_fn(|_| branch.clone()) }
+        let hasher = SipHasher13::new_with_keys(key.0, key.1);
+        Self { hasher, root: std::array::from_fn(|_| branch.clone()) }
     }
 
     /// The node of a name in wire form and lower case.
@@ -110,7 +112,7 @@ impl Names {
 
     #[inline]
     fn hash(&self, name: &[u8]) -> u64 {
-        SipHasher13::new_with_keys(self.key.0, self.key.1).hash(name)
+        self.hasher.hash(name)
     }
 }
 

@@ -168,19 +168,21 @@ impl<'t> Packed<'t> {
     /// What the client at `u()` is given of it; `u` is asked for only if it makes a difference.
     #[inline(always)]
     pub(super) fn records_for(self, u: impl FnOnce(u64) -> u64) -> Records<'t> {
-        let first_point =
-            self.weights().map_or(0, |weights| weights.first_point(u(weights.salt())));
-        Records { packed: self, first_point }
+        let (records, weights) = self.records_and_weights();
+        let Some(weights) = weights else {
+            let (count, octets_len) = (u16_at(self.head, COUNT), u32_of(records.len()));
+            return Records { packed: self, first_point: 0, count, octets_len };
+        };
+        let count = weights.picked();
+        let octets_len = u32::from(count) * u32::from(u16_at(self.head, RECORD_LEN));
+        let first_point = weights.first_point(u(weights.salt()));
+        Records { packed: self, first_point, count, octets_len }
     }
 
     #[inline]
-    fn records(&self) -> &'t [u8] {
-        &self.body[..u32_at(self.head, RECORDS_LEN) as usize]
-    }
-
-    #[inline]
-    fn weights(&self) -> Option<Weights<'t>> {
-        Weights::unpack(&self.body[u32_at(self.head, RECORDS_LEN) as usize..])
+    fn records_and_weights(&self) -> (&'t [u8], Option<Weights<'t>>) {
+        let (records, weights) = self.body.split_at(u32_at(self.head, RECORDS_LEN) as usize);
+        (records, Weights::unpack(weights))
     }
 }
 
@@ -197,6 +199,8 @@ const AAAA_LEN: usize = 28;
 pub struct Records<'t> {
     packed: Packed<'t>,
     first_point: u64,
+    count: u16,
+    octets_len: u32,
 }
 
 impl Records<'_> {
@@ -212,14 +216,13 @@ impl Records<'_> {
 
     /// How many they are.
     #[inline]
-    pub fn count(&self) -> usize {
-        let all = || u16_at(self.packed.head, COUNT).into();
-        self.packed.weights().map_or_else(all, |weights| weights.picked())
+    pub fn count(&self) -> u16 {
+        self.count
     }
 
     /// Whether other clients are given others.
     pub fn depends_on_client(&self) -> bool {
-        self.packed.weights().is_some()
+        self.packed.records_and_weights().1.is_some()
     }
 
     /// What this answer counts for.
@@ -232,40 +235,37 @@ impl Records<'_> {
     /// How many octets they are as they are sent.
     #[inline]
     pub fn octets_len(&self) -> usize {
-        let all = || u32_at(self.packed.head, RECORDS_LEN) as usize;
-        self.packed.weights().map_or_else(all, |weights| weights.picked() * self.record_len())
-    }
-
-    /// The length of each record, where there are weights; else 0.
-    #[inline]
-    fn record_len(&self) -> usize {
-        u16_at(self.packed.head, RECORD_LEN).into()
+        self.octets_len as usize
     }
 
     /// Writes them behind a question; says how long they are, or nothing if there is no room.
     #[inline(always)]
     pub fn write(&self, out: &mut [u8]) -> Option<usize> {
-        match self.record_len() {
-            A_LEN => self.write_picked::<A_LEN>(out),
-            AAAA_LEN => self.write_picked::<AAAA_LEN>(out),
-            _ => {
-                let records = self.packed.records();
-                out.get_mut(..records.len())?.copy_from_slice(records);
-                Some(records.len())
-            }
+        let (records, weights) = self.packed.records_and_weights();
+        let Some(weights) = weights else {
+            out.get_mut(..records.len())?.copy_from_slice(records);
+            return Some(records.len());
+        };
+        match u16_at(self.packed.head, RECORD_LEN).into() {
+            A_LEN => self.write_picked::<A_LEN>(records, weights, out),
+            _ => self.write_picked::<AAAA_LEN>(records, weights, out),
         }
     }
 
     /// Of a length that is known here each is copied without a call.
     #[inline]
-    fn write_picked<const RECORD_LEN: usize>(&self, out: &mut [u8]) -> Option<usize> {
-        let weights = self.packed.weights()?;
-        let records = self.packed.records().as_chunks::<RECORD_LEN>().0;
+    fn write_picked<const RECORD_LEN: usize>(
+        &self,
+        records: &[u8],
+        weights: Weights<'_>,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let records = records.as_chunks::<RECORD_LEN>().0;
         let mut places = out.as_chunks_mut::<RECORD_LEN>().0.iter_mut();
         for item in weights.items_under(self.first_point) {
             *places.next()? = *records.get(item)?;
         }
-        Some(weights.picked() * RECORD_LEN)
+        Some(self.octets_len())
     }
 
     /// The same as the codec has them, with `owner` written as it is here.

@@ -55,9 +55,9 @@ impl<'t> Weights<'t> {
     }
 
     /// How many items an answer has.
-    pub(super) fn picked(&self) -> usize {
-        // At most the number of items, which a machine can count.
-        u64_at(self.head, PICKED) as usize
+    pub(super) fn picked(&self) -> u16 {
+        // At most the number of items; an answer with more of them than this fits into no message.
+        u64_at(self.head, PICKED).try_into().unwrap_or(u16::MAX)
     }
 
     /// Where the first point of the client at `u` lies; `u` is a fraction of 2^64.
@@ -94,7 +94,7 @@ mod tests {
             return (0..weights.len()).collect();
         };
         let items: Vec<_> = unequal.items_under(unequal.first_point(u)).collect();
-        assert_eq!(items.len(), unequal.picked());
+        assert_eq!(items.len(), unequal.picked().into());
         items
     }
 

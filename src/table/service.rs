@@ -98,15 +98,13 @@ pub(super) fn client_fraction(salt: u64, client: ClientNetwork) -> u64 {
     let mut hasher = SipHasher13::new_with_keys(salt, 0);
     // In numbers of a known size, which the hash takes as the octets that they consist of: that
     // needs no search for the end of the octets.
-    match client {
-        ClientNetwork::V4([a, b, c]) => {
-            hasher.write_u16(u16::from_ne_bytes([a, b]));
-            hasher.write_u8(c);
-        }
-        ClientNetwork::V6([a, b, c, d, e, f]) => {
-            hasher.write_u32(u32::from_ne_bytes([a, b, c, d]));
-            hasher.write_u16(u16::from_ne_bytes([e, f]));
-        }
+    let (len, octets) = client.octets();
+    if len == 3 {
+        hasher.write_u16((octets as u16).to_le());
+        hasher.write_u8((octets >> 16) as u8);
+    } else {
+        hasher.write_u32((octets as u32).to_le());
+        hasher.write_u16(((octets >> 32) as u16).to_le());
     }
     hasher.finish()
 }
@@ -119,8 +117,8 @@ mod tests {
     /// clients from one endpoint to another at the next upgrade.
     #[test]
     fn where_a_client_stands_never_changes() {
-        let v4 = |salt, network| client_fraction(salt, ClientNetwork::V4(network));
-        let v6 = |salt, network| client_fraction(salt, ClientNetwork::V6(network));
+        let v4 = |salt, network| client_fraction(salt, ClientNetwork::v4(network));
+        let v6 = |salt, network| client_fraction(salt, ClientNetwork::v6(network));
         assert_eq!(v4(0, [198, 51, 100]), 0xa4d9_de14_ef1a_4355);
         assert_eq!(v4(1, [0; 3]), 0x5322_b9fc_139d_3fd2);
         assert_eq!(v4(0x0123_4567_89ab_cdef, [203, 0, 113]), 0xe22a_2565_cf8e_ee67);

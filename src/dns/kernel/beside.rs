@@ -5,7 +5,7 @@
 
 use std::{
     mem::{offset_of, size_of},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::Ipv6Addr,
     ops::Range,
 };
 
@@ -24,25 +24,29 @@ pub(super) struct Control(pub(super) [u8; 256]);
 /// because libc's differ from each other in how they declare the length.
 const HEAD: usize = size_of::<usize>() + 2 * size_of::<c_int>();
 
+/// What stands before the IPv4 address in a mapped one. Numbers are handed on in registers, octets
+/// are not.
+const MAPPED: u128 = 0xffff << 32;
+
 /// Nobody: the caller drops what comes from port 0.
-const NOBODY: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+const NOBODY: (Ipv6Addr, u16) = (Ipv6Addr::UNSPECIFIED, 0);
 
 /// The client's address and port, from the first `filled` octets of its name.
 ///
-/// An IPv4 client of a socket for both families is given as what it is. The interface of a
-/// link-local client is left out: replies are sent to the name, where it stands.
+/// An IPv4 client is given as a mapped address, whatever the socket. The interface of a link-local
+/// client is left out: replies are sent to the name, where it stands.
 #[inline]
-pub(super) fn client(name: &Name, filled: usize) -> (IpAddr, u16) {
+pub(super) fn client(name: &Name, filled: usize) -> (Ipv6Addr, u16) {
     let name = &name.0;
     let family = c_int::from(u16::from_ne_bytes(octets(name, 0)));
     let port = u16::from_be_bytes(octets(name, offset_of!(sockaddr_in, sin_port)));
     if family == libc::AF_INET && filled >= size_of::<sockaddr_in>() {
-        let address: [u8; 4] = octets(name, offset_of!(sockaddr_in, sin_addr));
-        return (IpAddr::V4(Ipv4Addr::from(address)), port);
+        let address = u32::from_be_bytes(octets(name, offset_of!(sockaddr_in, sin_addr)));
+        return (Ipv6Addr::from_bits(MAPPED | u128::from(address)), port);
     }
     if family == libc::AF_INET6 && filled >= size_of::<sockaddr_in6>() {
-        let address: [u8; 16] = octets(name, offset_of!(sockaddr_in6, sin6_addr));
-        return (Ipv6Addr::from(address).to_canonical(), port);
+        let address = u128::from_be_bytes(octets(name, offset_of!(sockaddr_in6, sin6_addr)));
+        return (Ipv6Addr::from_bits(address), port);
     }
     NOBODY
 }
@@ -136,9 +140,9 @@ mod tests {
 
     #[test]
     fn clients_of_both_families_are_read() {
-        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let ip = |text: &str| text.parse::<Ipv6Addr>().expect("an address");
         let v4 = name(libc::AF_INET, &[0x14, 0xE9, 192, 0, 2, 1]);
-        assert_eq!(client(&v4, V4), (ip("192.0.2.1"), 5353));
+        assert_eq!(client(&v4, V4), (ip("::ffff:192.0.2.1"), 5353));
 
         let mut v6 = name(libc::AF_INET6, &[0x14, 0xE9, 1, 2, 3, 4, 0xFE, 0x80]);
         v6.0[23] = 9;
@@ -147,7 +151,7 @@ mod tests {
 
         let mut mapped = name(libc::AF_INET6, &[0x14, 0xE9]);
         mapped.0[18..24].copy_from_slice(&[0xFF, 0xFF, 192, 0, 2, 1]);
-        assert_eq!(client(&mapped, V6), (ip("192.0.2.1"), 5353));
+        assert_eq!(client(&mapped, V6), (ip("::ffff:192.0.2.1"), 5353));
     }
 
     #[test]

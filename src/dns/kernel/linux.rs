@@ -10,7 +10,7 @@
 
 use std::{
     io, mem,
-    net::{IpAddr, UdpSocket},
+    net::{Ipv6Addr, SocketAddr, UdpSocket},
     os::fd::AsRawFd,
     ptr::{self, NonNull},
 };
@@ -146,7 +146,8 @@ impl Batch {
     /// A received datagram.
     #[inline]
     pub(in crate::dns) fn slot(&mut self, index: usize) -> Slot<'_> {
-        let client = self.client(index).into();
+        let (address, port) = self.client(index);
+        let client = SocketAddr::new(address.to_canonical(), port);
         let memory = self.memory_mut();
         let question = &memory.questions[index];
         let len = (question.msg_len as usize).min(Self::QUERY_MAX);
@@ -161,9 +162,9 @@ impl Batch {
         &mut self.memory_mut().slots[index].0
     }
 
-    /// Who sent a datagram: address and port.
+    /// Who sent a datagram: address and port; an IPv4 client as a mapped address.
     #[inline]
-    pub(in crate::dns) fn client(&self, index: usize) -> (IpAddr, u16) {
+    pub(in crate::dns) fn client(&self, index: usize) -> (Ipv6Addr, u16) {
         assert!(index < self.received, "invariant: only received datagrams are looked at");
         let memory = self.memory();
         let filled = memory.questions[index].msg_hdr.msg_namelen as usize;

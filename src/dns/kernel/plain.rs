@@ -5,10 +5,11 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{Ipv6Addr, SocketAddr, UdpSocket},
 };
 
 use super::{Sent, Slot, nothing_came, prepare_any};
+use crate::model::mapped;
 
 /// Options for a socket that answers.
 pub(in crate::dns) fn prepare(socket: &UdpSocket) -> io::Result<()> {
@@ -61,7 +62,8 @@ impl Batch {
 
     /// A received datagram.
     pub(in crate::dns) fn slot(&mut self, index: usize) -> Slot<'_> {
-        let client = self.client(index).into();
+        let (address, port) = self.client(index);
+        let client = SocketAddr::new(address.to_canonical(), port);
         let len = self.received(index).len;
         let buffer = &mut self.buffer[..Self::QUERY_MAX];
         Slot { buffer, len: len.min(Self::QUERY_MAX), client, cut: len > Self::QUERY_MAX }
@@ -72,11 +74,11 @@ impl Batch {
         self.slot(index).buffer
     }
 
-    /// Who sent a datagram: address and port.
-    pub(in crate::dns) fn client(&self, index: usize) -> (IpAddr, u16) {
+    /// Who sent a datagram: address and port; an IPv4 client as a mapped address.
+    pub(in crate::dns) fn client(&self, index: usize) -> (Ipv6Addr, u16) {
         let from = self.received.as_ref().filter(|_| index == 0).map(|received| received.from);
         let from = from.expect("invariant: only received datagrams are looked at");
-        (from.ip().to_canonical(), from.port())
+        (mapped(from.ip()), from.port())
     }
 
     /// Says how many octets of a slot are to be sent back to where it came from. None, as after

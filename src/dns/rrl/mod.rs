@@ -20,10 +20,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::Ipv6Addr, time::Duration};
 
-use hickory_proto::op::ResponseCode;
-
+use super::responder::Code;
 use crate::model::{Network, RrlSettings};
 pub(super) use table::NetworkHash;
 use table::{Entry, Key, Pace, Table};
@@ -47,11 +46,12 @@ impl Class {
     pub(super) const ALL: [Self; 4] = [Self::Positive, Self::NoData, Self::NxDomain, Self::Error];
 
     /// The class of an answer with this RCODE, and with or without records in its answer section.
-    pub(super) fn of(code: ResponseCode, has_records: bool) -> Self {
+    #[inline]
+    pub(super) const fn of(code: Code, has_records: bool) -> Self {
         match (code, has_records) {
-            (ResponseCode::NoError, true) => Self::Positive,
-            (ResponseCode::NoError, false) => Self::NoData,
-            (ResponseCode::NXDomain, _) => Self::NxDomain,
+            (Code::NO_ERROR, true) => Self::Positive,
+            (Code::NO_ERROR, false) => Self::NoData,
+            (Code::NX_DOMAIN, _) => Self::NxDomain,
             _ => Self::Error,
         }
     }
@@ -114,7 +114,7 @@ impl Limiter {
     /// What [`Self::check`] finds a client by, whatever the class of its answer; and makes the
     /// processor fetch what it finds. Worth it for a whole batch, before the first is answered.
     #[inline]
-    pub(super) fn prefetch(&self, client: IpAddr) -> NetworkHash {
+    pub(super) fn prefetch(&self, client: Ipv6Addr) -> NetworkHash {
         let network = self.table.hash(client);
         self.table.touch(network);
         network
@@ -126,7 +126,7 @@ impl Limiter {
     pub(super) fn check(
         &mut self,
         now_millis: u32,
-        (client, network): (IpAddr, NetworkHash),
+        (client, network): (Ipv6Addr, NetworkHash),
         class: Class,
         lengths: Lengths,
     ) -> Limited {
@@ -152,10 +152,10 @@ fn over_the_limit(
     entry: &mut Entry,
     slip: u32,
     exempt: &[Network],
-    client: IpAddr,
+    client: Ipv6Addr,
     lengths: Lengths,
 ) -> Limited {
-    if exempt.iter().any(|network| network.contains(client)) {
+    if !exempt.is_empty() && is_exempt(exempt, client) {
         return Limited::Pass;
     }
     let asked = i32::from(lengths.asked);
@@ -167,6 +167,11 @@ fn over_the_limit(
     }
     entry.owe(-asked);
     Limited::Drop
+}
+
+#[inline(never)]
+fn is_exempt(exempt: &[Network], client: Ipv6Addr) -> bool {
+    exempt.iter().any(|network| network.contains(client.to_canonical()))
 }
 
 /// One answer costs `1000 * workers`, and each millisecond gives back as much as there are answers

@@ -6,7 +6,7 @@
 //! is worth nothing and is taken first, so a limited network stays known, however many others come
 //! by once; and no number of networks gets more out of a set than its four buckets hold.
 
-use std::net::IpAddr;
+use std::net::Ipv6Addr;
 
 use super::Class;
 
@@ -120,7 +120,7 @@ impl Table {
 
     /// Where the network of a client is found.
     #[inline]
-    pub(super) fn hash(&self, client: IpAddr) -> NetworkHash {
+    pub(super) fn hash(&self, client: Ipv6Addr) -> NetworkHash {
         NetworkHash(self.key.hash(client))
     }
 
@@ -162,7 +162,7 @@ impl Table {
     }
 
     #[cfg(test)]
-    pub(super) fn place_of(&self, client: IpAddr) -> usize {
+    pub(super) fn place_of(&self, client: Ipv6Addr) -> usize {
         self.place(self.key.hash(client))
     }
 }
@@ -180,6 +180,9 @@ fn taken_over(set: &mut [Entry; WAYS], label: u32, now_millis: u32, refill: u32)
     set[at].label = label;
     &mut set[at]
 }
+
+/// What stands before the IPv4 address in a mapped one.
+const MAPPED: u128 = 0xffff;
 
 /// What makes a network of an address, and a number of a network that nobody can foresee.
 pub(super) struct Key {
@@ -204,11 +207,12 @@ impl Key {
     /// Two rounds of multiplying to 128 bits and folding. That is no hash to sign with, but nobody
     /// sees what comes out of it.
     #[inline]
-    fn hash(&self, client: IpAddr) -> u64 {
+    fn hash(&self, client: Ipv6Addr) -> u64 {
         const ODD: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03];
-        let (network, family) = match client.to_canonical() {
-            IpAddr::V4(address) => (u64::from(address.to_bits() & self.ipv4_mask), 4),
-            IpAddr::V6(address) => ((address.to_bits() >> 64) as u64 & self.ipv6_mask, 6),
+        let bits = client.to_bits();
+        let (network, family) = match bits >> 32 {
+            MAPPED => (u64::from(bits as u32 & self.ipv4_mask), 4),
+            _ => ((bits >> 64) as u64 & self.ipv6_mask, 6),
         };
         let once = folded(network ^ self.key.0, ODD[0]);
         folded(once ^ self.key.1 ^ family, ODD[1])
