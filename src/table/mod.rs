@@ -82,6 +82,20 @@ pub struct Question<'q> {
     pub client: ClientNetwork,
 }
 
+/// What has a question in it: so that many questions need not be put together to be answered
+/// together.
+pub trait Asks {
+    /// The question; it is asked for more than once.
+    fn question(&self) -> Question<'_>;
+}
+
+impl Asks for Question<'_> {
+    #[inline]
+    fn question(&self) -> Question<'_> {
+        *self
+    }
+}
+
 /// What is answered to one question.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Answer<'t> {
@@ -184,15 +198,11 @@ impl Table {
     }
 
     /// Decides up to [`LOOKUPS_MAX`] answers at once, which is cheaper than one by one: they wait
-    /// for memory together. Shows each with the place of its question; others are not answered.
+    /// for memory together. Shows each with the place of its question; more are not answered.
     #[inline]
-    pub fn answers<'t>(
-        &'t self,
-        questions: &[Question<'_>],
-        mut show: impl FnMut(usize, Answer<'t>),
-    ) {
-        self.names.find(questions, |index, node| {
-            show(index, self.answer_at(node, &questions[index]));
+    pub fn answers<'t, A: Asks>(&'t self, asked: &[A], mut show: impl FnMut(usize, Answer<'t>)) {
+        self.names.find(asked, |index, question, node| {
+            show(index, self.answer_at(node, &question));
         });
     }
 

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, hint::black_box, sync::Arc};
 use siphasher::sip::SipHasher13;
 
 use super::{
-    Question, ServiceRecords,
+    Asks, Question, ServiceRecords,
     shard::{Node, NodeParts, Shard},
 };
 use crate::model::DnsName;
@@ -74,18 +74,18 @@ impl Names {
     /// steps, each of which reads for all names what the next one needs: the processor then waits
     /// for all of them at the same time.
     #[inline]
-    pub(super) fn find<'t>(
+    pub(super) fn find<'t, 'q, A: Asks>(
         &'t self,
-        questions: &[Question<'_>],
-        mut show: impl FnMut(usize, Option<Node<'t>>),
+        asked: &'q [A],
+        mut show: impl FnMut(usize, Question<'q>, Option<Node<'t>>),
     ) {
         let nowhere = Place { hash: 0, slot: 0, shard: &self.root[0][0] };
         let mut places = [nowhere; LOOKUPS_MAX];
-        for (place, question) in places.iter_mut().zip(questions) {
-            place.hash = self.hash(question.name);
+        for (place, asked) in places.iter_mut().zip(asked) {
+            place.hash = self.hash(asked.question().name);
             place.shard = self.shard(place.hash);
         }
-        let places = &mut places[..questions.len().min(LOOKUPS_MAX)];
+        let places = &mut places[..asked.len().min(LOOKUPS_MAX)];
         for place in &mut *places {
             place.slot = place.shard.first_slot(place.hash);
         }
@@ -94,8 +94,10 @@ impl Names {
             touched ^= place.shard.touch(place.slot);
         }
         black_box(touched);
-        for (index, (place, question)) in places.iter().zip(questions).enumerate() {
-            show(index, place.shard.get(place.hash, question.name));
+        for (index, (place, asked)) in places.iter().zip(asked).enumerate() {
+            let question = asked.question();
+            let node = place.shard.get_from(place.slot, place.hash, question.name);
+            show(index, question, node);
         }
     }
 

@@ -147,7 +147,7 @@ impl Limiter {
 
 /// What is to become of an answer for which nothing is left in the bucket. Who is exempt is looked
 /// at here, so that others do not pay for it.
-#[cold]
+#[inline]
 fn over_the_limit(
     entry: &mut Entry,
     slip: u32,
