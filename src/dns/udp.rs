@@ -26,7 +26,7 @@ use super::{
     responder::{Asker, Limit, Outcome, Responder, Response, unix_secs},
     rrl::{Class, Lengths, Limited, Limiter, NetworkHash},
 };
-use crate::table::{self, Asks, LOOKUPS_MAX, Table, Tally};
+use crate::table::{self, Answer, Asks, LOOKUPS_MAX, Table, Tally};
 
 const _: () = assert!(Batch::DATAGRAMS_MAX <= LOOKUPS_MAX);
 /// After an error that may come again at once.
@@ -218,10 +218,13 @@ impl Worker {
         for asked in &mut *asked {
             asked.network = judge.find(asked.asker.client);
         }
-        at.table.answers(asked, |place, answer| {
-            let Asked { asker, network, index, len, question } = &asked[place];
+        // Two loops for what one could do: each has the registers for itself.
+        let mut answers = [Answer::Refused; LOOKUPS_MAX];
+        at.table.answers(asked, |place, answer| answers[place] = answer);
+        for (asked, answer) in asked.iter().zip(&answers) {
+            let Asked { asker, network, index, len, question } = asked;
             let edns = question.edns.as_ref();
-            let mut response = Response::new(answer, edns);
+            let mut response = Response::new(*answer, edns);
             at.responder.add_options(&mut response, edns, asker);
             // What a fault leaves half written is not answered.
             done.set(*index);
@@ -236,7 +239,7 @@ impl Worker {
                 }
                 None => done.clear(*index),
             }
-        });
+        }
     }
 
     /// Reads the common questions of the batch; says how many they are.

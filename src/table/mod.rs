@@ -194,7 +194,7 @@ impl Table {
 
     /// Decides one answer.
     pub fn answer(&self, question: Question<'_>) -> Answer<'_> {
-        self.answer_at(self.names.get(question.name), &question)
+        self.answer_at(self.names.get(question.name), question)
     }
 
     /// Decides up to [`LOOKUPS_MAX`] answers at once, which is cheaper than one by one: they wait
@@ -202,24 +202,24 @@ impl Table {
     #[inline]
     pub fn answers<'t, A: Asks>(&'t self, asked: &[A], mut show: impl FnMut(usize, Answer<'t>)) {
         self.names.find(asked, |index, question, node| {
-            show(index, self.answer_at(node, &question));
+            show(index, self.answer_at(node, question));
         });
     }
 
     #[inline(always)] // Or else the answer goes through memory, once more.
-    fn answer_at<'t>(&'t self, node: Option<Node<'t>>, question: &Question<'_>) -> Answer<'t> {
+    fn answer_at<'t>(&'t self, node: Option<Node<'t>>, question: Question<'_>) -> Answer<'t> {
+        let Question { name, kind, client } = question;
         let Some(node) = node else {
-            return self.absent(question.name);
+            return self.absent(name);
         };
-        let found = match question.kind {
-            ANY | SOA => self.special(node, question),
+        let found = match kind {
+            ANY | SOA => self.special(node.rrsets(), name, kind),
             kind => Packed::find(node.rrsets(), kind),
         };
         match found {
             Some(packed) if packed.is_lost() => Answer::Unavailable,
             Some(packed) if !packed.is_empty() => {
-                let u = |salt| client_fraction(salt, question.client);
-                Answer::Records(packed.records_for(u))
+                Answer::Records(packed.records_for(|salt| client_fraction(salt, client)))
             }
             _ => Answer::NoData(&self.authority),
         }
@@ -227,12 +227,12 @@ impl Table {
 
     /// What is answered to a question for a type that is not among the records of a name.
     #[cold]
-    fn special<'t>(&'t self, node: Node<'t>, question: &Question<'_>) -> Option<Packed<'t>> {
+    fn special<'t>(&'t self, rrsets: &'t [u8], name: &[u8], kind: u16) -> Option<Packed<'t>> {
         let first = |octets| Packed::split_first(octets).map(|(packed, _)| packed);
-        match question.kind {
-            ANY if !node.rrsets().is_empty() => first(&self.any),
-            SOA if question.name == self.apex.wire() => first(&self.soa),
-            kind => Packed::find(node.rrsets(), kind),
+        match kind {
+            ANY if !rrsets.is_empty() => first(&self.any),
+            SOA if name == self.apex.wire() => first(&self.soa),
+            kind => Packed::find(rrsets, kind),
         }
     }
 
