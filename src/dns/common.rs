@@ -36,8 +36,7 @@ pub(super) fn reply_common(
     let question = Question::read(packet.octets).filter(|_| packet.client.port() != 0)?;
     let answer = table.answer(question.for_table(mapped(packet.client.ip())));
     let edns = question.edns.as_ref();
-    let mut response = Response::new(answer, edns);
-    responder.add_options(&mut response, edns, &packet.asker());
+    let response = responder.respond(answer, edns, &packet.asker());
     let len = reply_len(&response, &question);
     if len > limit(packet.transport, edns) {
         return None;
@@ -73,7 +72,7 @@ pub(super) fn reply_in_place(
             write(response, question, datagram.get_mut(..len)?)?;
             Some((Outcome::Replied(response.replied()), len))
         }
-        Limited::Truncate => cut_in_place(response, question, datagram),
+        Limited::Truncate => cut_in_place(*response, question, datagram),
         Limited::Drop => Some((Outcome::Dropped(DropCause::Limited), 0)),
     }
 }
@@ -81,7 +80,7 @@ pub(super) fn reply_in_place(
 /// Writes the reply without its records.
 #[cold]
 fn cut_in_place(
-    response: &Response<'_>,
+    response: Response<'_>,
     question: &Question,
     datagram: &mut [u8],
 ) -> Option<(Outcome, usize)> {

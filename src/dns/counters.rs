@@ -55,6 +55,7 @@ pub(super) struct Block {
     is_shared: bool,
     queries: [[AtomicU64; CODES]; Transport::ALL.len()],
     dropped: [AtomicU64; DropCause::ALL.len()],
+    /// All other replies are to questions without a cookie.
     cookies: [AtomicU64; CookieState::ALL.len()],
     /// By [`Limited`]; what passes is not counted.
     limited: [AtomicU64; 1 + LIMITED.len()],
@@ -92,7 +93,9 @@ impl Block {
             Outcome::Replied(replied) => {
                 let code = usize::from(replied.code.0).min(CODES - 1);
                 self.add(&self.queries[transport as usize][code], 1);
-                self.add(&self.cookies[replied.cookie_state as usize], 1);
+                if replied.cookie_state != CookieState::Absent {
+                    self.add(&self.cookies[replied.cookie_state as usize], 1);
+                }
                 if replied.truncated {
                     self.add(&self.truncated, 1);
                 }
@@ -127,6 +130,11 @@ impl Block {
             self.add(&self.unsent, unsent as u64);
         }
         self.generation.store(generation, Relaxed);
+    }
+
+    fn replied(&self) -> u64 {
+        let counts = self.queries.iter().flatten().map(|count| count.load(Relaxed));
+        counts.fold(0, u64::wrapping_add)
     }
 
     fn add(&self, count: &AtomicU64, by: u64) {
@@ -332,9 +340,14 @@ impl Families {
         for cause in DropCause::ALL {
             set(&self.dropped, &[cause.name()], &|block| &block.dropped[cause as usize]);
         }
+        // Nearly all questions have no cookie: these are not counted, but what is left.
+        let mut without_cookie = blocks.sum(Block::replied);
         for state in CookieState::ALL {
-            set(&self.cookies, &[state.name()], &|block| &block.cookies[state as usize]);
+            let count = blocks.sum(|block| block.cookies[state as usize].load(Relaxed));
+            without_cookie = without_cookie.saturating_sub(count);
+            self.cookies.with_label_values(&[state.name()]).inc_by(count);
         }
+        self.cookies.with_label_values(&[CookieState::Absent.name()]).inc_by(without_cookie);
         for (limited, name) in LIMITED {
             set(&self.limited, &[name], &|block| &block.limited[limited as usize]);
         }

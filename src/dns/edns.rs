@@ -194,7 +194,8 @@ impl ServerEdns<'_> {
     /// How long the OPT record is.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        OPT_LEN_MIN + self.options.as_ref().map_or(0, ServerOptions::len)
+        // A copy, here and below: what a pointer leads to would always be written to memory.
+        OPT_LEN_MIN + self.options.map_or(0, |options| options.len())
     }
 
     /// How long the COOKIE option is.
@@ -221,7 +222,7 @@ impl ServerEdns<'_> {
         *head = OPT_RECORD;
         head[OPT_CODE_HIGH] = self.code_high;
         head[OPT_FLAGS] = if self.dnssec_ok { DNSSEC_OK } else { 0 };
-        let Some(options) = &self.options else { return Some(OPT_LEN_MIN) };
+        let Some(options) = self.options else { return Some(OPT_LEN_MIN) };
         let len = options.len();
         head[OPT_OPTIONS_LEN..].copy_from_slice(&be16(len));
         options.write(rest.get_mut(..len)?);

@@ -148,8 +148,6 @@ pub(super) struct Response<'t> {
     /// Something is left out: the client is to ask again over TCP.
     pub(super) truncated: bool,
     pub(super) section: Section<'t>,
-    /// Why it is what it is, for those who understand EDNS.
-    pub(super) error: Option<ExtendedError>,
     pub(super) edns: Option<ServerEdns<'t>>,
 }
 
@@ -195,86 +193,13 @@ impl Responder {
     }
 
     /// The response that gives an answer of the table.
+    #[inline(always)] // As it is large, it is made where it is used.
     pub(super) fn respond<'t>(
         &'t self,
         answer: Answer<'t>,
         edns: Option<&ClientEdns>,
         asker: &Asker,
     ) -> Response<'t> {
-        let mut response = Response::new(answer, edns);
-        self.add_options(&mut response, edns, asker);
-        response
-    }
-
-    /// A response without records.
-    pub(super) fn refuse(
-        &self,
-        code: ResponseCode,
-        error: Option<ExtendedError>,
-        edns: Option<&ClientEdns>,
-        asker: &Asker,
-    ) -> Response<'_> {
-        let mut response = Response::bare(code.into(), false, Section::Nothing, error, edns);
-        self.add_options(&mut response, edns, asker);
-        response
-    }
-
-    /// Adds to the OPT record of a response what the client's options ask for, and why the
-    /// response is what it is.
-    #[inline(always)] // Few clients have options; the others do not pay for them.
-    pub(super) fn add_options<'t>(
-        &'t self,
-        response: &mut Response<'t>,
-        edns: Option<&ClientEdns>,
-        asker: &Asker,
-    ) {
-        let Some(edns) = edns else { return };
-        if edns.options.is_some() || response.error.is_some() {
-            self.add_some_options(response, edns.options.as_ref(), asker);
-        }
-    }
-
-    #[inline(never)]
-    fn add_some_options<'t>(
-        &'t self,
-        response: &mut Response<'t>,
-        asked: Option<&ClientOptions>,
-        asker: &Asker,
-    ) {
-        let Response { edns: Some(edns), section, error, .. } = response else { return };
-        let asked = asked.copied().unwrap_or_default();
-        let cookie = asked.cookie.map(|cookie| {
-            let (secrets, client) = (self.secrets.load(), asker.client.to_canonical());
-            let (state, server) = cookie::check(&secrets, &cookie, client, asker.unix_secs);
-            (state, cookie::option(cookie.client, server))
-        });
-        edns.options = Some(ServerOptions {
-            nsid: self.nsid.as_deref().filter(|_| asked.nsid),
-            subnet: asked.subnet.map(|subnet| (subnet, section.scope(subnet))),
-            cookie,
-            keepalive: asked.keepalive && asker.transport.is_kept_alive(),
-            error: *error,
-        });
-    }
-}
-
-impl Section<'_> {
-    /// For how much of the subnet of a client's resolver the answer holds: for everyone, unless
-    /// others are given other records (RFC 7871 §7.2.1).
-    fn scope(&self, subnet: Subnet) -> u8 {
-        match self {
-            Self::Answer(records) if records.depends_on_client() => {
-                subnet.prefix.min(ClientNetwork::prefix_max(Family::of(subnet.address)))
-            }
-            _ => 0,
-        }
-    }
-}
-
-impl<'t> Response<'t> {
-    /// The response that gives an answer of the table, without options.
-    #[inline(always)] // As it is large, it is made where it is used.
-    pub(super) fn new(answer: Answer<'t>, edns: Option<&ClientEdns>) -> Self {
         use ExtendedError as Error;
         let with = |section, code, error| (section, code, error);
         let (section, code, error) = match answer {
@@ -287,25 +212,84 @@ impl<'t> Response<'t> {
                 with(Section::Nothing, Code::SERV_FAIL, Some(Error::Unavailable))
             }
         };
-        Self::bare(code, error.is_none(), section, error, edns)
+        let edns = edns.map(|edns| self.edns(code, error, edns, &section, asker));
+        Response { code, authoritative: error.is_none(), truncated: false, section, edns }
+    }
+
+    /// A response without records.
+    pub(super) fn refuse(
+        &self,
+        code: ResponseCode,
+        error: Option<ExtendedError>,
+        edns: Option<&ClientEdns>,
+        asker: &Asker,
+    ) -> Response<'_> {
+        let (code, section) = (code.into(), Section::Nothing);
+        let edns = edns.map(|edns| self.edns(code, error, edns, &section, asker));
+        Response { code, authoritative: false, truncated: false, section, edns }
     }
 
     #[inline(always)]
-    fn bare(
+    fn edns(
+        &self,
         code: Code,
-        authoritative: bool,
-        section: Section<'t>,
         error: Option<ExtendedError>,
-        asked: Option<&ClientEdns>,
-    ) -> Self {
-        let edns = asked.map(|asked| ServerEdns {
+        asked: &ClientEdns,
+        section: &Section<'_>,
+        asker: &Asker,
+    ) -> ServerEdns<'_> {
+        let has_options = asked.options.is_some() || error.is_some();
+        let options = || {
+            let depends = section.depends_on_client();
+            self.options(asked.options.as_ref(), error, depends, asker)
+        };
+        ServerEdns {
             code_high: code.high(),
             dnssec_ok: asked.dnssec_ok,
-            options: None,
-        });
-        Self { code, authoritative, truncated: false, section, error, edns }
+            options: has_options.then(options),
+        }
     }
 
+    /// What the client's options ask for, and why the response is what it is.
+    #[inline(never)] // Few clients have options; the others do not pay for them.
+    fn options(
+        &self,
+        asked: Option<&ClientOptions>,
+        error: Option<ExtendedError>,
+        depends_on_client: bool,
+        asker: &Asker,
+    ) -> ServerOptions<'_> {
+        let asked = asked.copied().unwrap_or_default();
+        let cookie = asked.cookie.map(|cookie| {
+            let (secrets, client) = (self.secrets.load(), asker.client.to_canonical());
+            let (state, server) = cookie::check(&secrets, &cookie, client, asker.unix_secs);
+            (state, cookie::option(cookie.client, server))
+        });
+        let with_scope = |subnet| (subnet, if depends_on_client { scope(subnet) } else { 0 });
+        ServerOptions {
+            nsid: self.nsid.as_deref().filter(|_| asked.nsid),
+            subnet: asked.subnet.map(with_scope),
+            cookie,
+            keepalive: asked.keepalive && asker.transport.is_kept_alive(),
+            error,
+        }
+    }
+}
+
+/// For how much of the subnet of a client's resolver an answer holds that depends on the client
+/// (RFC 7871 §7.2.1). Others hold for everyone.
+fn scope(subnet: Subnet) -> u8 {
+    subnet.prefix.min(ClientNetwork::prefix_max(Family::of(subnet.address)))
+}
+
+impl Section<'_> {
+    #[inline]
+    fn depends_on_client(&self) -> bool {
+        matches!(self, Self::Answer(records) if records.depends_on_client())
+    }
+}
+
+impl Response<'_> {
     /// What is sent in place of it when it is not to be sent whole: no records, and of EDNS what
     /// a client needs to ask again.
     #[cold]
@@ -320,7 +304,7 @@ impl<'t> Response<'t> {
 
     #[inline]
     pub(super) fn replied(&self) -> Replied {
-        let tally = match &self.section {
+        let tally = match self.section {
             Section::Answer(records) => records.tally(),
             _ => None,
         };

@@ -23,7 +23,7 @@ use super::{
     general::reply_general,
     kernel::{self, Batch},
     question::Question,
-    responder::{Asker, Limit, Outcome, Responder, Response, unix_secs},
+    responder::{Asker, Limit, Outcome, Responder, unix_secs},
     rrl::{Class, Lengths, Limited, Limiter, NetworkHash},
 };
 use crate::table::{self, Answer, Asks, LOOKUPS_MAX, Table, Tally};
@@ -224,8 +224,7 @@ impl Worker {
         for (asked, answer) in asked.iter().zip(&answers) {
             let Asked { asker, network, index, len, question } = asked;
             let edns = question.edns.as_ref();
-            let mut response = Response::new(*answer, edns);
-            at.responder.add_options(&mut response, edns, asker);
+            let response = at.responder.respond(*answer, edns, asker);
             // What a fault leaves half written is not answered.
             done.set(*index);
             let (datagram, limit) = (batch.buffer(*index), &mut judge.of(*network));
