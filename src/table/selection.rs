@@ -10,13 +10,17 @@
 use super::octets::u64_at;
 
 /// Unequal weights, packed: a salt, the sum of the weights, how many are picked, and for each
-/// item the sum of the weights up to and with it.
+/// item where it ends on a line that is as long as the sum times how many are picked. On this line
+/// the points are one sum apart, so that whole numbers are enough to find what is under them.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Weights<'t>(&'t [u8]);
+pub(super) struct Weights<'t> {
+    head: &'t [u8; HEAD_LEN],
+    ends: &'t [[u8; END_LEN]],
+}
 
 const TOTAL: usize = 8;
 const PICKED: usize = 16;
-const ENDS: usize = 24;
+const HEAD_LEN: usize = 24;
 const END_LEN: usize = 8;
 
 impl<'t> Weights<'t> {
@@ -32,42 +36,49 @@ impl<'t> Weights<'t> {
         };
         let ends: Vec<u64> = weights.iter().scan(0, sum).collect();
         let total = ends.last().copied().unwrap_or(0);
-        let head = [salt, total, total / u64::from(greatest)];
-        head.iter().chain(&ends).flat_map(|number| number.to_le_bytes()).collect()
+        let picked = total / u64::from(greatest);
+        // Below 2^64: a pool has fewer than 2^22 items, each at most 10^6 heavy.
+        let ends = ends.iter().map(|end| end * picked);
+        [salt, total, picked].into_iter().chain(ends).flat_map(u64::to_le_bytes).collect()
     }
 
-    pub(super) fn unpack(octets: &'t [u8]) -> Self {
-        Self(octets)
+    /// Those that were packed, unless they make no difference.
+    #[inline]
+    pub(super) fn unpack(octets: &'t [u8]) -> Option<Self> {
+        let (head, ends) = octets.split_first_chunk()?;
+        Some(Self { head, ends: ends.as_chunks().0 })
     }
 
     /// Keeps the picks of one service unrelated to those of another.
     pub(super) fn salt(&self) -> u64 {
-        u64_at(self.0, 0)
+        u64_at(self.head, 0)
     }
 
     /// How many items an answer has.
-    pub(super) fn picked(&self) -> usize {
-        // At most the number of items, which a machine can count.
-        u64_at(self.0, PICKED) as usize
+    pub(super) fn picked(&self) -> u16 {
+        // At most the number of items; an answer with more of them than this fits into no message.
+        u64_at(self.head, PICKED).try_into().unwrap_or(u16::MAX)
     }
 
-    /// The item under the point `(index + u) · W/k`; `u` is a fraction of 2^64.
-    pub(super) fn item_under(&self, index: usize, u: u64) -> usize {
-        let total = u64_at(self.0, TOTAL);
-        let point = ((index as u128) << 64 | u128::from(u)) * u128::from(total);
-        // Compare k·2^64·end with point, so that nothing is rounded.
-        let scale = u128::from(u64_at(self.0, PICKED)) << 64;
-        let end = |item: usize| u128::from(u64_at(self.0, ENDS + item * END_LEN));
-        let (mut low, mut high) = (0, (self.0.len() - ENDS) / END_LEN);
-        while low < high {
-            let middle = low.midpoint(high);
-            if end(middle) * scale <= point {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
+    /// Where the first point of the client at `u` lies; `u` is a fraction of 2^64.
+    #[inline]
+    pub(super) fn first_point(&self, u: u64) -> u64 {
+        // Ends are whole, so what is behind the point's whole part makes no difference.
+        (u128::from(u) * u128::from(u64_at(self.head, TOTAL)) >> 64) as u64
+    }
+
+    /// The items under the points, the first of which lies at `first_point`. No item has two: so
+    /// one walk along the line meets them all.
+    #[inline]
+    pub(super) fn items_under(&self, first_point: u64) -> impl Iterator<Item = usize> + use<'t> {
+        let total = u64_at(self.head, TOTAL);
+        let mut point = first_point;
+        let is_under = move |(item, end): (usize, &[u8; END_LEN])| {
+            let is_under = u64::from_le_bytes(*end) > point;
+            point += if is_under { total } else { 0 };
+            is_under.then_some(item)
+        };
+        self.ends.iter().enumerate().filter_map(is_under)
     }
 }
 
@@ -79,11 +90,12 @@ mod tests {
     /// The items for the client at `u`; everything when the weights make no difference.
     fn chosen(weights: &[u32], u: u64) -> Vec<usize> {
         let packed = Weights::pack(1, weights);
-        if packed.is_empty() {
+        let Some(unequal) = Weights::unpack(&packed) else {
             return (0..weights.len()).collect();
-        }
-        let weights = Weights::unpack(&packed);
-        (0..weights.picked()).map(|index| weights.item_under(index, u)).collect()
+        };
+        let items: Vec<_> = unequal.items_under(unequal.first_point(u)).collect();
+        assert_eq!(items.len(), unequal.picked().into());
+        items
     }
 
     fn shares(weights: &[u32], clients: u64) -> Vec<f64> {

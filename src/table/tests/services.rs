@@ -34,6 +34,27 @@ fn network(number: u16, host: u8) -> IpAddr {
     Ipv4Addr::new(10, high, low, host).into()
 }
 
+/// Computed from the definitions by another program: an upgrade moves nobody.
+#[test]
+fn what_a_client_is_given_never_changes() {
+    let hosts = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"];
+    for (client, of_three, of_four) in [
+        ("198.51.100.7", [2], [2, 4]),
+        ("203.0.113.1", [3], [2, 4]),
+        ("192.0.2.255", [1], [1, 3]),
+        ("10.0.0.1", [3], [3, 4]),
+        ("2001:db8:1::1", [3], [2, 4]),
+        ("2001:db8:ff00::1", [2], [2, 4]),
+    ] {
+        let client: IpAddr = client.parse().expect("an address");
+        for (weights, expected) in [(&[10, 30, 60][..], &of_three[..]), (&[1, 2, 2, 3], &of_four)] {
+            let endpoints: Vec<_> = hosts.into_iter().zip(weights.iter().copied()).collect();
+            let expected: Vec<String> = expected.iter().map(|n| format!("192.0.2.{n}")).collect();
+            assert_eq!(given(&weighted("api", &endpoints), "api", client), expected, "{client}");
+        }
+    }
+}
+
 #[test]
 fn shares_of_clients_are_the_weights() {
     let table = one_to_three();
