@@ -62,6 +62,12 @@ impl Question {
         }
     }
 
+    /// Whether there is an OPT record without options: that is the most common question of all.
+    #[inline]
+    pub(super) const fn is_plain(&self) -> bool {
+        matches!(&self.edns, Some(edns) if edns.options.is_none())
+    }
+
     /// Reads an OPT record that ends with the packet. It is put in its place before its options,
     /// because to move it costs more than to read it.
     #[inline(always)]

@@ -222,21 +222,22 @@ impl Worker {
         let mut answers = [Answer::Refused; LOOKUPS_MAX];
         at.table.answers(asked, |place, answer| answers[place] = answer);
         for (asked, answer) in asked.iter().zip(&answers) {
-            let Asked { asker, network, index, len, question } = asked;
-            let edns = question.edns.as_ref();
-            let response = at.responder.respond(*answer, edns, asker);
             // What a fault leaves half written is not answered.
-            done.set(*index);
-            let (datagram, limit) = (batch.buffer(*index), &mut judge.of(*network));
-            match reply_in_place(&response, question, asker.client, limit, datagram, *len) {
+            let index = asked.index;
+            done.set(index);
+            let replied = match asked.question.is_plain() && answer.is_about_records() {
+                true => reply(at, asked, *answer, judge, batch),
+                false => reply_to_other(at, asked, *answer, judge, batch),
+            };
+            match replied {
                 Some((outcome, len)) => {
-                    batch.reply(*index, len);
+                    batch.reply(index, len);
                     judge.block.count(&outcome, Transport::Udp);
                     if let Some(tally) = outcome.tally() {
                         tallies.push(tally);
                     }
                 }
-                None => done.clear(*index),
+                None => done.clear(index),
             }
         }
     }
@@ -282,6 +283,34 @@ impl Worker {
         self.judge.block.count(outcome, Transport::Udp);
         self.tallies.extend(outcome.tally());
     }
+}
+
+/// Writes the reply to a question over it, as far as it may be sent; says what became of it, and
+/// how long the reply is.
+#[inline(always)] // Twice: below, and where it is known that there are no options to care for.
+fn reply(
+    at: Moment<'_>,
+    asked: &Asked,
+    answer: Answer<'_>,
+    judge: &mut Judge,
+    batch: &mut Batch,
+) -> Option<(Outcome, usize)> {
+    let Asked { asker, network, index, len, question } = asked;
+    let response = at.responder.respond(answer, question.edns.as_ref(), asker);
+    let (datagram, limit) = (batch.buffer(*index), &mut judge.of(*network));
+    reply_in_place(&response, question, asker.client, limit, datagram, *len)
+}
+
+/// The same for questions and answers that are not plain.
+#[inline(never)]
+fn reply_to_other(
+    at: Moment<'_>,
+    asked: &Asked,
+    answer: Answer<'_>,
+    judge: &mut Judge,
+    batch: &mut Batch,
+) -> Option<(Outcome, usize)> {
+    reply(at, asked, answer, judge, batch)
 }
 
 /// A common question, who asked it, and which datagram it is.

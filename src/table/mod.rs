@@ -113,6 +113,14 @@ pub enum Answer<'t> {
     Unavailable,
 }
 
+impl Answer<'_> {
+    /// Whether it says what records there are, or that there are none: it needs no excuse.
+    #[inline]
+    pub const fn is_about_records(&self) -> bool {
+        matches!(self, Self::Records(_) | Self::NoData(_) | Self::NxDomain(_))
+    }
+}
+
 /// Changes that become visible in one store; removals are made first.
 #[derive(Clone, Debug, Default)]
 pub struct Change {

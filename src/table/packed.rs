@@ -25,8 +25,8 @@ const QUESTION_FIXED_LEN: usize = 4;
 /// A pointer to the question's name (RFC 1035 §4.1.4).
 pub(super) const TO_QUESTION: [u8; 2] = [0xc0, QUESTION_AT as u8];
 
-/// Type, flags, one spare octet, count, length of one record (0: not all the same), length of all
-/// records, TTL, tally, length of the weights.
+/// Type, flags, one spare octet, how many records an answer has, length of each record (0: all
+/// are answered), length of all records, TTL, tally, length of the weights.
 const HEAD_LEN: usize = 24;
 const FLAGS: usize = 2;
 const COUNT: usize = 4;
@@ -52,6 +52,7 @@ impl Tally {
 pub(super) struct Parts<'p> {
     pub(super) kind: RecordType,
     pub(super) ttl: u32,
+    /// How many an answer has.
     pub(super) count: usize,
     /// The records, one after the other, as they are sent.
     pub(super) records: &'p [u8],
@@ -66,9 +67,12 @@ pub(super) struct Parts<'p> {
 impl Parts<'_> {
     pub(super) fn pack_into(&self, out: &mut Vec<u8>) {
         let u16_of = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
-        let is_weighted = !self.weights.is_empty() && self.count > 0;
-        let record_len = if is_weighted { self.records.len() / self.count } else { 0 };
-        debug_assert!([0, A_LEN, AAAA_LEN].contains(&record_len));
+        let is_weighted = !self.weights.is_empty();
+        let record_len = match self.kind {
+            RecordType::A if is_weighted => A_LEN,
+            RecordType::AAAA if is_weighted => AAAA_LEN,
+            _ => 0,
+        };
         out.extend(u16::from(self.kind).to_le_bytes());
         let flag = |is_set, flag| if is_set { flag } else { 0 };
         out.extend([flag(self.is_service, IS_SERVICE) | flag(self.is_lost, IS_LOST), 0]);
@@ -169,14 +173,15 @@ impl<'t> Packed<'t> {
     #[inline(always)]
     pub(super) fn records_for(self, u: impl FnOnce(u64) -> u64) -> Records<'t> {
         let (records, weights) = self.records_and_weights();
+        let count = u16_at(self.head, COUNT);
         let Some(weights) = weights else {
-            let (count, octets_len) = (u16_at(self.head, COUNT), u32_of(records.len()));
-            return Records { packed: self, first_point: 0, count, octets_len };
+            return Records { packed: self, first_point: 0, octets_len: u32_of(records.len()) };
         };
-        let count = weights.picked();
-        let octets_len = u32::from(count) * u32::from(u16_at(self.head, RECORD_LEN));
-        let first_point = weights.first_point(u(weights.salt()));
-        Records { packed: self, first_point, count, octets_len }
+        Records {
+            packed: self,
+            first_point: weights.first_point(u(weights.salt())),
+            octets_len: u32::from(count) * u32::from(u16_at(self.head, RECORD_LEN)),
+        }
     }
 
     #[inline]
@@ -199,7 +204,6 @@ const AAAA_LEN: usize = 28;
 pub struct Records<'t> {
     packed: Packed<'t>,
     first_point: u64,
-    count: u16,
     octets_len: u32,
 }
 
@@ -217,7 +221,7 @@ impl Records<'_> {
     /// How many they are.
     #[inline]
     pub fn count(&self) -> u16 {
-        self.count
+        u16_at(self.packed.head, COUNT)
     }
 
     /// Whether other clients are given others.
@@ -262,7 +266,7 @@ impl Records<'_> {
     ) -> Option<usize> {
         let records = records.as_chunks::<RECORD_LEN>().0;
         let mut places = out.as_chunks_mut::<RECORD_LEN>().0.iter_mut();
-        for item in weights.items_under(self.first_point) {
+        for item in weights.items_under(self.first_point).take(self.count().into()) {
             *places.next()? = *records.get(item)?;
         }
         Some(self.octets_len())

@@ -9,8 +9,8 @@
 
 use super::octets::u64_at;
 
-/// Unequal weights, packed: a salt, the sum of the weights, how many are picked, and for each
-/// item where it ends on a line that is as long as the sum times how many are picked. On this line
+/// Unequal weights, packed: a salt, the sum of the weights, and for each item where it ends on a
+/// line that is as long as the sum times how many are picked. On this line
 /// the points are one sum apart, so that whole numbers are enough to find what is under them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Weights<'t> {
@@ -19,16 +19,16 @@ pub(super) struct Weights<'t> {
 }
 
 const TOTAL: usize = 8;
-const PICKED: usize = 16;
-const HEAD_LEN: usize = 24;
+const HEAD_LEN: usize = 16;
 const END_LEN: usize = 8;
 
 impl<'t> Weights<'t> {
-    /// Packs weights, if they make a difference.
-    pub(super) fn pack(salt: u64, weights: &[u32]) -> Vec<u8> {
+    /// Packs weights, and says how many items are picked. Nothing is packed and everything picked
+    /// when the weights make no difference.
+    pub(super) fn pack(salt: u64, weights: &[u32]) -> (Vec<u8>, usize) {
         let greatest = weights.iter().copied().max().unwrap_or(1);
         if weights.iter().all(|&weight| weight == greatest) {
-            return Vec::new();
+            return (Vec::new(), weights.len());
         }
         let sum = |sum: &mut u64, weight: &u32| {
             *sum += u64::from(*weight);
@@ -39,7 +39,8 @@ impl<'t> Weights<'t> {
         let picked = total / u64::from(greatest);
         // Below 2^64: a pool has fewer than 2^22 items, each at most 10^6 heavy.
         let ends = ends.iter().map(|end| end * picked);
-        [salt, total, picked].into_iter().chain(ends).flat_map(u64::to_le_bytes).collect()
+        let packed = [salt, total].into_iter().chain(ends).flat_map(u64::to_le_bytes).collect();
+        (packed, usize::try_from(picked).expect("invariant: at most all are picked"))
     }
 
     /// Those that were packed, unless they make no difference.
@@ -52,12 +53,6 @@ impl<'t> Weights<'t> {
     /// Keeps the picks of one service unrelated to those of another.
     pub(super) fn salt(&self) -> u64 {
         u64_at(self.head, 0)
-    }
-
-    /// How many items an answer has.
-    pub(super) fn picked(&self) -> u16 {
-        // At most the number of items; an answer with more of them than this fits into no message.
-        u64_at(self.head, PICKED).try_into().unwrap_or(u16::MAX)
     }
 
     /// Where the first point of the client at `u` lies; `u` is a fraction of 2^64.
@@ -89,12 +84,12 @@ mod tests {
 
     /// The items for the client at `u`; everything when the weights make no difference.
     fn chosen(weights: &[u32], u: u64) -> Vec<usize> {
-        let packed = Weights::pack(1, weights);
-        let Some(unequal) = Weights::unpack(&packed) else {
-            return (0..weights.len()).collect();
+        let (packed, picked) = Weights::pack(1, weights);
+        let items: Vec<usize> = match Weights::unpack(&packed) {
+            Some(unequal) => unequal.items_under(unequal.first_point(u)).collect(),
+            None => (0..weights.len()).collect(),
         };
-        let items: Vec<_> = unequal.items_under(unequal.first_point(u)).collect();
-        assert_eq!(items.len(), unequal.picked().into());
+        assert_eq!(items.len(), picked);
         items
     }
 
@@ -111,9 +106,9 @@ mod tests {
 
     #[test]
     fn equal_weights_make_no_difference() {
-        assert!(Weights::pack(1, &[7, 7, 7]).is_empty());
-        assert!(Weights::pack(1, &[7]).is_empty());
-        assert!(Weights::pack(1, &[]).is_empty());
+        assert_eq!(Weights::pack(1, &[7, 7, 7]), (Vec::new(), 3));
+        assert_eq!(Weights::pack(1, &[7]), (Vec::new(), 1));
+        assert_eq!(Weights::pack(1, &[]), (Vec::new(), 0));
     }
 
     #[test]

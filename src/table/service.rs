@@ -41,15 +41,16 @@ impl ServiceRecords {
                 continue;
             }
             let weights: Vec<u32> = of_family.iter().map(|e| e.weight().get()).collect();
+            let (weights, picked) = Weights::pack(salt(owner), &weights);
             let parts = Parts {
                 kind: kind_of(family),
                 ttl: ttl.secs(),
-                count: of_family.len(),
+                count: picked,
                 records: &of_family
                     .iter()
                     .flat_map(|e| record(e.address(), ttl))
                     .collect::<Vec<_>>(),
-                weights: &Weights::pack(salt(owner), &weights),
+                weights: &weights,
                 is_service: true,
                 is_lost,
                 tally,

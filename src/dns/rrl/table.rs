@@ -181,13 +181,11 @@ fn taken_over(set: &mut [Entry; WAYS], label: u32, now_millis: u32, refill: u32)
     &mut set[at]
 }
 
-/// What stands before the IPv4 address in a mapped one.
-const MAPPED: u128 = 0xffff;
-
 /// What makes a network of an address, and a number of a network that nobody can foresee.
 pub(super) struct Key {
     key: (u64, u64),
-    ipv4_mask: u32,
+    /// Of the second half of a mapped address.
+    mapped_mask: u64,
     /// Of the first half of an address.
     ipv6_mask: u64,
 }
@@ -199,7 +197,7 @@ impl Key {
         let ipv6_host_bits = 64 - u32::from(ipv6_prefix.min(64));
         Self {
             key,
-            ipv4_mask: u32::MAX.checked_shl(ipv4_host_bits).unwrap_or(0),
+            mapped_mask: u64::MAX << ipv4_host_bits,
             ipv6_mask: u64::MAX.checked_shl(ipv6_host_bits).unwrap_or(0),
         }
     }
@@ -209,10 +207,11 @@ impl Key {
     #[inline]
     fn hash(&self, client: Ipv6Addr) -> u64 {
         const ODD: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03];
-        let bits = client.to_bits();
-        let (network, family) = match bits >> 32 {
-            MAPPED => (u64::from(bits as u32 & self.ipv4_mask), 4),
-            _ => ((bits >> 64) as u64 & self.ipv6_mask, 6),
+        let (high, low) = ((client.to_bits() >> 64) as u64, client.to_bits() as u64);
+        // Of all addresses that begin with zeros only the mapped ones are in use.
+        let (network, family) = match high {
+            0 => (low & self.mapped_mask, 4),
+            _ => (high & self.ipv6_mask, 6),
         };
         let once = folded(network ^ self.key.0, ODD[0]);
         folded(once ^ self.key.1 ^ family, ODD[1])
