@@ -1,7 +1,7 @@
 //! From an answer of the record table to a response: RCODE, sections and EDNS, for both paths.
 
 use std::{
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{Ipv6Addr, SocketAddr},
     time::{SystemTime, UNIX_EPOCH},
 };
 

@@ -222,22 +222,19 @@ impl Worker {
         let mut answers = [Answer::Refused; LOOKUPS_MAX];
         at.table.answers(asked, |place, answer| answers[place] = answer);
         for (asked, answer) in asked.iter().zip(&answers) {
-            // What a fault leaves half written is not answered.
-            let index = asked.index;
-            done.set(index);
             let replied = match asked.question.is_plain() && answer.is_about_records() {
-                true => reply(at, asked, *answer, judge, batch),
-                false => reply_to_other(at, asked, *answer, judge, batch),
+                true => reply(at, asked, *answer, judge, batch, done),
+                false => reply_to_other(at, asked, *answer, judge, batch, done),
             };
             match replied {
                 Some((outcome, len)) => {
-                    batch.reply(index, len);
+                    batch.reply(asked.index, len);
                     judge.block.count(&outcome, Transport::Udp);
                     if let Some(tally) = outcome.tally() {
                         tallies.push(tally);
                     }
                 }
-                None => done.clear(index),
+                None => done.clear(asked.index),
             }
         }
     }
@@ -294,9 +291,12 @@ fn reply(
     answer: Answer<'_>,
     judge: &mut Judge,
     batch: &mut Batch,
+    done: &mut Done,
 ) -> Option<(Outcome, usize)> {
     let Asked { asker, network, index, len, question } = asked;
     let response = at.responder.respond(answer, question.edns.as_ref(), asker);
+    // What a fault leaves half written is not answered.
+    done.set(*index);
     let (datagram, limit) = (batch.buffer(*index), &mut judge.of(*network));
     reply_in_place(&response, question, asker.client, limit, datagram, *len)
 }
@@ -309,8 +309,9 @@ fn reply_to_other(
     answer: Answer<'_>,
     judge: &mut Judge,
     batch: &mut Batch,
+    done: &mut Done,
 ) -> Option<(Outcome, usize)> {
-    reply(at, asked, answer, judge, batch)
+    reply(at, asked, answer, judge, batch, done)
 }
 
 /// A common question, who asked it, and which datagram it is.

@@ -59,7 +59,7 @@ impl<'t> Weights<'t> {
     #[inline]
     pub(super) fn first_point(&self, u: u64) -> u64 {
         // Ends are whole, so what is behind the point's whole part makes no difference.
-        (u128::from(u) * u128::from(u64_at(self.head, TOTAL)) >> 64) as u64
+        ((u128::from(u) * u128::from(u64_at(self.head, TOTAL))) >> 64) as u64
     }
 
     /// The items under the points, the first of which lies at `first_point`. No item has two: so

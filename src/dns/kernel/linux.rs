@@ -151,8 +151,7 @@ impl Batch {
         let memory = self.memory_mut();
         let question = &memory.questions[index];
         let len = (question.msg_len as usize).min(Self::QUERY_MAX);
-        let cut = question.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-        Slot { buffer: &mut memory.slots[index].0, len, client, cut }
+        Slot { buffer: &mut memory.slots[index].0, len, client }
     }
 
     /// The place of a datagram and of its reply, as in [`Self::slot`].

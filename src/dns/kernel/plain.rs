@@ -66,7 +66,7 @@ impl Batch {
         let client = SocketAddr::new(address.to_canonical(), port);
         let len = self.received(index).len;
         let buffer = &mut self.buffer[..Self::QUERY_MAX];
-        Slot { buffer, len: len.min(Self::QUERY_MAX), client, cut: len > Self::QUERY_MAX }
+        Slot { buffer, len: len.min(Self::QUERY_MAX), client }
     }
 
     /// The place of a datagram and of its reply, as in [`Self::slot`].

@@ -109,7 +109,7 @@ fn ask_as<'t>(table: &'t Table, name: &[u8], kind: RecordType, client: IpAddr) -
 fn data(answer: &Answer<'_>) -> Vec<RData> {
     let Answer::Records(records) = answer else { panic!("{answer:?} instead of records") };
     let decoded = records.decode(&to_hickory(&apex()));
-    assert_eq!(decoded.len(), records.count().into());
+    assert_eq!(decoded.len(), usize::from(records.count()));
     assert!(decoded.iter().all(|record| record.ttl == records.ttl()));
     let mut octets = [0; 4_096];
     assert_eq!(records.write(&mut octets), Some(records.octets_len()));
