@@ -131,7 +131,8 @@ fn a_cookie_is_learned_and_kept() {
 
 #[test]
 fn options_that_do_not_keep_to_their_format_are_malformed() {
-    let malformed: [(&str, &[(u16, &[u8])]); 9] = [
+    type Options = &'static [(u16, &'static [u8])];
+    let malformed: [(&str, Options); 9] = [
         ("a cookie of 7 octets", &[(10, &[1; 7])]),
         ("a cookie of 9 octets", &[(10, &[1; 9])]),
         ("a cookie of 41 octets", &[(10, &[1; 41])]),
