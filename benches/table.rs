@@ -9,8 +9,8 @@ use std::{
 use arc_swap::ArcSwap;
 use cutover::{
     dns::{Packet, Responder, Transport},
-    model::{ClientNetwork, CookieSecrets, DnsName, Endpoint, Ttl, Weight, ZoneSpec},
-    table::{Answer, Change, LOOKUPS_MAX, Question, ServiceRecords, Table},
+    model::{ClientNetwork, CookieSecrets, DnsName, Endpoint, Ttl, Weight, ZoneSpec, mapped},
+    table::{Change, LOOKUPS_MAX, Question, ServiceRecords, Table},
 };
 use divan::{Bencher, black_box, counter::ItemsCount};
 use hickory_proto::{
@@ -38,12 +38,12 @@ fn answers_1000(bencher: Bencher, size: usize) {
     bencher.counter(ItemsCount::new(QUESTIONS)).bench_local(|| {
         for names in turns.next().expect("a cycle").chunks(LOOKUPS_MAX) {
             let mut questions = [question(&names[0]); LOOKUPS_MAX];
-            let mut answers = [Answer::Refused; LOOKUPS_MAX];
             for (question_at, name) in questions.iter_mut().zip(names) {
                 *question_at = question(name);
             }
-            table.answers(&questions[..names.len()], &mut answers);
-            black_box(answers);
+            table.answers(&questions[..names.len()], |_, answer| {
+                black_box(answer);
+            });
         }
     });
 }
@@ -64,7 +64,7 @@ fn question(name: &DnsName) -> Question<'_> {
     Question {
         name: name.wire(),
         kind: RecordType::A.into(),
-        client: ClientNetwork::of(CLIENT, None),
+        client: ClientNetwork::of(mapped(CLIENT), None),
     }
 }
 

@@ -3,18 +3,18 @@
 //! Only the header is patched, and what comes behind the question is copied there. What does not
 //! fit into the reply is left to the general path, which knows how to truncate.
 
-use std::net::IpAddr;
+use std::net::Ipv6Addr;
 
 use super::{
     DropCause, Transport,
     cookie::CookieState,
-    edns::{ClientEdns, OPT_LEN_MIN},
+    edns::{ClientEdns, OPT_LEN_MIN, ServerEdns},
     question::Question,
     responder::{Limit, Outcome, Packet, Replied, Responder, Response, Section},
     rrl::{Lengths, Limited},
     sift::{HEADER_LEN, QUESTION_FIXED_LEN},
 };
-use crate::table::Table;
+use crate::{model::mapped, table::Table};
 
 /// QR.
 const RESPONSE: u8 = 0x80;
@@ -34,10 +34,11 @@ pub(super) fn reply_common(
     out: &mut Vec<u8>,
 ) -> Option<Replied> {
     let question = Question::read(packet.octets).filter(|_| packet.client.port() != 0)?;
-    let answer = table.answer(question.for_table(packet.client.ip()));
-    let response = responder.respond(answer, question.edns.as_ref(), &packet);
+    let answer = table.answer(question.for_table(mapped(packet.client.ip())));
+    let edns = question.edns.as_ref();
+    let response = responder.respond(answer, edns, &packet.asker());
     let len = reply_len(&response, &question);
-    if len > limit(packet.transport, question.edns.as_ref()) {
+    if len > limit(packet.transport, edns) {
         return None;
     }
     let begin = out.len();
@@ -49,33 +50,44 @@ pub(super) fn reply_common(
 
 /// Writes the reply to a datagram over it, or not, as `judge` says; says how long it is. Nothing
 /// if it is not for this path: then the datagram is as it was.
+#[inline(always)]
 pub(super) fn reply_in_place(
-    response: Response<'_>,
+    response: &Response<'_>,
     question: &Question,
-    client: IpAddr,
+    client: Ipv6Addr,
     judge: &mut impl Limit,
     datagram: &mut [u8],
     asked_len: usize,
 ) -> Option<(Outcome, usize)> {
-    let mut len = reply_len(&response, question);
+    let len = reply_len(response, question);
     if len > limit(Transport::Udp, question.edns.as_ref()) {
         return None;
     }
-    let mut response = response;
-    let cookie_len = response.edns.map_or(0, |edns| edns.cookie_len());
-    let opt_len = response.edns.map_or(0, |_| OPT_LEN_MIN + cookie_len);
+    let edns = response.edns.as_ref();
+    let opt_len = edns.map_or(0, |edns| OPT_LEN_MIN + edns.cookie_len());
     let lengths = Lengths::new(asked_len, len, question.end + opt_len);
-    let proven = response.cookie_state == CookieState::Valid;
+    let proven = response.cookie_state() == CookieState::Valid;
     match judge.judge(client, response.class(), proven, lengths) {
-        Limited::Pass => {}
-        Limited::Truncate => {
-            response = response.cut();
-            len = reply_len(&response, question);
+        Limited::Pass => {
+            write(response, question, datagram.get_mut(..len)?)?;
+            Some((Outcome::Replied(response.replied()), len))
         }
-        Limited::Drop => return Some((Outcome::Dropped(DropCause::Limited), 0)),
+        Limited::Truncate => cut_in_place(*response, question, datagram),
+        Limited::Drop => Some((Outcome::Dropped(DropCause::Limited), 0)),
     }
-    write(&response, question, datagram.get_mut(..len)?)?;
-    Some((Outcome::Replied(response.replied()), len))
+}
+
+/// Writes the reply without its records.
+#[cold]
+fn cut_in_place(
+    response: Response<'_>,
+    question: &Question,
+    datagram: &mut [u8],
+) -> Option<(Outcome, usize)> {
+    let cut = response.cut();
+    let len = reply_len(&cut, question);
+    write(&cut, question, datagram.get_mut(..len)?)?;
+    Some((Outcome::Replied(cut.replied()), len))
 }
 
 /// How long a reply may be.
@@ -87,26 +99,25 @@ pub(super) fn limit(transport: Transport, edns: Option<&ClientEdns>) -> usize {
 }
 
 /// How long the reply is.
+#[inline]
 pub(super) fn reply_len(response: &Response<'_>, question: &Question) -> usize {
-    let section = match response.section {
+    let section = match &response.section {
         Section::Nothing => 0,
         Section::Answer(records) => records.octets_len(),
         Section::Authority(authority) => authority.octets_len(),
     };
-    question.end + section + response.edns.map_or(0, |edns| edns.len())
+    question.end + section + response.edns.as_ref().map_or(0, ServerEdns::len)
 }
 
 /// Writes a reply of its length over the question that `reply` begins with.
+#[inline(always)]
 pub(super) fn write(response: &Response<'_>, question: &Question, reply: &mut [u8]) -> Option<()> {
     let mut at = question.end;
-    let (answers, authorities) = match response.section {
+    let (answers, authorities) = match &response.section {
         Section::Nothing => (0, 0),
         Section::Answer(records) => {
-            for piece in records.pieces() {
-                reply.get_mut(at..at + piece.len())?.copy_from_slice(piece);
-                at += piece.len();
-            }
-            (u16::try_from(records.count()).ok()?, 0)
+            at += records.write(reply.get_mut(at..)?)?;
+            (records.count(), 0)
         }
         Section::Authority(authority) => {
             let name_len = question.end - HEADER_LEN - QUESTION_FIXED_LEN;
@@ -114,14 +125,14 @@ pub(super) fn write(response: &Response<'_>, question: &Question, reply: &mut [u
             (0, 1)
         }
     };
-    if let Some(edns) = response.edns {
-        edns.write(reply.get_mut(at..)?);
+    if let Some(edns) = &response.edns {
+        edns.write(reply.get_mut(at..)?)?;
     }
     let header = reply.first_chunk_mut::<HEADER_LEN>()?;
     let authoritative = if response.authoritative { AUTHORITATIVE } else { 0 };
     let truncated = if response.truncated { TRUNCATED } else { 0 };
     header[2] = RESPONSE | authoritative | truncated | header[2] & RECURSION_DESIRED;
-    header[3] = header[3] & CHECKING_DISABLED | response.code.low() & 0x0f;
+    header[3] = header[3] & CHECKING_DISABLED | response.code.low();
     header[6..8].copy_from_slice(&answers.to_be_bytes());
     header[8..12].copy_from_slice(&[0, authorities, 0, response.edns.is_some().into()]);
     Some(())

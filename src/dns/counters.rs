@@ -55,8 +55,10 @@ pub(super) struct Block {
     is_shared: bool,
     queries: [[AtomicU64; CODES]; Transport::ALL.len()],
     dropped: [AtomicU64; DropCause::ALL.len()],
+    /// All other replies are to questions without a cookie.
     cookies: [AtomicU64; CookieState::ALL.len()],
-    limited: [AtomicU64; LIMITED.len()],
+    /// By [`Limited`]; what passes is not counted.
+    limited: [AtomicU64; 1 + LIMITED.len()],
     batches: [AtomicU64; BATCH_BOUNDS.len()],
     truncated: AtomicU64,
     general: AtomicU64,
@@ -84,13 +86,16 @@ impl Block {
     }
 
     /// Counts what became of one packet.
+    #[inline]
     pub(super) fn count(&self, outcome: &Outcome, transport: Transport) {
         match outcome {
             Outcome::Dropped(cause) => self.add(&self.dropped[*cause as usize], 1),
             Outcome::Replied(replied) => {
-                let code = usize::from(u16::from(replied.code)).min(CODES - 1);
+                let code = usize::from(replied.code.0).min(CODES - 1);
                 self.add(&self.queries[transport as usize][code], 1);
-                self.add(&self.cookies[replied.cookie_state as usize], 1);
+                if replied.cookie_state != CookieState::Absent {
+                    self.add(&self.cookies[replied.cookie_state as usize], 1);
+                }
                 if replied.truncated {
                     self.add(&self.truncated, 1);
                 }
@@ -99,6 +104,7 @@ impl Block {
     }
 
     /// Counts an answer for its pool.
+    #[inline]
     pub(super) fn tally(&self, tally: Tally) {
         if let Some(count) = self.tallies.count(tally) {
             self.add(count, 1);
@@ -112,11 +118,7 @@ impl Block {
 
     /// Counts what the limit says of an answer.
     pub(super) fn limited(&self, limited: Limited) {
-        for ((known, _), count) in LIMITED.iter().zip(&self.limited) {
-            if *known == limited {
-                self.add(count, 1);
-            }
-        }
+        self.add(&self.limited[limited as usize], 1);
     }
 
     /// Counts a batch of datagrams: how many came, how many replies the system did not take, and
@@ -128,6 +130,11 @@ impl Block {
             self.add(&self.unsent, unsent as u64);
         }
         self.generation.store(generation, Relaxed);
+    }
+
+    fn replied(&self) -> u64 {
+        let counts = self.queries.iter().flatten().map(|count| count.load(Relaxed));
+        counts.fold(0, u64::wrapping_add)
     }
 
     fn add(&self, count: &AtomicU64, by: u64) {
@@ -333,11 +340,16 @@ impl Families {
         for cause in DropCause::ALL {
             set(&self.dropped, &[cause.name()], &|block| &block.dropped[cause as usize]);
         }
+        // Nearly all questions have no cookie: these are not counted, but what is left.
+        let mut without_cookie = blocks.sum(Block::replied);
         for state in CookieState::ALL {
-            set(&self.cookies, &[state.name()], &|block| &block.cookies[state as usize]);
+            let count = blocks.sum(|block| block.cookies[state as usize].load(Relaxed));
+            without_cookie = without_cookie.saturating_sub(count);
+            self.cookies.with_label_values(&[state.name()]).inc_by(count);
         }
-        for (at, (_, name)) in LIMITED.iter().enumerate() {
-            set(&self.limited, &[name], &|block| &block.limited[at]);
+        self.cookies.with_label_values(&[CookieState::Absent.name()]).inc_by(without_cookie);
+        for (limited, name) in LIMITED {
+            set(&self.limited, &[name], &|block| &block.limited[limited as usize]);
         }
         for (at, (_, name)) in BATCH_BOUNDS.iter().enumerate() {
             set(&self.batches, &[name], &|block| &block.batches[at]);

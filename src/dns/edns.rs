@@ -11,7 +11,7 @@ use hickory_proto::{
 
 use super::{
     UDP_REPLY_MAX,
-    cookie::{self, CLIENT_COOKIE_LEN, Cookie, SERVER_COOKIE_LEN},
+    cookie::{self, CLIENT_COOKIE_LEN, Cookie, CookieState, SERVER_COOKIE_LEN},
     tcp,
 };
 use crate::model::{Family, Subnet};
@@ -23,6 +23,14 @@ const UDP_REPLY_MIN: u16 = 512;
 pub(super) const OPT_LEN_MIN: usize = 11;
 /// The number of the type OPT.
 pub(super) const OPT: u16 = 41;
+/// An OPT record of ours without flags and options, and where these stand.
+const OPT_RECORD: [u8; OPT_LEN_MIN] = {
+    let [payload_high, payload_low] = UDP_REPLY_MAX.to_be_bytes();
+    [0, 0, OPT as u8, payload_high, payload_low, 0, 0, 0, 0, 0, 0]
+};
+const OPT_CODE_HIGH: usize = 5;
+const OPT_FLAGS: usize = 7;
+const OPT_OPTIONS_LEN: usize = 9;
 /// The flag DO in the TTL of an OPT record (RFC 3225).
 const DNSSEC_OK: u8 = 0x80;
 
@@ -43,12 +51,19 @@ const COOKIE_LEN: usize = CLIENT_COOKIE_LEN + SERVER_COOKIE_LEN;
 pub(super) struct Malformed;
 
 /// What a client says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ClientEdns {
     /// The largest reply that it takes, in octets.
     pub(super) payload: u16,
     pub(super) version: u8,
     pub(super) dnssec_ok: bool,
+    /// Most clients have none, and what is large in them is not touched for those.
+    pub(super) options: Option<ClientOptions>,
+}
+
+/// The options of a client that we understand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ClientOptions {
     pub(super) nsid: bool,
     pub(super) keepalive: bool,
     pub(super) subnet: Option<Subnet>,
@@ -56,23 +71,46 @@ pub(super) struct ClientEdns {
 }
 
 impl ClientEdns {
-    /// Reads an OPT record from behind its type: class, TTL, data. Options of another version are
-    /// not looked at, because nobody knows what they mean.
+    /// Reads an OPT record from behind its type: class, TTL, data.
     pub(super) fn read(class: [u8; 2], ttl: [u8; 4], options: &[u8]) -> Result<Self, Malformed> {
-        let [_, version, flags, _] = ttl;
-        let mut edns = Self {
-            payload: u16::from_be_bytes(class),
-            version,
-            dnssec_ok: flags & DNSSEC_OK != 0,
-            ..Self::default()
-        };
-        if version == 0 {
-            edns.read_options(options)?;
-        }
+        let mut edns = Self::without_options(class, ttl);
+        edns.read_options(options)?;
         Ok(edns)
     }
 
-    fn read_options(&mut self, mut rest: &[u8]) -> Result<(), Malformed> {
+    /// Reads the fixed part of an OPT record: class, TTL.
+    #[inline]
+    pub(super) fn without_options(class: [u8; 2], [_, version, flags, _]: [u8; 4]) -> Self {
+        let payload = u16::from_be_bytes(class);
+        Self { payload, version, dnssec_ok: flags & DNSSEC_OK != 0, options: None }
+    }
+
+    /// Adds the options, if there are any. Those of another version are not looked at, because
+    /// nobody knows what they mean.
+    #[inline]
+    pub(super) fn read_options(&mut self, options: &[u8]) -> Result<(), Malformed> {
+        if self.version == 0 && !options.is_empty() {
+            self.options = Some(ClientOptions::read(options)?);
+        }
+        Ok(())
+    }
+
+    /// The subnet that its resolver tells.
+    #[inline]
+    pub(super) fn subnet(&self) -> Option<Subnet> {
+        self.options.as_ref().and_then(|options| options.subnet)
+    }
+
+    /// How long a reply by UDP may be.
+    #[inline]
+    pub(super) fn udp_limit(edns: Option<&Self>) -> u16 {
+        edns.map_or(UDP_REPLY_MIN, |edns| edns.payload.clamp(UDP_REPLY_MIN, UDP_REPLY_MAX))
+    }
+}
+
+impl ClientOptions {
+    fn read(mut rest: &[u8]) -> Result<Self, Malformed> {
+        let mut options = Self::default();
         while !rest.is_empty() {
             let (head, behind) = rest.split_first_chunk::<OPTION_HEAD_LEN>().ok_or(Malformed)?;
             let [code_high, code_low, len_high, len_low] = *head;
@@ -81,21 +119,16 @@ impl ClientEdns {
             rest = behind;
             match u16::from_be_bytes([code_high, code_low]) {
                 // Of several cookies the first counts (RFC 7873 §5.2); the same for subnets.
-                COOKIE if self.cookie.is_none() => {
-                    self.cookie = Some(cookie::parse(data).map_err(|_| Malformed)?);
+                COOKIE if options.cookie.is_none() => {
+                    options.cookie = Some(cookie::parse(data).map_err(|_| Malformed)?);
                 }
-                SUBNET if self.subnet.is_none() => self.subnet = Some(subnet(data)?),
-                NSID => self.nsid = true,
-                KEEPALIVE => self.keepalive = true,
+                SUBNET if options.subnet.is_none() => options.subnet = Some(subnet(data)?),
+                NSID => options.nsid = true,
+                KEEPALIVE => options.keepalive = true,
                 _ => {}
             }
         }
-        Ok(())
-    }
-
-    /// How long a reply by UDP may be.
-    pub(super) fn udp_limit(edns: Option<&Self>) -> u16 {
-        edns.map_or(UDP_REPLY_MIN, |edns| edns.payload.clamp(UDP_REPLY_MIN, UDP_REPLY_MAX))
+        Ok(options)
     }
 }
 
@@ -136,16 +169,23 @@ impl ExtendedError {
 }
 
 /// What we say.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct ServerEdns<'s> {
     /// The upper bits of the RCODE.
     pub(super) code_high: u8,
     pub(super) dnssec_ok: bool,
+    /// Mostly none.
+    pub(super) options: Option<ServerOptions<'s>>,
+}
+
+/// The options that we send.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct ServerOptions<'s> {
     pub(super) nsid: Option<&'s [u8]>,
     /// The client's subnet, and for how much of it the answer holds.
     pub(super) subnet: Option<(Subnet, u8)>,
-    /// The client's cookie and ours.
-    pub(super) cookie: Option<[u8; COOKIE_LEN]>,
+    /// What the client's cookie proves; the client's cookie and ours.
+    pub(super) cookie: Option<(CookieState, [u8; COOKIE_LEN])>,
     pub(super) keepalive: bool,
     pub(super) error: Option<ExtendedError>,
 }
@@ -154,51 +194,68 @@ impl ServerEdns<'_> {
     /// How long the OPT record is.
     #[inline]
     pub(super) fn len(&self) -> usize {
-        let mut len = OPT_LEN_MIN;
-        if !self.has_options() {
-            return len;
-        }
-        self.each_option(|_, parts| {
+        // A copy, here and below: what a pointer leads to would always be written to memory.
+        OPT_LEN_MIN + self.options.map_or(0, |options| options.len())
+    }
+
+    /// How long the COOKIE option is.
+    #[inline]
+    pub(super) fn cookie_len(&self) -> usize {
+        self.cookie().map_or(0, |(_, cookie)| OPTION_HEAD_LEN + cookie.len())
+    }
+
+    /// What the client's cookie proves.
+    #[inline]
+    pub(super) fn cookie_state(&self) -> CookieState {
+        self.cookie().map_or(CookieState::Absent, |(state, _)| *state)
+    }
+
+    #[inline]
+    fn cookie(&self) -> Option<&(CookieState, [u8; COOKIE_LEN])> {
+        self.options.as_ref().and_then(|options| options.cookie.as_ref())
+    }
+
+    /// Writes the OPT record to the start of `out`, if there is room; says how long it is.
+    #[inline(always)]
+    pub(super) fn write(&self, out: &mut [u8]) -> Option<usize> {
+        let (head, rest) = out.split_first_chunk_mut::<OPT_LEN_MIN>()?;
+        *head = OPT_RECORD;
+        head[OPT_CODE_HIGH] = self.code_high;
+        head[OPT_FLAGS] = if self.dnssec_ok { DNSSEC_OK } else { 0 };
+        let Some(options) = self.options else { return Some(OPT_LEN_MIN) };
+        let len = options.len();
+        head[OPT_OPTIONS_LEN..].copy_from_slice(&be16(len));
+        options.write(rest.get_mut(..len)?);
+        Some(OPT_LEN_MIN + len)
+    }
+
+    /// The same for the codec.
+    pub(super) fn to_hickory(self) -> Edns {
+        let mut edns = Edns::new();
+        edns.set_max_payload(UDP_REPLY_MAX);
+        edns.set_version(0);
+        edns.set_rcode_high(self.code_high);
+        edns.set_dnssec_ok(self.dnssec_ok);
+        let options: &mut Vec<(EdnsCode, EdnsOption)> = edns.options_mut().as_mut();
+        self.options.unwrap_or_default().each(|code, parts| {
+            options.push((code.into(), EdnsOption::Unknown(code, parts.concat())));
+        });
+        edns
+    }
+}
+
+impl ServerOptions<'_> {
+    fn len(&self) -> usize {
+        let mut len = 0;
+        self.each(|_, parts| {
             len += OPTION_HEAD_LEN + parts.iter().map(|part| part.len()).sum::<usize>();
         });
         len
     }
 
-    /// Whether anything follows the fixed part: mostly not.
-    #[inline]
-    fn has_options(&self) -> bool {
-        let Self { nsid, subnet, cookie, keepalive, error, .. } = self;
-        nsid.is_some() || subnet.is_some() || cookie.is_some() || *keepalive || error.is_some()
-    }
-
-    /// How long the COOKIE option is.
-    pub(super) fn cookie_len(&self) -> usize {
-        self.cookie.map_or(0, |cookie| OPTION_HEAD_LEN + cookie.len())
-    }
-
-    /// Writes the OPT record to the start of `out`, which is as long as it.
-    pub(super) fn write(&self, out: &mut [u8]) {
-        let [payload_high, payload_low] = UDP_REPLY_MAX.to_be_bytes();
-        let [options_high, options_low] = be16(out.len() - OPT_LEN_MIN);
-        let flags = if self.dnssec_ok { DNSSEC_OK } else { 0 };
-        let (head, mut rest) = out.split_at_mut(OPT_LEN_MIN);
-        head.copy_from_slice(&[
-            0,
-            0,
-            OPT as u8,
-            payload_high,
-            payload_low,
-            self.code_high,
-            0,
-            flags,
-            0,
-            options_high,
-            options_low,
-        ]);
-        if !self.has_options() {
-            return;
-        }
-        self.each_option(|code, parts| {
+    /// Writes them to a place of their length.
+    fn write(&self, mut rest: &mut [u8]) {
+        self.each(|code, parts| {
             let mut put = |octets: &[u8]| {
                 let (here, behind) = std::mem::take(&mut rest).split_at_mut(octets.len());
                 here.copy_from_slice(octets);
@@ -210,22 +267,8 @@ impl ServerEdns<'_> {
         });
     }
 
-    /// The same for the codec.
-    pub(super) fn to_hickory(self) -> Edns {
-        let mut edns = Edns::new();
-        edns.set_max_payload(UDP_REPLY_MAX);
-        edns.set_version(0);
-        edns.set_rcode_high(self.code_high);
-        edns.set_dnssec_ok(self.dnssec_ok);
-        let options: &mut Vec<(EdnsCode, EdnsOption)> = edns.options_mut().as_mut();
-        self.each_option(|code, parts| {
-            options.push((code.into(), EdnsOption::Unknown(code, parts.concat())));
-        });
-        edns
-    }
-
     /// Shows each option: its code, and its data in parts.
-    fn each_option(&self, mut show: impl FnMut(u16, &[&[u8]])) {
+    fn each(&self, mut show: impl FnMut(u16, &[&[u8]])) {
         if let Some(nsid) = self.nsid {
             show(NSID, &[nsid]);
         }
@@ -244,7 +287,7 @@ impl ServerEdns<'_> {
             let octets = usize::from(subnet.prefix).div_ceil(8);
             show(SUBNET, &[&[0, family, subnet.prefix, scope], &address[..octets]]);
         }
-        if let Some(cookie) = &self.cookie {
+        if let Some((_, cookie)) = &self.cookie {
             show(COOKIE, &[cookie]);
         }
         if self.keepalive {

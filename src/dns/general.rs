@@ -15,11 +15,11 @@ use super::{
     common::{TRUNCATED, limit},
     cookie::CookieState,
     edns::{ClientEdns, ExtendedError, ServerEdns},
-    responder::{Limit, Outcome, Packet, Replied, Responder, Response, Section, asked},
+    responder::{Asker, Limit, Outcome, Packet, Replied, Responder, Response, Section, asked},
     rrl::{Class, Lengths, Limited},
     sift::{HEADER_LEN, Sifted, bare_reply, sift},
 };
-use crate::table::Table;
+use crate::{model::mapped, table::Table};
 
 /// Appends the reply to one packet, from one table, as far as `judge` lets it be sent.
 pub(super) fn reply_general(
@@ -47,7 +47,7 @@ pub(super) fn reply_general(
     let response = request
         .as_ref()
         .ok()
-        .and_then(|request| respond(responder, table, request, name.wire(), edns, &packet));
+        .and_then(|request| respond(responder, table, request, name.wire(), edns, &packet.asker()));
     let (Ok(request), Some(response)) = (request, response) else {
         return reject(packet, ResponseCode::FormErr, judge, out);
     };
@@ -59,11 +59,11 @@ pub(super) fn reply_general(
     let Some((mut response, mut octets)) = fitting else {
         return Outcome::Dropped(DropCause::Internal);
     };
-    let cookie_len = response.edns.map_or(0, |edns| edns.cookie_len());
+    let cookie_len = response.edns.as_ref().map_or(0, ServerEdns::cookie_len);
     let cut_len = octets.len().min(packet.octets.len() + cookie_len);
     let lengths = Lengths::new(packet.octets.len(), octets.len(), cut_len);
-    let proven = response.cookie_state == CookieState::Valid;
-    match judge.judge(packet.client.ip(), response.class(), proven, lengths) {
+    let proven = response.cookie_state() == CookieState::Valid;
+    match judge.judge(mapped(packet.client.ip()), response.class(), proven, lengths) {
         Limited::Pass => {}
         Limited::Drop => return Outcome::Dropped(DropCause::Limited),
         Limited::Truncate => match cut(&response, &request) {
@@ -83,7 +83,7 @@ fn reject(
     out: &mut Vec<u8>,
 ) -> Outcome {
     let lengths = Lengths::new(packet.octets.len(), HEADER_LEN, HEADER_LEN);
-    match judge.judge(packet.client.ip(), Class::Error, false, lengths) {
+    match judge.judge(mapped(packet.client.ip()), Class::Error, false, lengths) {
         Limited::Drop => Outcome::Dropped(DropCause::Limited),
         Limited::Pass | Limited::Truncate => {
             out.extend_from_slice(&bare_reply(packet.octets, code));
@@ -116,19 +116,19 @@ pub(super) fn respond<'t>(
     request: &MessageRequest,
     name: &[u8],
     edns: Option<&ClientEdns>,
-    packet: &Packet<'_>,
+    asker: &Asker,
 ) -> Option<Response<'t>> {
     let [query] = request.queries.queries() else { return None };
     if edns.is_some_and(|edns| edns.version > 0) {
-        return Some(responder.refuse(ResponseCode::BADVERS, None, edns, packet));
+        return Some(responder.refuse(ResponseCode::BADVERS, None, edns, asker));
     }
     let refused = unanswered(query.query_type(), query.query_class());
     if let Some((code, error)) = refused {
-        return Some(responder.refuse(code, error, edns, packet));
+        return Some(responder.refuse(code, error, edns, asker));
     }
-    let subnet = edns.and_then(|edns| edns.subnet);
-    let question = asked(name, query.query_type().into(), packet.client.ip(), subnet);
-    Some(responder.respond(table.answer(question), edns, packet))
+    let subnet = edns.and_then(ClientEdns::subnet);
+    let question = asked(name, query.query_type().into(), asker.client, subnet);
+    Some(responder.respond(table.answer(question), edns, asker))
 }
 
 /// Types and classes that no table has an answer for.
@@ -157,7 +157,7 @@ pub(super) struct Encoded {
 impl Encoded {
     pub(super) fn new(response: &Response<'_>, request: &MessageRequest) -> Self {
         let mut metadata = Metadata::response_from_request(&request.metadata);
-        metadata.response_code = response.code;
+        metadata.response_code = response.code.into();
         metadata.authoritative = response.authoritative;
         metadata.truncation = response.truncated;
         let owner = request.queries.queries().first().map(|query| query.original().name());

@@ -49,12 +49,12 @@ impl RequestHandler for Handler {
         let responder = &self.plane.responder;
         let response = match sift(octets) {
             Sifted::Pass(name, edns) => {
-                respond(responder, &table, request, name.wire(), edns.as_ref(), &packet)
+                respond(responder, &table, request, name.wire(), edns.as_ref(), &packet.asker())
             }
-            Sifted::Reject(code) => Some(responder.refuse(code, None, None, &packet)),
+            Sifted::Reject(code) => Some(responder.refuse(code, None, None, &packet.asker())),
             Sifted::Drop(_) => None,
         };
-        let failed = || responder.refuse(ResponseCode::FormErr, None, None, &packet);
+        let failed = || responder.refuse(ResponseCode::FormErr, None, None, &packet.asker());
         let encoded = Encoded::new(&response.unwrap_or_else(failed), request);
         let none: [Record; 0] = [];
         let message = MessageResponseBuilder::new(&request.queries, encoded.edns.as_ref()).build(

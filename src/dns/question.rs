@@ -41,7 +41,7 @@ impl Question {
 
     /// The same into a place that is there already: for many questions, this is cheaper. What is
     /// read of a packet that is no common question is of no use.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read_from(&mut self, packet: &[u8]) -> Option<()> {
         let (header, rest) = packet.split_first_chunk::<HEADER_LEN>()?;
         if header[2] & QR_AND_OPCODE != 0 || header[4..11] != COUNTS || header[11] > 1 {
@@ -55,22 +55,31 @@ impl Question {
             return None;
         }
         self.end = packet.len() - rest.len();
-        self.edns = match header[11] {
-            0 => rest.is_empty().then_some(None)?,
-            _ => Some(opt(rest)?),
-        };
-        Some(())
+        self.edns = None;
+        match header[11] {
+            0 => rest.is_empty().then_some(()),
+            _ => self.read_opt(rest),
+        }
     }
-}
 
-/// An OPT record that ends with the packet.
-fn opt(record: &[u8]) -> Option<ClientEdns> {
-    let (head, options) = record.split_first_chunk::<OPT_LEN_MIN>()?;
-    let [root, kind_high, kind_low, class_0, class_1, ttl_0, ttl_1, ttl_2, ttl_3, len @ ..] = *head;
-    let is_opt = root == 0 && u16::from_be_bytes([kind_high, kind_low]) == OPT;
-    if !is_opt || usize::from(u16::from_be_bytes(len)) != options.len() {
-        return None;
+    /// Whether there is an OPT record without options: that is the most common question of all.
+    #[inline]
+    pub(super) const fn is_plain(&self) -> bool {
+        matches!(&self.edns, Some(edns) if edns.options.is_none())
     }
-    let edns = ClientEdns::read([class_0, class_1], [ttl_0, ttl_1, ttl_2, ttl_3], options).ok()?;
-    (edns.version == 0).then_some(edns)
+
+    /// Reads an OPT record that ends with the packet. It is put in its place before its options,
+    /// because to move it costs more than to read it.
+    #[inline(always)]
+    fn read_opt(&mut self, record: &[u8]) -> Option<()> {
+        let (head, options) = record.split_first_chunk::<OPT_LEN_MIN>()?;
+        let [root, kind_high, kind_low, class_0, class_1, ttl_0, ttl_1, ttl_2, ttl_3, len @ ..] =
+            *head;
+        let is_opt = root == 0 && u16::from_be_bytes([kind_high, kind_low]) == OPT;
+        if !is_opt || usize::from(u16::from_be_bytes(len)) != options.len() || ttl_1 != 0 {
+            return None;
+        }
+        let edns = ClientEdns::without_options([class_0, class_1], [ttl_0, ttl_1, ttl_2, ttl_3]);
+        self.edns.insert(edns).read_options(options).ok()
+    }
 }

@@ -1,7 +1,7 @@
 //! From an answer of the record table to a response: RCODE, sections and EDNS, for both paths.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{Ipv6Addr, SocketAddr},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -12,13 +12,13 @@ use super::{
     DropCause, Transport,
     common::reply_common,
     cookie::{self, CookieState},
-    edns::{ClientEdns, ExtendedError, ServerEdns},
+    edns::{ClientEdns, ClientOptions, ExtendedError, ServerEdns, ServerOptions},
     general::reply_general,
     question::Question,
     rrl::{Class, Lengths, Limited},
 };
 use crate::{
-    model::{ClientNetwork, CookieSecrets, Family, Subnet},
+    model::{ClientNetwork, CookieSecrets, Family, Subnet, mapped},
     table::{self, Answer, Authority, Records, Table, Tally},
 };
 
@@ -40,6 +40,22 @@ pub struct Packet<'p> {
     pub transport: Transport,
     /// When: seconds since 1970, as many of them as fit (RFC 1982).
     pub unix_secs: u32,
+}
+
+impl Packet<'_> {
+    pub(super) fn asker(&self) -> Asker {
+        let Self { client, transport, unix_secs, .. } = *self;
+        Asker { client: mapped(client.ip()), transport, unix_secs }
+    }
+}
+
+/// Who asks, how and when: what a response hangs on beside the question and the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker {
+    /// [`mapped`].
+    pub(super) client: Ipv6Addr,
+    pub(super) transport: Transport,
+    pub(super) unix_secs: u32,
 }
 
 /// The time of day for a packet; the system's clock may be set while we run.
@@ -78,7 +94,7 @@ impl Outcome {
 /// What was replied.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Replied {
-    pub(super) code: ResponseCode,
+    pub(super) code: Code,
     pub(super) truncated: bool,
     pub(super) cookie_state: CookieState,
     pub(super) tally: Option<Tally>,
@@ -86,21 +102,53 @@ pub(super) struct Replied {
 
 impl Replied {
     /// A reply that is a header and nothing else.
-    pub(super) const fn bare(code: ResponseCode) -> Self {
-        Self { code, truncated: false, cookie_state: CookieState::Absent, tally: None }
+    pub(super) fn bare(code: ResponseCode) -> Self {
+        Self { code: code.into(), truncated: false, cookie_state: CookieState::Absent, tally: None }
+    }
+}
+
+/// The number of an RCODE, with the bits that only EDNS can carry (RFC 6891 §6.1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Code(pub(super) u16);
+
+impl Code {
+    pub(super) const NO_ERROR: Self = Self(0);
+    pub(super) const SERV_FAIL: Self = Self(2);
+    pub(super) const NX_DOMAIN: Self = Self(3);
+    pub(super) const REFUSED: Self = Self(5);
+
+    /// The bits in the header.
+    pub(super) const fn low(self) -> u8 {
+        (self.0 & 0x0f) as u8
+    }
+
+    /// The bits in the OPT record.
+    pub(super) const fn high(self) -> u8 {
+        (self.0 >> 4) as u8
+    }
+}
+
+impl From<ResponseCode> for Code {
+    fn from(code: ResponseCode) -> Self {
+        Self(code.into())
+    }
+}
+
+impl From<Code> for ResponseCode {
+    fn from(code: Code) -> Self {
+        code.0.into()
     }
 }
 
 /// A response before it is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Response<'t> {
-    pub(super) code: ResponseCode,
+    pub(super) code: Code,
     pub(super) authoritative: bool,
     /// Something is left out: the client is to ask again over TCP.
     pub(super) truncated: bool,
     pub(super) section: Section<'t>,
     pub(super) edns: Option<ServerEdns<'t>>,
-    pub(super) cookie_state: CookieState,
 }
 
 /// The one section that a response has beside the question.
@@ -132,7 +180,7 @@ impl Responder {
     pub fn reply_common(&self, table: &Table, packet: Packet<'_>) -> Option<Reply> {
         let mut octets = Vec::new();
         let replied = reply_common(self, table, packet, &mut octets)?;
-        Some(Reply::Send(octets, replied.code))
+        Some(Reply::Send(octets, replied.code.into()))
     }
 
     /// The reply of the general path.
@@ -140,39 +188,32 @@ impl Responder {
         let mut octets = Vec::new();
         match reply_general(self, table, packet, &mut Unlimited, &mut octets) {
             Outcome::Dropped(cause) => Reply::Drop(cause),
-            Outcome::Replied(replied) => Reply::Send(octets, replied.code),
+            Outcome::Replied(replied) => Reply::Send(octets, replied.code.into()),
         }
     }
 
     /// The response that gives an answer of the table.
+    #[inline(always)] // As it is large, it is made where it is used.
     pub(super) fn respond<'t>(
         &'t self,
         answer: Answer<'t>,
         edns: Option<&ClientEdns>,
-        packet: &Packet<'_>,
+        asker: &Asker,
     ) -> Response<'t> {
         use ExtendedError as Error;
         let with = |section, code, error| (section, code, error);
         let (section, code, error) = match answer {
-            Answer::Records(records) => with(Section::Answer(records), ResponseCode::NoError, None),
-            Answer::NoData(soa) => with(Section::Authority(soa), ResponseCode::NoError, None),
-            Answer::NxDomain(soa) => with(Section::Authority(soa), ResponseCode::NXDomain, None),
-            Answer::Refused => {
-                with(Section::Nothing, ResponseCode::Refused, Some(Error::NotAuthoritative))
-            }
-            Answer::NotReady => {
-                with(Section::Nothing, ResponseCode::ServFail, Some(Error::NotReady))
-            }
+            Answer::Records(records) => with(Section::Answer(records), Code::NO_ERROR, None),
+            Answer::NoData(soa) => with(Section::Authority(soa), Code::NO_ERROR, None),
+            Answer::NxDomain(soa) => with(Section::Authority(soa), Code::NX_DOMAIN, None),
+            Answer::Refused => with(Section::Nothing, Code::REFUSED, Some(Error::NotAuthoritative)),
+            Answer::NotReady => with(Section::Nothing, Code::SERV_FAIL, Some(Error::NotReady)),
             Answer::Unavailable => {
-                with(Section::Nothing, ResponseCode::ServFail, Some(Error::Unavailable))
+                with(Section::Nothing, Code::SERV_FAIL, Some(Error::Unavailable))
             }
         };
-        Response {
-            section,
-            authoritative: error.is_none(),
-            ..self.refuse(code, error, edns, packet)
-        }
-        .scoped(edns)
+        let edns = edns.map(|edns| self.edns(code, error, edns, &section, asker));
+        Response { code, authoritative: error.is_none(), truncated: false, section, edns }
     }
 
     /// A response without records.
@@ -181,56 +222,94 @@ impl Responder {
         code: ResponseCode,
         error: Option<ExtendedError>,
         edns: Option<&ClientEdns>,
-        packet: &Packet<'_>,
+        asker: &Asker,
     ) -> Response<'_> {
-        let mut response = Response {
-            code,
-            authoritative: false,
-            truncated: false,
-            section: Section::Nothing,
-            edns: None,
-            cookie_state: CookieState::Absent,
+        let (code, section) = (code.into(), Section::Nothing);
+        let edns = edns.map(|edns| self.edns(code, error, edns, &section, asker));
+        Response { code, authoritative: false, truncated: false, section, edns }
+    }
+
+    #[inline(always)]
+    fn edns(
+        &self,
+        code: Code,
+        error: Option<ExtendedError>,
+        asked: &ClientEdns,
+        section: &Section<'_>,
+        asker: &Asker,
+    ) -> ServerEdns<'_> {
+        let has_options = asked.options.is_some() || error.is_some();
+        let options = || {
+            let depends = section.depends_on_client();
+            self.options(asked.options.as_ref(), error, depends, asker)
         };
-        let Some(edns) = edns else { return response };
-        let cookie = edns.cookie.map(|cookie| {
-            let secrets = self.secrets.load();
-            let (state, server) =
-                cookie::check(&secrets, &cookie, packet.client.ip(), packet.unix_secs);
-            response.cookie_state = state;
-            cookie::option(cookie.client, server)
-        });
-        response.edns = Some(ServerEdns {
+        ServerEdns {
             code_high: code.high(),
-            dnssec_ok: edns.dnssec_ok,
-            nsid: self.nsid.as_deref().filter(|_| edns.nsid),
-            subnet: edns.subnet.map(|subnet| (subnet, 0)),
-            cookie,
-            keepalive: edns.keepalive && packet.transport.is_kept_alive(),
-            error,
+            dnssec_ok: asked.dnssec_ok,
+            options: has_options.then(options),
+        }
+    }
+
+    /// What the client's options ask for, and why the response is what it is.
+    #[inline(never)] // Few clients have options; the others do not pay for them.
+    fn options(
+        &self,
+        asked: Option<&ClientOptions>,
+        error: Option<ExtendedError>,
+        depends_on_client: bool,
+        asker: &Asker,
+    ) -> ServerOptions<'_> {
+        let asked = asked.copied().unwrap_or_default();
+        let cookie = asked.cookie.map(|cookie| {
+            let (secrets, client) = (self.secrets.load(), asker.client.to_canonical());
+            let (state, server) = cookie::check(&secrets, &cookie, client, asker.unix_secs);
+            (state, cookie::option(cookie.client, server))
         });
-        response
+        let with_scope = |subnet| (subnet, if depends_on_client { scope(subnet) } else { 0 });
+        ServerOptions {
+            nsid: self.nsid.as_deref().filter(|_| asked.nsid),
+            subnet: asked.subnet.map(with_scope),
+            cookie,
+            keepalive: asked.keepalive && asker.transport.is_kept_alive(),
+            error,
+        }
+    }
+}
+
+/// For how much of the subnet of a client's resolver an answer holds that depends on the client
+/// (RFC 7871 §7.2.1). Others hold for everyone.
+fn scope(subnet: Subnet) -> u8 {
+    subnet.prefix.min(ClientNetwork::prefix_max(Family::of(subnet.address)))
+}
+
+impl Section<'_> {
+    #[inline]
+    fn depends_on_client(&self) -> bool {
+        matches!(self, Self::Answer(records) if records.depends_on_client())
     }
 }
 
 impl Response<'_> {
     /// What is sent in place of it when it is not to be sent whole: no records, and of EDNS what
     /// a client needs to ask again.
+    #[cold]
     pub(super) fn cut(mut self) -> Self {
         self.section = Section::Nothing;
         self.truncated = true;
-        if let Some(edns) = &mut self.edns {
-            *edns = ServerEdns { nsid: None, error: None, subnet: None, ..*edns };
+        if let Some(options) = self.edns.as_mut().and_then(|edns| edns.options.as_mut()) {
+            *options = ServerOptions { nsid: None, error: None, subnet: None, ..*options };
         }
         self
     }
 
+    #[inline]
     pub(super) fn replied(&self) -> Replied {
         let tally = match self.section {
             Section::Answer(records) => records.tally(),
             _ => None,
         };
-        let Self { code, truncated, cookie_state, .. } = *self;
-        Replied { code, truncated, cookie_state, tally }
+        let Self { code, truncated, .. } = *self;
+        Replied { code, truncated, cookie_state: self.cookie_state(), tally }
     }
 
     /// What kind of answer a limit takes it for.
@@ -238,40 +317,34 @@ impl Response<'_> {
         Class::of(self.code, matches!(self.section, Section::Answer(_)))
     }
 
-    /// Tells the client's resolver for how much of the subnet the answer holds: for everyone,
-    /// unless others are given other records (RFC 7871 §7.2.1).
-    fn scoped(mut self, edns: Option<&ClientEdns>) -> Self {
-        let depends =
-            matches!(self.section, Section::Answer(records) if records.depends_on_client());
-        let subnet = edns.and_then(|edns| edns.subnet).filter(|_| depends);
-        if let (Some(subnet), Some(edns)) = (subnet, &mut self.edns) {
-            let family = Family::of(subnet.address);
-            edns.subnet = Some((subnet, subnet.prefix.min(ClientNetwork::prefix_max(family))));
-        }
-        self
+    /// What the client's cookie proves.
+    #[inline]
+    pub(super) fn cookie_state(&self) -> CookieState {
+        self.edns.as_ref().map_or(CookieState::Absent, ServerEdns::cookie_state)
     }
 }
 
 /// Says whether an answer may be sent.
 pub(super) trait Limit {
     /// `proven` is whether a cookie has shown that the client is where it says.
-    fn judge(&mut self, client: IpAddr, class: Class, proven: bool, lengths: Lengths) -> Limited;
+    fn judge(&mut self, client: Ipv6Addr, class: Class, proven: bool, lengths: Lengths) -> Limited;
 }
 
 /// For streams: their clients have shown where they are.
 pub(super) struct Unlimited;
 
 impl Limit for Unlimited {
-    fn judge(&mut self, _: IpAddr, _: Class, _: bool, _: Lengths) -> Limited {
+    fn judge(&mut self, _: Ipv6Addr, _: Class, _: bool, _: Lengths) -> Limited {
         Limited::Pass
     }
 }
 
 /// What the table is asked, for a question with a subnet from a resolver.
+#[inline(always)]
 pub(super) fn asked<'q>(
     name: &'q [u8],
     kind: u16,
-    resolver: IpAddr,
+    resolver: Ipv6Addr,
     subnet: Option<Subnet>,
 ) -> table::Question<'q> {
     table::Question { name, kind, client: ClientNetwork::of(resolver, subnet) }
@@ -279,7 +352,13 @@ pub(super) fn asked<'q>(
 
 impl Question {
     /// What the table is asked.
-    pub(super) fn for_table(&self, resolver: IpAddr) -> table::Question<'_> {
-        asked(self.name.wire(), self.kind, resolver, self.edns.and_then(|edns| edns.subnet))
+    #[inline(always)]
+    pub(super) fn for_table(&self, resolver: Ipv6Addr) -> table::Question<'_> {
+        asked(
+            self.name.wire(),
+            self.kind,
+            resolver,
+            self.edns.as_ref().and_then(ClientEdns::subnet),
+        )
     }
 }

@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
+    net::{Ipv6Addr, UdpSocket},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -23,13 +23,10 @@ use super::{
     general::reply_general,
     kernel::{self, Batch},
     question::Question,
-    responder::{Limit, Outcome, Responder, unix_secs},
-    rrl::{Class, Lengths, Limited, Limiter},
+    responder::{Asker, Limit, Outcome, Responder, unix_secs},
+    rrl::{Class, Lengths, Limited, Limiter, NetworkHash},
 };
-use crate::{
-    model::ClientNetwork,
-    table::{self, Answer, LOOKUPS_MAX, Table, Tally},
-};
+use crate::table::{self, Answer, Asks, LOOKUPS_MAX, Table, Tally};
 
 const _: () = assert!(Batch::DATAGRAMS_MAX <= LOOKUPS_MAX);
 /// After an error that may come again at once.
@@ -99,19 +96,45 @@ struct Judge {
     now_millis: u32,
 }
 
-impl Limit for Judge {
-    #[inline]
-    fn judge(&mut self, client: IpAddr, class: Class, proven: bool, lengths: Lengths) -> Limited {
-        match &mut self.limiter {
-            Some(limiter) if !proven => {
-                let found = limiter.check(self.now_millis, client, class, lengths);
-                if found != Limited::Pass {
-                    self.block.limited(found);
-                }
-                limiter.enforced(found)
-            }
-            _ => Limited::Pass,
+impl Judge {
+    /// Finds the network of a client, for when its answer is there.
+    #[inline(always)]
+    fn find(&self, client: Ipv6Addr) -> NetworkHash {
+        match &self.limiter {
+            Some(limiter) => limiter.prefetch(client),
+            None => NetworkHash::default(),
         }
+    }
+
+    /// The limit for a client whose network has been found.
+    fn of(&mut self, network: NetworkHash) -> Found<'_> {
+        Found { judge: self, network }
+    }
+}
+
+/// The limit of one worker for one client.
+struct Found<'j> {
+    judge: &'j mut Judge,
+    network: NetworkHash,
+}
+
+impl Limit for Found<'_> {
+    #[inline(always)]
+    fn judge(&mut self, client: Ipv6Addr, class: Class, proven: bool, lengths: Lengths) -> Limited {
+        let Judge { limiter, block, now_millis } = &mut *self.judge;
+        let Some(limiter) = limiter.as_mut().filter(|_| !proven) else { return Limited::Pass };
+        let found = limiter.check(*now_millis, (client, self.network), class, lengths);
+        if found != Limited::Pass {
+            block.limited(found);
+        }
+        limiter.enforced(found)
+    }
+}
+
+impl Limit for Judge {
+    fn judge(&mut self, client: Ipv6Addr, class: Class, proven: bool, lengths: Lengths) -> Limited {
+        let network = self.find(client);
+        self.of(network).judge(client, class, proven, lengths)
     }
 }
 
@@ -120,8 +143,15 @@ impl Limit for Judge {
 struct Done(u64);
 
 impl Done {
-    fn is(&self, index: usize) -> bool {
-        self.0 & 1 << index != 0
+    /// The others of the first `count`.
+    fn others(&self, count: usize) -> impl Iterator<Item = usize> + use<> {
+        let mut others = !self.0 & ((1 << count) - 1);
+        std::iter::from_fn(move || {
+            let first = others.trailing_zeros();
+            // Takes the lowest bit away.
+            others &= others.checked_sub(1)?;
+            Some(first as usize)
+        })
     }
 
     fn set(&mut self, index: usize) {
@@ -165,10 +195,7 @@ impl Worker {
         // A fault in one reply must not end the answers to all others: whatever is not done is
         // tried by itself on the general path.
         let _ = catch_unwind(AssertUnwindSafe(|| self.answer_common(at, count, &mut done)));
-        for index in 0..count {
-            if done.is(index) {
-                continue;
-            }
+        for index in done.others(count) {
             let reply = catch_unwind(AssertUnwindSafe(|| self.answer_general(at, index)));
             let outcome = reply.unwrap_or(Outcome::Dropped(DropCause::Internal));
             self.judge.block.general();
@@ -183,50 +210,48 @@ impl Worker {
     }
 
     /// Answers the common questions of the batch.
+    #[inline(never)] // A function of its own has the registers for itself.
     fn answer_common(&mut self, at: Moment<'_>, count: usize, done: &mut Done) {
-        let asked = self.read(count);
-        let nobody = ClientNetwork::V4([0; 3]);
-        let mut questions = [table::Question { name: &[], kind: 0, client: nobody }; LOOKUPS_MAX];
-        let mut answers = [Answer::Refused; LOOKUPS_MAX];
-        for (question, asked) in questions.iter_mut().zip(&self.asked[..asked]) {
-            *question = asked.question.for_table(asked.client.ip());
+        let asked = self.read(at.unix_secs, count);
+        let Self { batch, judge, tallies, asked: read, .. } = self;
+        let asked = &mut read[..asked];
+        for asked in &mut *asked {
+            asked.network = judge.find(asked.asker.client);
         }
-        at.table.answers(&questions[..asked], &mut answers);
-        for (asked, answer) in self.asked[..asked].iter().zip(answers) {
-            let Asked { client, index, len, question } = asked;
-            let packet = at.packet(*client);
-            let response = at.responder.respond(answer, question.edns.as_ref(), &packet);
-            // What a fault leaves half written is not answered.
-            done.set(*index);
-            let datagram = self.batch.buffer(*index);
-            let judge = &mut self.judge;
-            match reply_in_place(response, question, client.ip(), judge, datagram, *len) {
+        // Two loops for what one could do: each has the registers for itself.
+        let mut answers = [Answer::Refused; LOOKUPS_MAX];
+        at.table.answers(asked, |place, answer| answers[place] = answer);
+        for (asked, answer) in asked.iter().zip(&answers) {
+            let replied = match asked.question.is_plain() && answer.is_about_records() {
+                true => reply(at, asked, *answer, judge, batch, done),
+                false => reply_to_other(at, asked, *answer, judge, batch, done),
+            };
+            match replied {
                 Some((outcome, len)) => {
-                    self.batch.reply(*index, len);
-                    self.judge.block.count(&outcome, Transport::Udp);
-                    self.tallies.extend(outcome.tally());
+                    batch.reply(asked.index, len);
+                    judge.block.count(&outcome, Transport::Udp);
+                    if let Some(tally) = outcome.tally() {
+                        tallies.push(tally);
+                    }
                 }
-                None => done.clear(*index),
+                None => done.clear(asked.index),
             }
         }
     }
 
     /// Reads the common questions of the batch; says how many they are.
-    fn read(&mut self, count: usize) -> usize {
+    #[inline(never)]
+    fn read(&mut self, unix_secs: u32, count: usize) -> usize {
         let mut asked = 0;
         for index in 0..count {
-            let slot = self.batch.slot(index);
+            let Some(packet) = self.batch.question(index) else { continue };
             let next = &mut self.asked[asked];
-            if slot.cut || slot.client.port() == 0 {
+            let (client, port) = self.batch.client(index);
+            if port == 0 || next.question.read_from(packet).is_none() {
                 continue;
             }
-            if next.question.read_from(&slot.buffer[..slot.len]).is_none() {
-                continue;
-            }
-            (next.client, next.index, next.len) = (slot.client, index, slot.len);
-            if let Some(limiter) = &self.judge.limiter {
-                limiter.prefetch(slot.client.ip());
-            }
+            next.asker = Asker { client, transport: Transport::Udp, unix_secs };
+            (next.index, next.len) = (index, packet.len());
             asked += 1;
         }
         asked
@@ -234,7 +259,12 @@ impl Worker {
 
     fn answer_general(&mut self, at: Moment<'_>, index: usize) -> Outcome {
         let slot = self.batch.slot(index);
-        let packet = Packet { octets: &slot.buffer[..slot.len], ..at.packet(slot.client) };
+        let packet = Packet {
+            octets: &slot.buffer[..slot.len],
+            client: slot.client,
+            transport: Transport::Udp,
+            unix_secs: at.unix_secs,
+        };
         self.general.clear();
         let outcome =
             reply_general(at.responder, at.table, packet, &mut self.judge, &mut self.general);
@@ -252,18 +282,60 @@ impl Worker {
     }
 }
 
+/// Writes the reply to a question over it, as far as it may be sent; says what became of it, and
+/// how long the reply is.
+#[inline(always)] // Twice: below, and where it is known that there are no options to care for.
+fn reply(
+    at: Moment<'_>,
+    asked: &Asked,
+    answer: Answer<'_>,
+    judge: &mut Judge,
+    batch: &mut Batch,
+    done: &mut Done,
+) -> Option<(Outcome, usize)> {
+    let Asked { asker, network, index, len, question } = asked;
+    let response = at.responder.respond(answer, question.edns.as_ref(), asker);
+    // What a fault leaves half written is not answered.
+    done.set(*index);
+    let (datagram, limit) = (batch.buffer(*index), &mut judge.of(*network));
+    reply_in_place(&response, question, asker.client, limit, datagram, *len)
+}
+
+/// The same for questions and answers that are not plain.
+#[inline(never)]
+fn reply_to_other(
+    at: Moment<'_>,
+    asked: &Asked,
+    answer: Answer<'_>,
+    judge: &mut Judge,
+    batch: &mut Batch,
+    done: &mut Done,
+) -> Option<(Outcome, usize)> {
+    reply(at, asked, answer, judge, batch, done)
+}
+
 /// A common question, who asked it, and which datagram it is.
 struct Asked {
-    client: SocketAddr,
+    asker: Asker,
+    network: NetworkHash,
     index: usize,
     len: usize,
     question: Question,
 }
 
+impl Asks for Asked {
+    #[inline(always)] // Each of its callers needs a part of it.
+    fn question(&self) -> table::Question<'_> {
+        self.question.for_table(self.asker.client)
+    }
+}
+
 impl Asked {
-    const fn empty() -> Self {
-        let client = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-        Self { client, index: 0, len: 0, question: Question::empty() }
+    fn empty() -> Self {
+        let client = Ipv6Addr::UNSPECIFIED;
+        let asker = Asker { client, transport: Transport::Udp, unix_secs: 0 };
+        let network = NetworkHash::default();
+        Self { asker, network, index: 0, len: 0, question: Question::empty() }
     }
 }
 
@@ -273,11 +345,4 @@ struct Moment<'m> {
     responder: &'m Responder,
     table: &'m Table,
     unix_secs: u32,
-}
-
-impl Moment<'_> {
-    /// A datagram that has been read already.
-    fn packet(&self, client: SocketAddr) -> Packet<'static> {
-        Packet { octets: &[], client, transport: Transport::Udp, unix_secs: self.unix_secs }
-    }
 }

@@ -18,15 +18,40 @@ pub struct Subnet {
 ///
 /// /24 for IPv4, /48 for IPv6: of the subnet that the resolver tells, if it tells one, else of
 /// the resolver.
+///
+/// A number, because it is handed on for each question: its octets, the first one lowest, below how
+/// many they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ClientNetwork {
-    /// A /24.
-    V4([u8; 3]),
-    /// A /48.
-    V6([u8; 6]),
+pub struct ClientNetwork(u64);
+
+const LEN_SHIFT: u32 = 56;
+
+/// The bits of a mapped address before those of the IPv4 address.
+const MAPPED: u128 = 0xffff;
+
+/// One form for the addresses of both families, which is handed on with fewer instructions than
+/// two: IPv4 as mapped addresses (RFC 4291 §2.5.5.2).
+#[inline]
+pub const fn mapped(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped(),
+        IpAddr::V6(address) => address,
+    }
 }
 
 impl ClientNetwork {
+    /// A /24.
+    #[inline]
+    pub const fn v4([a, b, c]: [u8; 3]) -> Self {
+        Self(u64::from_le_bytes([a, b, c, 0, 0, 0, 0, 3]))
+    }
+
+    /// A /48.
+    #[inline]
+    pub const fn v6([a, b, c, d, e, f]: [u8; 6]) -> Self {
+        Self(u64::from_le_bytes([a, b, c, d, e, f, 0, 6]))
+    }
+
     /// The longest prefix that makes a difference.
     pub const fn prefix_max(family: Family) -> u8 {
         match family {
@@ -38,32 +63,33 @@ impl ClientNetwork {
     /// The network of a client behind the resolver at `resolver`.
     ///
     /// A subnet of no bits is a wish not to be told apart (RFC 7871 §7.1.2): the resolver counts.
-    pub fn of(resolver: IpAddr, subnet: Option<Subnet>) -> Self {
+    #[inline]
+    pub fn of(resolver: Ipv6Addr, subnet: Option<Subnet>) -> Self {
         match subnet {
-            Some(subnet) if subnet.prefix > 0 => Self::around(subnet.address),
+            Some(subnet) if subnet.prefix > 0 => Self::around(mapped(subnet.address)),
             _ => Self::around(resolver),
         }
     }
 
-    fn around(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(v4) => {
-                let [a, b, c, _] = v4.octets();
-                Self::V4([a, b, c])
+    #[inline]
+    fn around(address: Ipv6Addr) -> Self {
+        let bits = address.to_bits();
+        match bits >> 32 {
+            MAPPED => {
+                let [a, b, c, _] = (bits as u32).to_be_bytes();
+                Self::v4([a, b, c])
             }
-            IpAddr::V6(v6) => {
-                let [a, b, c, d, e, f, ..] = v6.octets();
-                Self::V6([a, b, c, d, e, f])
+            _ => {
+                let [a, b, c, d, e, f, ..] = bits.to_be_bytes();
+                Self::v6([a, b, c, d, e, f])
             }
         }
     }
 
-    /// The octets that are the same for all of it.
-    pub fn octets(&self) -> &[u8] {
-        match self {
-            Self::V4(octets) => octets,
-            Self::V6(octets) => octets,
-        }
+    /// How many octets are the same for all of it, and a number that has them, the first one lowest.
+    #[inline]
+    pub const fn octets(self) -> (usize, u64) {
+        ((self.0 >> LEN_SHIFT) as usize, self.0 & ((1 << LEN_SHIFT) - 1))
     }
 }
 
@@ -145,11 +171,11 @@ mod tests {
 
     #[test]
     fn the_told_subnet_counts_and_else_the_resolver() {
-        let resolver = ip("198.51.100.7");
+        let resolver = mapped(ip("198.51.100.7"));
         let told = |address, prefix| ClientNetwork::of(resolver, Subnet::new(ip(address), prefix));
-        assert_eq!(ClientNetwork::of(resolver, None), ClientNetwork::V4([198, 51, 100]));
-        assert_eq!(told("192.0.2.77", 32), ClientNetwork::V4([192, 0, 2]));
-        assert_eq!(told("0.0.0.0", 0), ClientNetwork::V4([198, 51, 100]));
-        assert_eq!(told("2001:db8:1::", 48), ClientNetwork::V6([0x20, 1, 0x0d, 0xb8, 0, 1]));
+        assert_eq!(ClientNetwork::of(resolver, None), ClientNetwork::v4([198, 51, 100]));
+        assert_eq!(told("192.0.2.77", 32), ClientNetwork::v4([192, 0, 2]));
+        assert_eq!(told("0.0.0.0", 0), ClientNetwork::v4([198, 51, 100]));
+        assert_eq!(told("2001:db8:1::", 48), ClientNetwork::v6([0x20, 1, 0x0d, 0xb8, 0, 1]));
     }
 }

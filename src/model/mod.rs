@@ -16,7 +16,7 @@ mod time;
 mod units;
 mod zone;
 
-pub use client::{ClientNetwork, Subnet};
+pub use client::{ClientNetwork, Subnet, mapped};
 pub use cookie::{CookieSecrets, SecretsError};
 pub use encrypted::EncryptedListen;
 pub use endpoint::{Endpoint, EndpointError, Family};

@@ -82,6 +82,20 @@ pub struct Question<'q> {
     pub client: ClientNetwork,
 }
 
+/// What has a question in it: so that many questions need not be put together to be answered
+/// together.
+pub trait Asks {
+    /// The question; it is asked for more than once.
+    fn question(&self) -> Question<'_>;
+}
+
+impl Asks for Question<'_> {
+    #[inline]
+    fn question(&self) -> Question<'_> {
+        *self
+    }
+}
+
 /// What is answered to one question.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Answer<'t> {
@@ -97,6 +111,14 @@ pub enum Answer<'t> {
     NotReady,
     /// The service is known, but nothing of it is up, and nothing may stand in.
     Unavailable,
+}
+
+impl Answer<'_> {
+    /// Whether it says what records there are, or that there are none: it needs no excuse.
+    #[inline]
+    pub const fn is_about_records(&self) -> bool {
+        matches!(self, Self::Records(_) | Self::NoData(_) | Self::NxDomain(_))
+    }
 }
 
 /// Changes that become visible in one store; removals are made first.
@@ -184,37 +206,41 @@ impl Table {
     }
 
     /// Decides up to [`LOOKUPS_MAX`] answers at once, which is cheaper than one by one: they wait
-    /// for memory together. Answers beyond the questions are left as they are.
-    pub fn answers<'t>(&'t self, questions: &[Question<'_>], answers: &mut [Answer<'t>]) {
-        let mut names: [&[u8]; LOOKUPS_MAX] = [&[]; LOOKUPS_MAX];
-        for (name, question) in names.iter_mut().zip(questions) {
-            *name = question.name;
-        }
-        let count = questions.len().min(LOOKUPS_MAX);
-        let mut found = [None; LOOKUPS_MAX];
-        self.names.find(&names[..count], &mut found);
-        for ((answer, node), question) in answers.iter_mut().zip(found).zip(&questions[..count]) {
-            *answer = self.answer_at(node, *question);
-        }
+    /// for memory together. Shows each with the place of its question; more are not answered.
+    #[inline]
+    pub fn answers<'t, A: Asks>(&'t self, asked: &[A], mut show: impl FnMut(usize, Answer<'t>)) {
+        self.names.find(asked, |index, question, node| {
+            show(index, self.answer_at(node, question));
+        });
     }
 
+    #[inline(always)] // Or else the answer goes through memory, once more.
     fn answer_at<'t>(&'t self, node: Option<Node<'t>>, question: Question<'_>) -> Answer<'t> {
+        let Question { name, kind, client } = question;
         let Some(node) = node else {
-            return self.absent(question.name);
+            return self.absent(name);
         };
-        let first = |octets| Packed::split_first(octets).map(|(packed, _)| packed);
-        let found = match question.kind {
-            ANY if !node.rrsets().is_empty() => first(&self.any),
-            SOA if question.name == self.apex.wire() => first(&self.soa),
+        let found = match kind {
+            ANY | SOA => self.special(node.rrsets(), name, kind),
             kind => Packed::find(node.rrsets(), kind),
         };
         match found {
             Some(packed) if packed.is_lost() => Answer::Unavailable,
             Some(packed) if !packed.is_empty() => {
-                let u = |salt| client_fraction(salt, question.client);
-                Answer::Records(packed.records_for(u))
+                Answer::Records(packed.records_for(|salt| client_fraction(salt, client)))
             }
             _ => Answer::NoData(&self.authority),
+        }
+    }
+
+    /// What is answered to a question for a type that is not among the records of a name.
+    #[cold]
+    fn special<'t>(&'t self, rrsets: &'t [u8], name: &[u8], kind: u16) -> Option<Packed<'t>> {
+        let first = |octets| Packed::split_first(octets).map(|(packed, _)| packed);
+        match kind {
+            ANY if !rrsets.is_empty() => first(&self.any),
+            SOA if name == self.apex.wire() => first(&self.soa),
+            kind => Packed::find(rrsets, kind),
         }
     }
 

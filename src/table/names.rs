@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, hint::black_box, sync::Arc};
 use siphasher::sip::SipHasher13;
 
 use super::{
-    ServiceRecords,
+    Asks, Question, ServiceRecords,
     shard::{Node, NodeParts, Shard},
 };
 use crate::model::DnsName;
@@ -33,8 +33,18 @@ type Branch = [Shard; FANOUT];
 
 #[derive(Clone, Debug)]
 pub(super) struct Names {
-    key: NameKey,
+    /// With the key, before any name.
+    hasher: SipHasher13,
     root: [Arc<Branch>; FANOUT],
+}
+
+/// Where one of several names is being looked for.
+#[derive(Clone, Copy)]
+struct Place<'t> {
+    hash: u64,
+    /// What stands in the slot where the search begins.
+    slot: u64,
+    shard: &'t Shard,
 }
 
 /// Changed nodes, by hash in the order of the shards; `None` goes.
@@ -50,7 +60,8 @@ pub(super) struct Edit<'n> {
 impl Names {
     pub(super) fn new(key: NameKey) -> Self {
         let branch: Arc<Branch> = Arc::new(std::array::from_fn(|_| Shard::empty()));
-        Self { key, root: std::array::from_fn(|_| branch.clone()) }
+        let hasher = SipHasher13::new_with_keys(key.0, key.1);
+        Self { hasher, root: std::array::from_fn(|_| branch.clone()) }
     }
 
     /// The node of a name in wire form and lower case.
@@ -59,27 +70,34 @@ impl Names {
         self.shard(hash).get(hash, name)
     }
 
-    /// The nodes of up to [`LOOKUPS_MAX`] names. In steps, each of which reads for all names what
-    /// the next one needs: the processor then waits for all of them at the same time.
-    pub(super) fn find<'t>(&'t self, names: &[&[u8]], found: &mut [Option<Node<'t>>]) {
-        let mut places = [(0, &self.root[0][0]); LOOKUPS_MAX];
-        let mut slots = [0; LOOKUPS_MAX];
-        let count = names.len().min(LOOKUPS_MAX);
-        let places = &mut places[..count];
-        for (place, name) in places.iter_mut().zip(names) {
-            let hash = self.hash(name);
-            *place = (hash, self.shard(hash));
+    /// Shows the nodes of the names of up to [`LOOKUPS_MAX`] questions, one after the other. In
+    /// steps, each of which reads for all names what the next one needs: the processor then waits
+    /// for all of them at the same time.
+    #[inline]
+    pub(super) fn find<'t, 'q, A: Asks>(
+        &'t self,
+        asked: &'q [A],
+        mut show: impl FnMut(usize, Question<'q>, Option<Node<'t>>),
+    ) {
+        let nowhere = Place { hash: 0, slot: 0, shard: &self.root[0][0] };
+        let mut places = [nowhere; LOOKUPS_MAX];
+        for (place, asked) in places.iter_mut().zip(asked) {
+            place.hash = self.hash(asked.question().name);
+            place.shard = self.shard(place.hash);
         }
-        for (slot, (hash, shard)) in slots.iter_mut().zip(&*places) {
-            *slot = shard.first_slot(*hash);
+        let places = &mut places[..asked.len().min(LOOKUPS_MAX)];
+        for place in &mut *places {
+            place.slot = place.shard.first_slot(place.hash);
         }
         let mut touched = 0;
-        for (slot, (_, shard)) in slots.iter().zip(&*places) {
-            touched ^= shard.touch(*slot);
+        for place in &*places {
+            touched ^= place.shard.touch(place.slot);
         }
         black_box(touched);
-        for ((found, name), (hash, shard)) in found.iter_mut().zip(names).zip(&*places) {
-            *found = shard.get(*hash, name);
+        for (index, (place, asked)) in places.iter().zip(asked).enumerate() {
+            let question = asked.question();
+            let node = place.shard.get_from(place.slot, place.hash, question.name);
+            show(index, question, node);
         }
     }
 
@@ -88,13 +106,15 @@ impl Names {
         Edit { names: self, apex: apex.clone(), changed: Changed::new() }
     }
 
+    #[inline]
     fn shard(&self, hash: u64) -> &Shard {
         let (branch, shard) = place(hash);
         &self.root[branch][shard]
     }
 
+    #[inline]
     fn hash(&self, name: &[u8]) -> u64 {
-        SipHasher13::new_with_keys(self.key.0, self.key.1).hash(name)
+        self.hasher.hash(name)
     }
 }
 

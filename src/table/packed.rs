@@ -25,8 +25,8 @@ const QUESTION_FIXED_LEN: usize = 4;
 /// A pointer to the question's name (RFC 1035 §4.1.4).
 pub(super) const TO_QUESTION: [u8; 2] = [0xc0, QUESTION_AT as u8];
 
-/// Type, flags, one spare octet, count, length of one record (0: not all the same), length of all
-/// records, TTL, tally, length of the weights.
+/// Type, flags, one spare octet, how many records an answer has, length of each record (0: all
+/// are answered), length of all records, TTL, tally, length of the weights.
 const HEAD_LEN: usize = 24;
 const FLAGS: usize = 2;
 const COUNT: usize = 4;
@@ -52,6 +52,7 @@ impl Tally {
 pub(super) struct Parts<'p> {
     pub(super) kind: RecordType,
     pub(super) ttl: u32,
+    /// How many an answer has.
     pub(super) count: usize,
     /// The records, one after the other, as they are sent.
     pub(super) records: &'p [u8],
@@ -66,8 +67,12 @@ pub(super) struct Parts<'p> {
 impl Parts<'_> {
     pub(super) fn pack_into(&self, out: &mut Vec<u8>) {
         let u16_of = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
-        let is_weighted = !self.weights.is_empty() && self.count > 0;
-        let record_len = if is_weighted { self.records.len() / self.count } else { 0 };
+        let is_weighted = !self.weights.is_empty();
+        let record_len = match self.kind {
+            RecordType::A if is_weighted => A_LEN,
+            RecordType::AAAA if is_weighted => AAAA_LEN,
+            _ => 0,
+        };
         out.extend(u16::from(self.kind).to_le_bytes());
         let flag = |is_set, flag| if is_set { flag } else { 0 };
         out.extend([flag(self.is_service, IS_SERVICE) | flag(self.is_lost, IS_LOST), 0]);
@@ -121,21 +126,23 @@ pub(super) fn encode(owner: &DnsName, rrset: &Rrset) -> (Vec<u8>, usize) {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Packed<'t> {
     head: &'t [u8; HEAD_LEN],
-    records: &'t [u8],
-    weights: &'t [u8],
+    /// The records, then the weights.
+    body: &'t [u8],
 }
 
 impl<'t> Packed<'t> {
     /// The first of several, and the rest.
+    #[inline]
     pub(super) fn split_first(octets: &'t [u8]) -> Option<(Self, &'t [u8])> {
         let (head, rest) = octets.split_first_chunk::<HEAD_LEN>()?;
-        let (records, rest) = rest.split_at_checked(u32_at(head, RECORDS_LEN) as usize)?;
-        let (weights, rest) = rest.split_at_checked(u32_at(head, WEIGHTS_LEN) as usize)?;
-        Some((Self { head, records, weights }, rest))
+        let body_len = u32_at(head, RECORDS_LEN) as usize + u32_at(head, WEIGHTS_LEN) as usize;
+        let (body, rest) = rest.split_at_checked(body_len)?;
+        Some((Self { head, body }, rest))
     }
 
     /// The first of several of one type, or an alias, which stands for every type
     /// (RFC 1034 §3.6.2); a static one goes before one of a service.
+    #[inline]
     pub(super) fn find(mut octets: &'t [u8], kind: u16) -> Option<Self> {
         while let Some((packed, rest)) = Self::split_first(octets) {
             if packed.kind() == kind || packed.kind() == CNAME {
@@ -158,36 +165,49 @@ impl<'t> Packed<'t> {
         self.head[FLAGS] & IS_LOST != 0
     }
 
-    fn count(&self) -> usize {
-        u16_at(self.head, COUNT).into()
-    }
-
     pub(super) fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        u32_at(self.head, RECORDS_LEN) == 0
     }
 
     /// What the client at `u()` is given of it; `u` is asked for only if it makes a difference.
+    #[inline(always)]
     pub(super) fn records_for(self, u: impl FnOnce(u64) -> u64) -> Records<'t> {
-        let pick = (!self.weights.is_empty()).then(|| {
-            let weights = Weights::unpack(self.weights);
-            (weights, u(weights.salt()))
-        });
-        Records { packed: self, pick }
+        let (records, weights) = self.records_and_weights();
+        let count = u16_at(self.head, COUNT);
+        let Some(weights) = weights else {
+            return Records { packed: self, first_point: 0, octets_len: u32_of(records.len()) };
+        };
+        Records {
+            packed: self,
+            first_point: weights.first_point(u(weights.salt())),
+            octets_len: u32::from(count) * u32::from(u16_at(self.head, RECORD_LEN)),
+        }
+    }
+
+    #[inline]
+    fn records_and_weights(&self) -> (&'t [u8], Option<Weights<'t>>) {
+        let (records, weights) = self.body.split_at(u32_at(self.head, RECORDS_LEN) as usize);
+        (records, Weights::unpack(weights))
     }
 }
 
 /// The number of the type CNAME.
 const CNAME: u16 = 5;
+/// The lengths of records with an address that point to the question's name: only these have
+/// weights.
+const A_LEN: usize = 16;
+const AAAA_LEN: usize = 28;
 
-/// The records that one client is given.
+/// The records that one client is given: some of them where there are weights, else all. Small,
+/// because it is handed on a few times.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Records<'t> {
     packed: Packed<'t>,
-    /// Which of them, unless all.
-    pick: Option<(Weights<'t>, u64)>,
+    first_point: u64,
+    octets_len: u32,
 }
 
-impl<'t> Records<'t> {
+impl Records<'_> {
     /// The number of their type.
     pub fn kind(&self) -> u16 {
         self.packed.kind()
@@ -199,40 +219,57 @@ impl<'t> Records<'t> {
     }
 
     /// How many they are.
-    pub fn count(&self) -> usize {
-        self.pick.map_or(self.packed.count(), |(weights, _)| weights.picked())
+    #[inline]
+    pub fn count(&self) -> u16 {
+        u16_at(self.packed.head, COUNT)
     }
 
     /// Whether other clients are given others.
     pub fn depends_on_client(&self) -> bool {
-        self.pick.is_some()
+        self.packed.records_and_weights().1.is_some()
     }
 
     /// What this answer counts for.
+    #[inline]
     pub fn tally(&self) -> Option<Tally> {
         let tally = u32_at(self.packed.head, TALLY);
         (tally != Tally::NONE).then_some(Tally(tally))
     }
 
     /// How many octets they are as they are sent.
+    #[inline]
     pub fn octets_len(&self) -> usize {
-        let record_len = usize::from(u16_at(self.packed.head, RECORD_LEN));
-        let picked = self.pick.map(|(weights, _)| weights.picked() * record_len);
-        picked.unwrap_or(self.packed.records.len())
+        self.octets_len as usize
     }
 
-    /// As they are sent behind the question, in pieces.
-    pub fn pieces(&self) -> impl Iterator<Item = &'t [u8]> {
-        let Packed { head, records, .. } = self.packed;
-        let record_len = usize::from(u16_at(head, RECORD_LEN));
-        let pick = self.pick;
-        let pieces = pick.map_or(1, |(weights, _)| weights.picked());
-        (0..pieces).map(move |index| match pick {
-            None => records,
-            Some((weights, u)) => {
-                &records[weights.item_under(index, u) * record_len..][..record_len]
-            }
-        })
+    /// Writes them behind a question; says how long they are, or nothing if there is no room.
+    #[inline(always)]
+    pub fn write(&self, out: &mut [u8]) -> Option<usize> {
+        let (records, weights) = self.packed.records_and_weights();
+        let Some(weights) = weights else {
+            out.get_mut(..records.len())?.copy_from_slice(records);
+            return Some(records.len());
+        };
+        match u16_at(self.packed.head, RECORD_LEN).into() {
+            A_LEN => self.write_picked::<A_LEN>(records, weights, out),
+            _ => self.write_picked::<AAAA_LEN>(records, weights, out),
+        }
+    }
+
+    /// Of a length that is known here each is copied without a call.
+    #[inline]
+    fn write_picked<const RECORD_LEN: usize>(
+        &self,
+        records: &[u8],
+        weights: Weights<'_>,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let records = records.as_chunks::<RECORD_LEN>().0;
+        let mut places = out.as_chunks_mut::<RECORD_LEN>().0.iter_mut();
+        for item in weights.items_under(self.first_point).take(self.count().into()) {
+            *places.next()? = *records.get(item)?;
+        }
+        Some(self.octets_len())
     }
 
     /// The same as the codec has them, with `owner` written as it is here.
@@ -246,7 +283,8 @@ impl<'t> Records<'t> {
         }
         message.extend([0; 1 + QUESTION_FIXED_LEN]);
         let begin = u16::try_from(message.len()).expect("invariant: a name has at most 255 octets");
-        self.pieces().for_each(|piece| message.extend_from_slice(piece));
+        message.resize(usize::from(begin) + self.octets_len(), 0);
+        self.write(&mut message[begin.into()..]);
         let mut decoder = BinDecoder::new(&message).clone(begin);
         let read =
             |_| Record::read(&mut decoder).expect("invariant: what we encode can be decoded");

@@ -9,22 +9,26 @@
 
 use super::octets::u64_at;
 
-/// Unequal weights, packed: a salt, the sum of the weights, how many are picked, and for each
-/// item the sum of the weights up to and with it.
+/// Unequal weights, packed: a salt, the sum of the weights, and for each item where it ends on a
+/// line that is as long as the sum times how many are picked. On this line
+/// the points are one sum apart, so that whole numbers are enough to find what is under them.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Weights<'t>(&'t [u8]);
+pub(super) struct Weights<'t> {
+    head: &'t [u8; HEAD_LEN],
+    ends: &'t [[u8; END_LEN]],
+}
 
 const TOTAL: usize = 8;
-const PICKED: usize = 16;
-const ENDS: usize = 24;
+const HEAD_LEN: usize = 16;
 const END_LEN: usize = 8;
 
 impl<'t> Weights<'t> {
-    /// Packs weights, if they make a difference.
-    pub(super) fn pack(salt: u64, weights: &[u32]) -> Vec<u8> {
+    /// Packs weights, and says how many items are picked. Nothing is packed and everything picked
+    /// when the weights make no difference.
+    pub(super) fn pack(salt: u64, weights: &[u32]) -> (Vec<u8>, usize) {
         let greatest = weights.iter().copied().max().unwrap_or(1);
         if weights.iter().all(|&weight| weight == greatest) {
-            return Vec::new();
+            return (Vec::new(), weights.len());
         }
         let sum = |sum: &mut u64, weight: &u32| {
             *sum += u64::from(*weight);
@@ -32,42 +36,44 @@ impl<'t> Weights<'t> {
         };
         let ends: Vec<u64> = weights.iter().scan(0, sum).collect();
         let total = ends.last().copied().unwrap_or(0);
-        let head = [salt, total, total / u64::from(greatest)];
-        head.iter().chain(&ends).flat_map(|number| number.to_le_bytes()).collect()
+        let picked = total / u64::from(greatest);
+        // Below 2^64: a pool has fewer than 2^22 items, each at most 10^6 heavy.
+        let ends = ends.iter().map(|end| end * picked);
+        let packed = [salt, total].into_iter().chain(ends).flat_map(u64::to_le_bytes).collect();
+        (packed, usize::try_from(picked).expect("invariant: at most all are picked"))
     }
 
-    pub(super) fn unpack(octets: &'t [u8]) -> Self {
-        Self(octets)
+    /// Those that were packed, unless they make no difference.
+    #[inline]
+    pub(super) fn unpack(octets: &'t [u8]) -> Option<Self> {
+        let (head, ends) = octets.split_first_chunk()?;
+        Some(Self { head, ends: ends.as_chunks().0 })
     }
 
     /// Keeps the picks of one service unrelated to those of another.
     pub(super) fn salt(&self) -> u64 {
-        u64_at(self.0, 0)
+        u64_at(self.head, 0)
     }
 
-    /// How many items an answer has.
-    pub(super) fn picked(&self) -> usize {
-        // At most the number of items, which a machine can count.
-        u64_at(self.0, PICKED) as usize
+    /// Where the first point of the client at `u` lies; `u` is a fraction of 2^64.
+    #[inline]
+    pub(super) fn first_point(&self, u: u64) -> u64 {
+        // Ends are whole, so what is behind the point's whole part makes no difference.
+        ((u128::from(u) * u128::from(u64_at(self.head, TOTAL))) >> 64) as u64
     }
 
-    /// The item under the point `(index + u) · W/k`; `u` is a fraction of 2^64.
-    pub(super) fn item_under(&self, index: usize, u: u64) -> usize {
-        let total = u64_at(self.0, TOTAL);
-        let point = ((index as u128) << 64 | u128::from(u)) * u128::from(total);
-        // Compare k·2^64·end with point, so that nothing is rounded.
-        let scale = u128::from(u64_at(self.0, PICKED)) << 64;
-        let end = |item: usize| u128::from(u64_at(self.0, ENDS + item * END_LEN));
-        let (mut low, mut high) = (0, (self.0.len() - ENDS) / END_LEN);
-        while low < high {
-            let middle = low.midpoint(high);
-            if end(middle) * scale <= point {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
+    /// The items under the points, the first of which lies at `first_point`. No item has two: so
+    /// one walk along the line meets them all.
+    #[inline]
+    pub(super) fn items_under(&self, first_point: u64) -> impl Iterator<Item = usize> + use<'t> {
+        let total = u64_at(self.head, TOTAL);
+        let mut point = first_point;
+        let is_under = move |(item, end): (usize, &[u8; END_LEN])| {
+            let is_under = u64::from_le_bytes(*end) > point;
+            point += if is_under { total } else { 0 };
+            is_under.then_some(item)
+        };
+        self.ends.iter().enumerate().filter_map(is_under)
     }
 }
 
@@ -78,12 +84,13 @@ mod tests {
 
     /// The items for the client at `u`; everything when the weights make no difference.
     fn chosen(weights: &[u32], u: u64) -> Vec<usize> {
-        let packed = Weights::pack(1, weights);
-        if packed.is_empty() {
-            return (0..weights.len()).collect();
-        }
-        let weights = Weights::unpack(&packed);
-        (0..weights.picked()).map(|index| weights.item_under(index, u)).collect()
+        let (packed, picked) = Weights::pack(1, weights);
+        let items: Vec<usize> = match Weights::unpack(&packed) {
+            Some(unequal) => unequal.items_under(unequal.first_point(u)).collect(),
+            None => (0..weights.len()).collect(),
+        };
+        assert_eq!(items.len(), picked);
+        items
     }
 
     fn shares(weights: &[u32], clients: u64) -> Vec<f64> {
@@ -99,9 +106,9 @@ mod tests {
 
     #[test]
     fn equal_weights_make_no_difference() {
-        assert!(Weights::pack(1, &[7, 7, 7]).is_empty());
-        assert!(Weights::pack(1, &[7]).is_empty());
-        assert!(Weights::pack(1, &[]).is_empty());
+        assert_eq!(Weights::pack(1, &[7, 7, 7]), (Vec::new(), 3));
+        assert_eq!(Weights::pack(1, &[7]), (Vec::new(), 1));
+        assert_eq!(Weights::pack(1, &[]), (Vec::new(), 0));
     }
 
     #[test]

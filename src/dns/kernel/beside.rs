@@ -5,7 +5,7 @@
 
 use std::{
     mem::{offset_of, size_of},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6},
+    net::Ipv6Addr,
     ops::Range,
 };
 
@@ -24,29 +24,29 @@ pub(super) struct Control(pub(super) [u8; 256]);
 /// because libc's differ from each other in how they declare the length.
 const HEAD: usize = size_of::<usize>() + 2 * size_of::<c_int>();
 
-/// Nobody: the caller drops what comes from port 0.
-const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+/// What stands before the IPv4 address in a mapped one. Numbers are handed on in registers, octets
+/// are not.
+const MAPPED: u128 = 0xffff << 32;
 
-/// The client's address, from the first `filled` octets of its name.
+/// Nobody: the caller drops what comes from port 0.
+const NOBODY: (Ipv6Addr, u16) = (Ipv6Addr::UNSPECIFIED, 0);
+
+/// The client's address and port, from the first `filled` octets of its name.
 ///
-/// An IPv4 client of a socket for both families is given as what it is.
+/// An IPv4 client is given as a mapped address, whatever the socket. The interface of a link-local
+/// client is left out: replies are sent to the name, where it stands.
 #[inline]
-pub(super) fn client(name: &Name, filled: usize) -> SocketAddr {
+pub(super) fn client(name: &Name, filled: usize) -> (Ipv6Addr, u16) {
     let name = &name.0;
     let family = c_int::from(u16::from_ne_bytes(octets(name, 0)));
     let port = u16::from_be_bytes(octets(name, offset_of!(sockaddr_in, sin_port)));
     if family == libc::AF_INET && filled >= size_of::<sockaddr_in>() {
-        let address: [u8; 4] = octets(name, offset_of!(sockaddr_in, sin_addr));
-        return SocketAddr::new(IpAddr::V4(Ipv4Addr::from(address)), port);
+        let address = u32::from_be_bytes(octets(name, offset_of!(sockaddr_in, sin_addr)));
+        return (Ipv6Addr::from_bits(MAPPED | u128::from(address)), port);
     }
     if family == libc::AF_INET6 && filled >= size_of::<sockaddr_in6>() {
-        let address: [u8; 16] = octets(name, offset_of!(sockaddr_in6, sin6_addr));
-        let address = Ipv6Addr::from(address);
-        if let Some(address) = address.to_ipv4_mapped() {
-            return SocketAddr::new(IpAddr::V4(address), port);
-        }
-        let scope = u32::from_ne_bytes(octets(name, offset_of!(sockaddr_in6, sin6_scope_id)));
-        return SocketAddr::V6(SocketAddrV6::new(address, port, 0, scope));
+        let address = u128::from_be_bytes(octets(name, offset_of!(sockaddr_in6, sin6_addr)));
+        return (Ipv6Addr::from_bits(address), port);
     }
     NOBODY
 }
@@ -140,17 +140,18 @@ mod tests {
 
     #[test]
     fn clients_of_both_families_are_read() {
+        let ip = |text: &str| text.parse::<Ipv6Addr>().expect("an address");
         let v4 = name(libc::AF_INET, &[0x14, 0xE9, 192, 0, 2, 1]);
-        assert_eq!(client(&v4, V4), "192.0.2.1:5353".parse().expect("an address"));
+        assert_eq!(client(&v4, V4), (ip("::ffff:192.0.2.1"), 5353));
 
         let mut v6 = name(libc::AF_INET6, &[0x14, 0xE9, 1, 2, 3, 4, 0xFE, 0x80]);
         v6.0[23] = 9;
         v6.0[24..].copy_from_slice(&3_u32.to_ne_bytes());
-        assert_eq!(client(&v6, V6), "[fe80::9%3]:5353".parse().expect("an address"));
+        assert_eq!(client(&v6, V6), (ip("fe80::9"), 5353));
 
         let mut mapped = name(libc::AF_INET6, &[0x14, 0xE9]);
         mapped.0[18..24].copy_from_slice(&[0xFF, 0xFF, 192, 0, 2, 1]);
-        assert_eq!(client(&mapped, V6), "192.0.2.1:5353".parse().expect("an address"));
+        assert_eq!(client(&mapped, V6), (ip("::ffff:192.0.2.1"), 5353));
     }
 
     #[test]
@@ -164,7 +165,7 @@ mod tests {
             (libc::AF_UNIX, 110),
             (libc::AF_UNSPEC, V6),
         ] {
-            assert_eq!(client(&name(family, &rest), filled).port(), 0, "{family} {filled}");
+            assert_eq!(client(&name(family, &rest), filled).1, 0, "{family} {filled}");
         }
     }
 

@@ -10,7 +10,7 @@
 
 use std::{
     io, mem,
-    net::{SocketAddr, UdpSocket},
+    net::{Ipv6Addr, SocketAddr, UdpSocket},
     os::fd::AsRawFd,
     ptr::{self, NonNull},
 };
@@ -133,15 +133,25 @@ impl Batch {
         }
     }
 
+    /// A received question, if it was kept whole.
+    #[inline]
+    pub(in crate::dns) fn question(&self, index: usize) -> Option<&[u8]> {
+        assert!(index < self.received, "invariant: only received datagrams are looked at");
+        let memory = self.memory();
+        let question = &memory.questions[index];
+        let cut = question.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
+        memory.slots[index].0.get(..question.msg_len as usize).filter(|_| !cut)
+    }
+
     /// A received datagram.
     #[inline]
     pub(in crate::dns) fn slot(&mut self, index: usize) -> Slot<'_> {
-        let client = self.client(index);
+        let (address, port) = self.client(index);
+        let client = SocketAddr::new(address.to_canonical(), port);
         let memory = self.memory_mut();
         let question = &memory.questions[index];
         let len = (question.msg_len as usize).min(Self::QUERY_MAX);
-        let cut = question.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-        Slot { buffer: &mut memory.slots[index].0, len, client, cut }
+        Slot { buffer: &mut memory.slots[index].0, len, client }
     }
 
     /// The place of a datagram and of its reply, as in [`Self::slot`].
@@ -151,9 +161,9 @@ impl Batch {
         &mut self.memory_mut().slots[index].0
     }
 
-    /// Who sent a datagram.
+    /// Who sent a datagram: address and port; an IPv4 client as a mapped address.
     #[inline]
-    pub(in crate::dns) fn client(&self, index: usize) -> SocketAddr {
+    pub(in crate::dns) fn client(&self, index: usize) -> (Ipv6Addr, u16) {
         assert!(index < self.received, "invariant: only received datagrams are looked at");
         let memory = self.memory();
         let filled = memory.questions[index].msg_hdr.msg_namelen as usize;

@@ -54,8 +54,6 @@ pub(super) struct Slot<'batch> {
     /// Who asked; an IPv4 client is one however it came. Port 0 when the kernel told no address
     /// that we know: nothing can be sent there.
     pub(super) client: SocketAddr,
-    /// The question was longer than the slot, its end is lost.
-    pub(super) cut: bool,
 }
 
 /// What became of the replies of one batch.

@@ -5,10 +5,11 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{Ipv6Addr, SocketAddr, UdpSocket},
 };
 
 use super::{Sent, Slot, nothing_came, prepare_any};
+use crate::model::mapped;
 
 /// Options for a socket that answers.
 pub(in crate::dns) fn prepare(socket: &UdpSocket) -> io::Result<()> {
@@ -52,12 +53,20 @@ impl Batch {
         }
     }
 
+    /// A received question, if it was kept whole.
+    pub(in crate::dns) fn question(&self, index: usize) -> Option<&[u8]> {
+        let received = self.received.as_ref().filter(|_| index == 0);
+        let received = received.expect("invariant: only received datagrams are looked at");
+        self.buffer[..Self::QUERY_MAX].get(..received.len)
+    }
+
     /// A received datagram.
     pub(in crate::dns) fn slot(&mut self, index: usize) -> Slot<'_> {
-        let client = self.client(index);
+        let (address, port) = self.client(index);
+        let client = SocketAddr::new(address.to_canonical(), port);
         let len = self.received(index).len;
         let buffer = &mut self.buffer[..Self::QUERY_MAX];
-        Slot { buffer, len: len.min(Self::QUERY_MAX), client, cut: len > Self::QUERY_MAX }
+        Slot { buffer, len: len.min(Self::QUERY_MAX), client }
     }
 
     /// The place of a datagram and of its reply, as in [`Self::slot`].
@@ -65,14 +74,11 @@ impl Batch {
         self.slot(index).buffer
     }
 
-    /// Who sent a datagram.
-    pub(in crate::dns) fn client(&self, index: usize) -> SocketAddr {
+    /// Who sent a datagram: address and port; an IPv4 client as a mapped address.
+    pub(in crate::dns) fn client(&self, index: usize) -> (Ipv6Addr, u16) {
         let from = self.received.as_ref().filter(|_| index == 0).map(|received| received.from);
         let from = from.expect("invariant: only received datagrams are looked at");
-        match from.ip().to_canonical() {
-            address @ IpAddr::V4(_) => SocketAddr::new(address, from.port()),
-            IpAddr::V6(_) => from,
-        }
+        (mapped(from.ip()), from.port())
     }
 
     /// Says how many octets of a slot are to be sent back to where it came from. None, as after

@@ -20,11 +20,11 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::Ipv6Addr, time::Duration};
 
-use hickory_proto::op::ResponseCode;
-
+use super::responder::Code;
 use crate::model::{Network, RrlSettings};
+pub(super) use table::NetworkHash;
 use table::{Entry, Key, Pace, Table};
 
 /// Kinds of answer, each with a bucket of its own: a flood of one does not keep a network from
@@ -46,11 +46,12 @@ impl Class {
     pub(super) const ALL: [Self; 4] = [Self::Positive, Self::NoData, Self::NxDomain, Self::Error];
 
     /// The class of an answer with this RCODE, and with or without records in its answer section.
-    pub(super) fn of(code: ResponseCode, has_records: bool) -> Self {
+    #[inline]
+    pub(super) const fn of(code: Code, has_records: bool) -> Self {
         match (code, has_records) {
-            (ResponseCode::NoError, true) => Self::Positive,
-            (ResponseCode::NoError, false) => Self::NoData,
-            (ResponseCode::NXDomain, _) => Self::NxDomain,
+            (Code::NO_ERROR, true) => Self::Positive,
+            (Code::NO_ERROR, false) => Self::NoData,
+            (Code::NX_DOMAIN, _) => Self::NxDomain,
             _ => Self::Error,
         }
     }
@@ -110,24 +111,26 @@ impl Limiter {
         })
     }
 
-    /// Makes the processor fetch what [`Self::check`] will need for this client, whatever the
-    /// class of its answer. Worth it for a whole batch, before the first of it is answered.
+    /// What [`Self::check`] finds a client by, whatever the class of its answer; and makes the
+    /// processor fetch what it finds. Worth it for a whole batch, before the first is answered.
     #[inline]
-    pub(super) fn prefetch(&self, client: IpAddr) {
-        self.table.touch(client);
+    pub(super) fn prefetch(&self, client: Ipv6Addr) -> NetworkHash {
+        let network = self.table.hash(client);
+        self.table.touch(network);
+        network
     }
 
     /// Counts an answer, and says what is to become of it, at a time in milliseconds that wraps.
     /// What to do is what [`Self::enforced`] makes of it; this is what to count.
-    #[inline]
+    #[inline(always)]
     pub(super) fn check(
         &mut self,
         now_millis: u32,
-        client: IpAddr,
+        (client, network): (Ipv6Addr, NetworkHash),
         class: Class,
         lengths: Lengths,
     ) -> Limited {
-        let entry = self.table.entry(now_millis, client, class, &self.pace);
+        let entry = self.table.entry(now_millis, network, class, &self.pace);
         if entry.take(&self.pace) {
             entry.owe(i32::from(lengths.answer) - i32::from(lengths.asked));
             return Limited::Pass;
@@ -144,15 +147,15 @@ impl Limiter {
 
 /// What is to become of an answer for which nothing is left in the bucket. Who is exempt is looked
 /// at here, so that others do not pay for it.
-#[cold]
+#[inline]
 fn over_the_limit(
     entry: &mut Entry,
     slip: u32,
     exempt: &[Network],
-    client: IpAddr,
+    client: Ipv6Addr,
     lengths: Lengths,
 ) -> Limited {
-    if exempt.iter().any(|network| network.contains(client)) {
+    if !exempt.is_empty() && is_exempt(exempt, client) {
         return Limited::Pass;
     }
     let asked = i32::from(lengths.asked);
@@ -164,6 +167,11 @@ fn over_the_limit(
     }
     entry.owe(-asked);
     Limited::Drop
+}
+
+#[inline(never)]
+fn is_exempt(exempt: &[Network], client: Ipv6Addr) -> bool {
+    exempt.iter().any(|network| network.contains(client.to_canonical()))
 }
 
 /// One answer costs `1000 * workers`, and each millisecond gives back as much as there are answers

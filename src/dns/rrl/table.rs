@@ -6,7 +6,7 @@
 //! is worth nothing and is taken first, so a limited network stays known, however many others come
 //! by once; and no number of networks gets more out of a set than its four buckets hold.
 
-use std::net::IpAddr;
+use std::net::Ipv6Addr;
 
 use super::Class;
 
@@ -101,6 +101,10 @@ impl Entry {
 #[repr(align(64))]
 struct Set([Entry; WAYS]);
 
+/// A number of a client's network that nobody can foresee.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::dns) struct NetworkHash(u64);
+
 /// The buckets; as many as there were at first.
 pub(super) struct Table {
     key: Key,
@@ -114,23 +118,27 @@ impl Table {
         Self { key, sets: vec![Set([Entry::EMPTY; WAYS]); sets].into() }
     }
 
-    /// Loads the set of a client.
+    /// Where the network of a client is found.
     #[inline]
-    pub(super) fn touch(&self, client: IpAddr) {
-        let hash = self.key.hash(client);
+    pub(super) fn hash(&self, client: Ipv6Addr) -> NetworkHash {
+        NetworkHash(self.key.hash(client))
+    }
+
+    /// Loads the set of a network.
+    #[inline]
+    pub(super) fn touch(&self, NetworkHash(hash): NetworkHash) {
         std::hint::black_box(self.sets[self.place(hash)].0[0].label);
     }
 
-    /// The entry of a client's network and a class, filled up to this time.
+    /// The entry of a network and a class, filled up to this time.
     #[inline]
     pub(super) fn entry(
         &mut self,
         now_millis: u32,
-        client: IpAddr,
+        NetworkHash(hash): NetworkHash,
         class: Class,
         pace: &Pace,
     ) -> &mut Entry {
-        let hash = self.key.hash(client);
         let place = self.place(hash);
         let label = hash as u32 & HASH_MASK | (class as u32) << CLASS_SHIFT;
         let set = &mut self.sets[place].0;
@@ -154,7 +162,7 @@ impl Table {
     }
 
     #[cfg(test)]
-    pub(super) fn place_of(&self, client: IpAddr) -> usize {
+    pub(super) fn place_of(&self, client: Ipv6Addr) -> usize {
         self.place(self.key.hash(client))
     }
 }
@@ -176,7 +184,8 @@ fn taken_over(set: &mut [Entry; WAYS], label: u32, now_millis: u32, refill: u32)
 /// What makes a network of an address, and a number of a network that nobody can foresee.
 pub(super) struct Key {
     key: (u64, u64),
-    ipv4_mask: u32,
+    /// Of the second half of a mapped address.
+    mapped_mask: u64,
     /// Of the first half of an address.
     ipv6_mask: u64,
 }
@@ -188,7 +197,7 @@ impl Key {
         let ipv6_host_bits = 64 - u32::from(ipv6_prefix.min(64));
         Self {
             key,
-            ipv4_mask: u32::MAX.checked_shl(ipv4_host_bits).unwrap_or(0),
+            mapped_mask: u64::MAX << ipv4_host_bits,
             ipv6_mask: u64::MAX.checked_shl(ipv6_host_bits).unwrap_or(0),
         }
     }
@@ -196,11 +205,13 @@ impl Key {
     /// Two rounds of multiplying to 128 bits and folding. That is no hash to sign with, but nobody
     /// sees what comes out of it.
     #[inline]
-    fn hash(&self, client: IpAddr) -> u64 {
+    fn hash(&self, client: Ipv6Addr) -> u64 {
         const ODD: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03];
-        let (network, family) = match client.to_canonical() {
-            IpAddr::V4(address) => (u64::from(address.to_bits() & self.ipv4_mask), 4),
-            IpAddr::V6(address) => ((address.to_bits() >> 64) as u64 & self.ipv6_mask, 6),
+        let (high, low) = ((client.to_bits() >> 64) as u64, client.to_bits() as u64);
+        // Of all addresses that begin with zeros only the mapped ones are in use.
+        let (network, family) = match high {
+            0 => (low & self.mapped_mask, 4),
+            _ => (high & self.ipv6_mask, 6),
         };
         let once = folded(network ^ self.key.0, ODD[0]);
         folded(once ^ self.key.1 ^ family, ODD[1])

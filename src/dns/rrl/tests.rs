@@ -2,9 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use hickory_proto::op::ResponseCode;
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::mapped;
 
 const KEY: (u64, u64) = (0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210);
 const PLAIN: Lengths = Lengths { asked: 40, answer: 100, truncated: 40 };
@@ -73,19 +75,32 @@ fn flood(
     let mut tally = Tally::default();
     for now in millis {
         for _ in 0..per_milli {
-            tally.add(limiter.check(now, client, Class::Positive, lengths), lengths);
+            tally.add(check(limiter, now, client, Class::Positive, lengths), lengths);
         }
     }
     tally
 }
 
+/// Counts an answer to a client, found as it is in a batch.
+fn check(
+    limiter: &mut Limiter,
+    now: u32,
+    client: IpAddr,
+    class: Class,
+    lengths: Lengths,
+) -> Limited {
+    let client = mapped(client);
+    let network = limiter.prefetch(client);
+    limiter.check(now, (client, network), class, lengths)
+}
+
 fn positive(limiter: &mut Limiter, now: u32, client: IpAddr) -> Limited {
-    limiter.check(now, client, Class::Positive, EVEN)
+    check(limiter, now, client, Class::Positive, EVEN)
 }
 
 /// Asks until something is limited, all at once; how often something passed.
 fn passes_at_once(limiter: &mut Limiter, now: u32, client: IpAddr, class: Class) -> u32 {
-    (0..).take_while(|_| limiter.check(now, client, class, EVEN) == Limited::Pass).count() as u32
+    (0..).take_while(|_| check(limiter, now, client, class, EVEN) == Limited::Pass).count() as u32
 }
 
 #[test]
@@ -138,10 +153,10 @@ fn a_bucket_fills_with_time_and_a_full_one_owes_nothing() {
         let mut limiter = limiter(|_| {});
         let at = |millis: u32| begin.wrapping_add(millis);
         for _ in 0..100 {
-            assert_eq!(limiter.check(at(0), client, Class::Positive, PLAIN), Limited::Pass);
+            assert_eq!(check(&mut limiter, at(0), client, Class::Positive, PLAIN), Limited::Pass);
         }
         // 6,000 octets are owed.
-        assert_eq!(limiter.check(at(0), client, Class::Positive, PLAIN), Limited::Drop);
+        assert_eq!(check(&mut limiter, at(0), client, Class::Positive, PLAIN), Limited::Drop);
         assert_eq!(positive(&mut limiter, at(9), client), Limited::Drop);
         assert_eq!(positive(&mut limiter, at(10), client), Limited::Pass);
         assert_eq!(positive(&mut limiter, at(10), client), Limited::Drop);
@@ -234,7 +249,7 @@ fn a_flood_of_all_classes_does_not_push_itself_out() {
     let mut passed = 0;
     for at in 0..100_000 {
         let class = Class::ALL[at % Class::ALL.len()];
-        let limited = limiter.check(at as u32 / 100, ip("192.0.2.1"), class, EVEN);
+        let limited = check(&mut limiter, at as u32 / 100, ip("192.0.2.1"), class, EVEN);
         passed += u32::from(limited == Limited::Pass);
     }
     assert_eq!(passed, 4 * (100 + 99));
@@ -272,7 +287,7 @@ fn a_table_of_limited_networks_gives_no_more_than_it_has_buckets() {
     let mut tally = Tally::default();
     // 8,192 networks flood a table of 1,024 buckets, round and round.
     for at in 0..400_000u32 {
-        let limited = limiter.check(at / 400, host(at % 8_192), Class::Positive, PLAIN);
+        let limited = check(&mut limiter, at / 400, host(at % 8_192), Class::Positive, PLAIN);
         tally.add(limited, PLAIN);
     }
     let buckets = 1_024 * (100 + 100);
@@ -289,7 +304,7 @@ fn networks_spread_over_the_sets() {
     for of in [&neighbours as &dyn Fn(u32) -> IpAddr, &far, &v6] {
         let mut load = vec![0; sets];
         for at in 0..8 * sets as u32 {
-            load[table.place_of(of(at))] += 1;
+            load[table.place_of(mapped(of(at)))] += 1;
         }
         let most = load.iter().max().copied().unwrap_or(0);
         let empty = load.iter().filter(|load| **load == 0).count();
@@ -302,16 +317,17 @@ fn networks_spread_over_the_sets() {
 fn one_set_is_one_cache_line() {
     let table = Table::new(1_024, Key::new(KEY, (24, 56)));
     assert_eq!(table.octets(), 1_024 * 16);
-    limiter(|_| {}).prefetch(ip("192.0.2.1"));
+    limiter(|_| {}).prefetch(mapped(ip("192.0.2.1")));
 }
 
 #[test]
 fn every_code_has_a_class() {
-    assert_eq!(Class::of(ResponseCode::NoError, true), Class::Positive);
-    assert_eq!(Class::of(ResponseCode::NoError, false), Class::NoData);
-    assert_eq!(Class::of(ResponseCode::NXDomain, false), Class::NxDomain);
+    let of = |code: ResponseCode, has_records| Class::of(code.into(), has_records);
+    assert_eq!(of(ResponseCode::NoError, true), Class::Positive);
+    assert_eq!(of(ResponseCode::NoError, false), Class::NoData);
+    assert_eq!(of(ResponseCode::NXDomain, false), Class::NxDomain);
     for code in [ResponseCode::Refused, ResponseCode::ServFail, ResponseCode::BADVERS] {
-        assert_eq!(Class::of(code, false), Class::Error);
+        assert_eq!(of(code, false), Class::Error);
     }
 }
 
@@ -376,7 +392,7 @@ proptest! {
                 excess = 0;
             }
             for _ in 0..times {
-                let limited = limiter.check(now, ip("192.0.2.1"), Class::NoData, lengths);
+                let limited = check(&mut limiter, now, ip("192.0.2.1"), Class::NoData, lengths);
                 excess -= i64::from(lengths.asked);
                 prop_assert_eq!(limited == Limited::Pass, spent + 1_000 <= capacity);
                 match limited {
@@ -405,11 +421,11 @@ proptest! {
         let every_millis = 1_000 / rate + 1;
         for now in 0..3_000 {
             for _ in 0..3 {
-                limiter.check(now, host(flooded), Class::Positive, PLAIN);
+                check(&mut limiter, now, host(flooded), Class::Positive, PLAIN);
             }
             for network in quiet.iter().filter(|network| **network != flooded) {
                 if (now + network) % every_millis == 0 {
-                    let limited = limiter.check(now, host(*network), Class::Positive, PLAIN);
+                    let limited = check(&mut limiter, now, host(*network), Class::Positive, PLAIN);
                     prop_assert_eq!(limited, Limited::Pass);
                 }
             }

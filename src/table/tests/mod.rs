@@ -13,7 +13,9 @@ use hickory_proto::rr::{
 };
 
 use super::{Answer, Authority, Change, Question, Records, ServiceRecords, Table, to_hickory};
-use crate::model::{ClientNetwork, DnsName, Endpoint, Family, StaticRecord, Ttl, Weight, ZoneSpec};
+use crate::model::{
+    ClientNetwork, DnsName, Endpoint, Family, StaticRecord, Ttl, Weight, ZoneSpec, mapped,
+};
 
 const NOON: u64 = 1_700_000_000;
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7));
@@ -93,12 +95,12 @@ fn ask<'t>(table: &'t Table, name: &str, kind: RecordType) -> Answer<'t> {
 
 /// The answer to a name in wire form, for this client.
 fn ask_as<'t>(table: &'t Table, name: &[u8], kind: RecordType, client: IpAddr) -> Answer<'t> {
-    let client = ClientNetwork::of(client, None);
+    let client = ClientNetwork::of(mapped(client), None);
     let question = Question { name, kind: kind.into(), client };
     let answer = table.answer(question);
-    let mut together = [Answer::Refused; 3];
-    table.answers(&[question; 3], &mut together);
-    assert_eq!(together, [answer; 3], "asked together and alone");
+    let mut together = Vec::new();
+    table.answers(&[question; 3], |index, answer| together.push((index, answer)));
+    assert_eq!(together, [0, 1, 2].map(|index| (index, answer)), "asked together and alone");
     answer
 }
 
@@ -107,10 +109,11 @@ fn ask_as<'t>(table: &'t Table, name: &[u8], kind: RecordType, client: IpAddr) -
 fn data(answer: &Answer<'_>) -> Vec<RData> {
     let Answer::Records(records) = answer else { panic!("{answer:?} instead of records") };
     let decoded = records.decode(&to_hickory(&apex()));
-    assert_eq!(decoded.len(), records.count());
+    assert_eq!(decoded.len(), usize::from(records.count()));
     assert!(decoded.iter().all(|record| record.ttl == records.ttl()));
-    let octets_len: usize = records.pieces().map(<[u8]>::len).sum();
-    assert_eq!(octets_len, records.octets_len());
+    let mut octets = [0; 4_096];
+    assert_eq!(records.write(&mut octets), Some(records.octets_len()));
+    assert_eq!(records.write(&mut octets[..records.octets_len() - 1]), None, "no room");
     decoded.into_iter().map(|record| record.data).collect()
 }
 
