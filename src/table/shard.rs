@@ -14,8 +14,8 @@ use crate::model::DnsName;
 
 /// A slot: 32 bits of the hash above where the node begins. No node begins at 0.
 const SLOT_LEN: usize = 8;
-/// What a lookup reads of a node, mostly: two cache lines.
-const NEAR_LEN: usize = 64;
+/// Of a cache; most nodes lie in three.
+const LINE_LEN: usize = 64;
 
 /// Head of a node: its length, the length of its name.
 const NODE_HEAD_LEN: usize = 5;
@@ -124,12 +124,14 @@ impl Shard {
         self.slot(first_slot(hash, self.mask))
     }
 
-    /// Reads a little of the node that a slot leads to, which brings it near.
+    /// Reads a little of each line of the node that a slot leads to, which brings it near.
     #[inline]
     pub(super) fn touch(&self, slot: u64) -> u8 {
         let begin = begin_of(slot);
-        let far = (begin + NEAR_LEN).min(self.octets.len() - 1);
-        self.octets[begin] ^ self.octets[far]
+        let last = self.octets.len() - 1;
+        self.octets[begin]
+            ^ self.octets[(begin + LINE_LEN).min(last)]
+            ^ self.octets[(begin + 2 * LINE_LEN).min(last)]
     }
 
     fn slot(&self, at: usize) -> u64 {
