@@ -201,16 +201,13 @@ impl Responder {
         asker: &Asker,
     ) -> Response<'t> {
         use ExtendedError as Error;
-        let with = |section, code, error| (section, code, error);
         let (section, code, error) = match answer {
-            Answer::Records(records) => with(Section::Answer(records), Code::NO_ERROR, None),
-            Answer::NoData(soa) => with(Section::Authority(soa), Code::NO_ERROR, None),
-            Answer::NxDomain(soa) => with(Section::Authority(soa), Code::NX_DOMAIN, None),
-            Answer::Refused => with(Section::Nothing, Code::REFUSED, Some(Error::NotAuthoritative)),
-            Answer::NotReady => with(Section::Nothing, Code::SERV_FAIL, Some(Error::NotReady)),
-            Answer::Unavailable => {
-                with(Section::Nothing, Code::SERV_FAIL, Some(Error::Unavailable))
-            }
+            Answer::Records(records) => (Section::Answer(records), Code::NO_ERROR, None),
+            Answer::NoData(soa) => (Section::Authority(soa), Code::NO_ERROR, None),
+            Answer::NxDomain(soa) => (Section::Authority(soa), Code::NX_DOMAIN, None),
+            Answer::Refused => (Section::Nothing, Code::REFUSED, Some(Error::NotAuthoritative)),
+            Answer::NotReady => (Section::Nothing, Code::SERV_FAIL, Some(Error::NotReady)),
+            Answer::Unavailable => (Section::Nothing, Code::SERV_FAIL, Some(Error::Unavailable)),
         };
         let edns = edns.map(|edns| self.edns(code, error, edns, &section, asker));
         Response { code, authoritative: error.is_none(), truncated: false, section, edns }
