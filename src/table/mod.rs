@@ -8,6 +8,7 @@
 
 mod authority;
 mod names;
+mod node;
 mod octets;
 mod packed;
 mod selection;
@@ -27,11 +28,11 @@ use hickory_proto::rr::{
 pub use authority::Authority;
 use names::Names;
 pub use names::{LOOKUPS_MAX, NameKey};
+use node::Node;
 use packed::Packed;
 pub use packed::{Records, Tally};
 pub use service::ServiceRecords;
 use service::client_fraction;
-use shard::Node;
 
 use crate::model::{ClientNetwork, DnsName, NEGATIVE_TTL, Ttl, ZoneSpec};
 
@@ -50,8 +51,7 @@ const ANY: u16 = 255;
 pub struct Table {
     generation: u64,
     serial: u32,
-    apex: DnsName,
-    /// The answer to a question for it, packed.
+    /// The answer to a question for the SOA record, packed.
     soa: Vec<u8>,
     authority: Authority,
     /// The answer to a question for any type, packed.
@@ -138,8 +138,8 @@ impl Table {
     /// first serial.
     pub fn new(zone: &ZoneSpec, key: NameKey, unix_secs: u64) -> Self {
         let serial = serial_of(unix_secs);
-        let mut names = Names::new(key);
-        let mut edit = names.edit(&zone.apex);
+        let mut names = Names::new(zone.apex.clone(), key);
+        let mut edit = names.edit();
         edit.ensure(&zone.apex);
         for ((owner, _), rrset) in static_rrsets(zone) {
             let mut packed = Vec::new();
@@ -153,7 +153,6 @@ impl Table {
         Self {
             generation: 1,
             serial,
-            apex: zone.apex.clone(),
             soa: packed_soa(&zone.apex, &soa),
             authority: authority(&zone.apex, &soa),
             any,
@@ -171,10 +170,10 @@ impl Table {
         if let [RData::SOA(soa)] = self.authority.rrset().data.as_slice() {
             let mut soa = soa.clone();
             soa.serial = next.serial;
-            next.soa = packed_soa(&self.apex, &soa);
-            next.authority = authority(&self.apex, &soa);
+            next.soa = packed_soa(self.apex(), &soa);
+            next.authority = authority(self.apex(), &soa);
         }
-        let mut edit = next.names.edit(&self.apex);
+        let mut edit = next.names.edit();
         for owner in change.removed {
             edit.remove_service(&owner);
         }
@@ -197,7 +196,7 @@ impl Table {
 
     /// The name at which the zone begins.
     pub fn apex(&self) -> &DnsName {
-        &self.apex
+        self.names.apex()
     }
 
     /// Decides one answer.
@@ -239,14 +238,14 @@ impl Table {
         let first = |octets| Packed::split_first(octets).map(|(packed, _)| packed);
         match kind {
             ANY if !rrsets.is_empty() => first(&self.any),
-            SOA if name == self.apex.wire() => first(&self.soa),
+            SOA if name == self.apex().wire() => first(&self.soa),
             kind => Packed::find(rrsets, kind),
         }
     }
 
     /// Whether anything is ever asked of this table for `name`: the apex is its suffix.
     fn covers(&self, name: &[u8]) -> bool {
-        let apex = self.apex.wire();
+        let apex = self.apex().wire();
         let mut rest = name;
         while rest.len() > apex.len() {
             rest = &rest[1 + usize::from(rest[0])..];

@@ -14,7 +14,8 @@ use siphasher::sip::SipHasher13;
 
 use super::{
     Asks, Question, ServiceRecords,
-    shard::{Node, NodeParts, Shard},
+    node::{Node, NodeParts, same},
+    shard::{Changed, FREE, Group, Shard, Slot},
 };
 use crate::model::DnsName;
 
@@ -33,6 +34,8 @@ type Branch = [Shard; FANOUT];
 
 #[derive(Clone, Debug)]
 pub(super) struct Names {
+    /// Below it are all names, so that nodes need not have it.
+    apex: DnsName,
     /// With the key, before any name.
     hasher: SipHasher13,
     root: [Arc<Branch>; FANOUT],
@@ -42,32 +45,41 @@ pub(super) struct Names {
 #[derive(Clone, Copy)]
 struct Place<'t> {
     hash: u64,
-    /// What stands in the slot where the search begins.
-    slot: u64,
     shard: &'t Shard,
+    /// Where the search begins.
+    group: &'t Group,
+    /// What it came to.
+    slot: Slot,
+    /// Lines that will be needed.
+    lines: [&'t u8; 2],
 }
 
-/// Changed nodes, by hash in the order of the shards; `None` goes.
-type Changed = BTreeMap<(u64, DnsName), Option<NodeParts>>;
+impl<'t> Place<'t> {
+    #[inline]
+    fn of(hash: u64, shard: &'t Shard) -> Self {
+        let group = shard.first_group(hash);
+        Self { hash, shard, group, slot: FREE, lines: [&group[0]; 2] }
+    }
+}
 
 /// Names that are being changed together.
 pub(super) struct Edit<'n> {
     names: &'n mut Names,
-    apex: DnsName,
-    changed: Changed,
+    /// By hash in the order of the shards, and name; `None` goes.
+    nodes: BTreeMap<(u64, DnsName), Option<NodeParts>>,
 }
 
 impl Names {
-    pub(super) fn new(key: NameKey) -> Self {
+    pub(super) fn new(apex: DnsName, key: NameKey) -> Self {
         let branch: Arc<Branch> = Arc::new(std::array::from_fn(|_| Shard::empty()));
         let hasher = SipHasher13::new_with_keys(key.0, key.1);
-        Self { hasher, root: std::array::from_fn(|_| branch.clone()) }
+        Self { apex, hasher, root: std::array::from_fn(|_| branch.clone()) }
     }
 
     /// The node of a name in wire form and lower case.
     pub(super) fn get(&self, name: &[u8]) -> Option<Node<'_>> {
         let hash = self.hash(name);
-        self.shard(hash).get(hash, name)
+        self.shard(hash).get(hash, self.prefix(name)?)
     }
 
     /// Shows the nodes of the names of up to [`LOOKUPS_MAX`] questions, one after the other. In
@@ -79,31 +91,43 @@ impl Names {
         asked: &'q [A],
         mut show: impl FnMut(usize, Question<'q>, Option<Node<'t>>),
     ) {
-        let nowhere = Place { hash: 0, slot: 0, shard: &self.root[0][0] };
+        let nowhere = Place::of(0, &self.root[0][0]);
         let mut places = [nowhere; LOOKUPS_MAX];
         for (place, asked) in places.iter_mut().zip(asked) {
-            place.hash = self.hash(asked.question().name);
-            place.shard = self.shard(place.hash);
+            let hash = self.hash(asked.question().name);
+            *place = Place::of(hash, self.shard(hash));
         }
         let places = &mut places[..asked.len().min(LOOKUPS_MAX)];
+        black_box(places.iter().fold(0, |read, place| read ^ place.group[0]));
         for place in &mut *places {
-            place.slot = place.shard.first_slot(place.hash);
+            place.slot = place.shard.search(place.group, place.hash);
+            place.lines = place.shard.first_lines(place.slot);
         }
-        let mut touched = 0;
-        for place in &*places {
-            touched ^= place.shard.touch(place.slot);
-        }
-        black_box(touched);
+        black_box(places.iter().flat_map(|place| place.lines).fold(0, |read, line| read ^ line));
         for (index, (place, asked)) in places.iter().zip(asked).enumerate() {
             let question = asked.question();
-            let node = place.shard.get_from(place.slot, place.hash, question.name);
+            let prefix = self.prefix(question.name);
+            let node = prefix.and_then(|it| place.shard.get_at(place.slot, place.hash, it));
             show(index, question, node);
         }
     }
 
-    /// Begins a change of names; `apex` is above all of them.
-    pub(super) fn edit(&mut self, apex: &DnsName) -> Edit<'_> {
-        Edit { names: self, apex: apex.clone(), changed: Changed::new() }
+    /// Begins a change of names.
+    pub(super) fn edit(&mut self) -> Edit<'_> {
+        Edit { names: self, nodes: BTreeMap::new() }
+    }
+
+    /// The name at which the zone begins.
+    pub(super) fn apex(&self) -> &DnsName {
+        &self.apex
+    }
+
+    /// The labels before those of the apex.
+    #[inline]
+    fn prefix<'n>(&self, name: &'n [u8]) -> Option<&'n [u8]> {
+        let apex = self.apex.wire();
+        let (prefix, rest) = name.split_at_checked(name.len().wrapping_sub(apex.len()))?;
+        same(rest, apex).then_some(prefix)
     }
 
     #[inline]
@@ -124,7 +148,8 @@ impl Edit<'_> {
         if self.node(owner).is_some() {
             return;
         }
-        *self.node(owner) = Some(NodeParts::new(owner.clone()));
+        let prefix = self.names.prefix(owner.wire()).expect("invariant: owners are in the zone");
+        *self.node(owner) = Some(NodeParts::new(prefix));
         if let Some(parent) = self.parent(owner) {
             self.ensure(&parent);
             self.update(&parent, |node| node.children += 1);
@@ -162,9 +187,8 @@ impl Edit<'_> {
     fn node(&mut self, name: &DnsName) -> &mut Option<NodeParts> {
         let names = &*self.names;
         let hash = names.hash(name.wire());
-        let as_it_is =
-            || names.shard(hash).get(hash, name.wire()).map(|node| node.parts(name.clone()));
-        self.changed.entry((in_order_of_shards(hash), name.clone())).or_insert_with(as_it_is)
+        let as_it_is = || names.get(name.wire()).map(|node| node.parts());
+        self.nodes.entry((in_order_of_shards(hash), name.clone())).or_insert_with(as_it_is)
     }
 
     fn update(&mut self, name: &DnsName, edit: impl FnOnce(&mut NodeParts)) {
@@ -175,18 +199,19 @@ impl Edit<'_> {
 
     /// The name directly above, unless `name` is the apex.
     fn parent(&self, name: &DnsName) -> Option<DnsName> {
-        if *name == self.apex { None } else { name.parent() }
+        if *name == self.names.apex { None } else { name.parent() }
     }
 
     /// Makes the change: each shard that has a changed name is made anew, once.
     pub(super) fn finish(self) {
-        let changed: Vec<(u64, DnsName, Option<NodeParts>)> = self
-            .changed
-            .into_iter()
-            .map(|((ordered, name), parts)| (ordered.rotate_left(PLACE_BITS), name, parts))
-            .collect();
-        for of_shard in changed.chunk_by(|one, other| place(one.0) == place(other.0)) {
-            let (branch, shard) = place(of_shard[0].0);
+        let changed = |((ordered, name), parts): ((u64, DnsName), _)| Changed {
+            hash: u64::rotate_left(ordered, PLACE_BITS),
+            prefix: self.names.prefix(name.wire()).unwrap_or_default().into(),
+            parts,
+        };
+        let changed: Vec<Changed> = self.nodes.into_iter().map(changed).collect();
+        for of_shard in changed.chunk_by(|one, other| place(one.hash) == place(other.hash)) {
+            let (branch, shard) = place(of_shard[0].hash);
             let shard = &mut Arc::make_mut(&mut self.names.root[branch])[shard];
             *shard = shard.with(of_shard);
         }

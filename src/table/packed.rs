@@ -1,8 +1,9 @@
-//! An rrset as it is sent: its records lie ready, each with the owner as a pointer to the
-//! question, so that an answer is one copy.
+//! An rrset as it lies in memory: small, and so that an answer is one pass over it.
 //!
-//! An rrset is answered whole, except for the addresses of a service with unequal weights: then
-//! each client is given some of them ([`super::selection`]).
+//! Static records lie ready as they are sent. Of a service's records only the addresses differ, so
+//! only these are kept. In both the owner is a pointer to the question. An rrset is answered
+//! whole, except for the addresses of a service with unequal weights: then each client is given
+//! some of them ([`super::selection`]).
 
 use hickory_proto::{
     op::{Message, MessageType, OpCode, Query},
@@ -13,7 +14,7 @@ use hickory_proto::{
 use super::{
     Rrset,
     octets::{u16_at, u32_at, u32_of},
-    selection::Weights,
+    selection::{END_LEN, Weighted},
     to_hickory,
 };
 use crate::model::DnsName;
@@ -23,21 +24,23 @@ pub(super) const QUESTION_AT: usize = 12;
 /// Type and class behind the question's name.
 const QUESTION_FIXED_LEN: usize = 4;
 /// A pointer to the question's name (RFC 1035 §4.1.4).
-pub(super) const TO_QUESTION: [u8; 2] = [0xc0, QUESTION_AT as u8];
+const TO_QUESTION: [u8; 2] = [0xc0, QUESTION_AT as u8];
 
-/// Type, flags, one spare octet, how many records an answer has, length of each record (0: all
-/// are answered), length of all records, TTL, tally, length of the weights.
-const HEAD_LEN: usize = 24;
-const FLAGS: usize = 2;
-const COUNT: usize = 4;
-const RECORD_LEN: usize = 6;
-const RECORDS_LEN: usize = 8;
-const TTL: usize = 12;
-const TALLY: usize = 16;
-const WEIGHTS_LEN: usize = 20;
+/// Type, how many records an answer has, TTL, tally, length of what follows with the flags above
+/// it.
+const HEAD_LEN: usize = 16;
+const COUNT: usize = 2;
+const TTL: usize = 4;
+const TALLY: usize = 8;
+const LEN: usize = 12;
 
-const IS_SERVICE: u8 = 1;
-const IS_LOST: u8 = 2;
+/// Addresses of a service, not records.
+const IS_SERVICE: u32 = 1 << 31;
+/// Some of them for each client.
+const IS_WEIGHTED: u32 = 1 << 30;
+/// All of it is down, and nothing may stand in: SERVFAIL.
+const IS_LOST: u32 = 1 << 29;
+const LEN_MASK: u32 = IS_LOST - 1;
 
 /// What an answer counts for: a number that stands for one pool of one service. It stays the same
 /// from one table to the next.
@@ -49,41 +52,43 @@ impl Tally {
 }
 
 /// What a packed rrset is made from.
-pub(super) struct Parts<'p> {
+pub(super) struct Parts {
     pub(super) kind: RecordType,
     pub(super) ttl: u32,
     /// How many an answer has.
     pub(super) count: usize,
-    /// The records, one after the other, as they are sent.
-    pub(super) records: &'p [u8],
-    /// The packed weights; empty when every client is given everything.
-    pub(super) weights: &'p [u8],
-    pub(super) is_service: bool,
-    /// All of it is down, and nothing may stand in: SERVFAIL.
+    pub(super) body: Body,
     pub(super) is_lost: bool,
     pub(super) tally: Option<Tally>,
 }
 
-impl Parts<'_> {
+/// What is packed.
+pub(super) enum Body {
+    /// Records one after the other, as they are sent.
+    Records(Vec<u8>),
+    /// Addresses of a service, one after the other.
+    Addresses(Vec<u8>),
+    /// The same with their weights ([`Weighted`]).
+    Weighted(Vec<u8>),
+}
+
+impl Parts {
     pub(super) fn pack_into(&self, out: &mut Vec<u8>) {
-        let u16_of = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
-        let is_weighted = !self.weights.is_empty();
-        let record_len = match self.kind {
-            RecordType::A if is_weighted => A_LEN,
-            RecordType::AAAA if is_weighted => AAAA_LEN,
-            _ => 0,
+        let (body, flags) = match &self.body {
+            Body::Records(records) => (records, 0),
+            Body::Addresses(addresses) => (addresses, IS_SERVICE),
+            Body::Weighted(weighted) => (weighted, IS_SERVICE | IS_WEIGHTED),
         };
+        let len = u32_of(body.len());
+        assert!(len <= LEN_MASK, "invariant: an rrset is smaller than 512 MiB");
+        let lost = if self.is_lost { IS_LOST } else { 0 };
         out.extend(u16::from(self.kind).to_le_bytes());
-        let flag = |is_set, flag| if is_set { flag } else { 0 };
-        out.extend([flag(self.is_service, IS_SERVICE) | flag(self.is_lost, IS_LOST), 0]);
-        out.extend(u16_of(self.count).to_le_bytes());
-        out.extend(u16_of(record_len).to_le_bytes());
-        out.extend(u32_of(self.records.len()).to_le_bytes());
+        // More than a message holds is never sent, but cut.
+        out.extend(u16::try_from(self.count).unwrap_or(u16::MAX).to_le_bytes());
         out.extend(self.ttl.to_le_bytes());
         out.extend(self.tally.map_or(Tally::NONE, |tally| tally.0).to_le_bytes());
-        out.extend(u32_of(self.weights.len()).to_le_bytes());
-        out.extend(self.records);
-        out.extend(self.weights);
+        out.extend((len | flags | lost).to_le_bytes());
+        out.extend(body);
     }
 }
 
@@ -91,17 +96,9 @@ impl Parts<'_> {
 /// name where that makes them shorter.
 pub(super) fn pack_static(owner: &DnsName, rrset: &Rrset, out: &mut Vec<u8>) {
     let (records, count) = encode(owner, rrset);
-    let parts = Parts {
-        kind: rrset.kind,
-        ttl: rrset.ttl,
-        count,
-        records: &records,
-        weights: &[],
-        is_service: false,
-        is_lost: count == 0,
-        tally: None,
-    };
-    parts.pack_into(out);
+    let (kind, ttl) = (rrset.kind, rrset.ttl);
+    let body = Body::Records(records);
+    Parts { kind, ttl, count, body, is_lost: count == 0, tally: None }.pack_into(out);
 }
 
 /// The answer section to a question for `owner`, and how many records it has.
@@ -126,7 +123,6 @@ pub(super) fn encode(owner: &DnsName, rrset: &Rrset) -> (Vec<u8>, usize) {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Packed<'t> {
     head: &'t [u8; HEAD_LEN],
-    /// The records, then the weights.
     body: &'t [u8],
 }
 
@@ -135,8 +131,7 @@ impl<'t> Packed<'t> {
     #[inline]
     pub(super) fn split_first(octets: &'t [u8]) -> Option<(Self, &'t [u8])> {
         let (head, rest) = octets.split_first_chunk::<HEAD_LEN>()?;
-        let body_len = u32_at(head, RECORDS_LEN) as usize + u32_at(head, WEIGHTS_LEN) as usize;
-        let (body, rest) = rest.split_at_checked(body_len)?;
+        let (body, rest) = rest.split_at_checked((u32_at(head, LEN) & LEN_MASK) as usize)?;
         Some((Self { head, body }, rest))
     }
 
@@ -158,45 +153,50 @@ impl<'t> Packed<'t> {
     }
 
     pub(super) fn is_service(&self) -> bool {
-        self.head[FLAGS] & IS_SERVICE != 0
+        u32_at(self.head, LEN) & IS_SERVICE != 0
     }
 
     pub(super) fn is_lost(&self) -> bool {
-        self.head[FLAGS] & IS_LOST != 0
+        u32_at(self.head, LEN) & IS_LOST != 0
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        u32_at(self.head, RECORDS_LEN) == 0
+        self.body.is_empty()
     }
 
     /// What the client at `u()` is given of it; `u` is asked for only if it makes a difference.
     #[inline(always)]
     pub(super) fn records_for(self, u: impl FnOnce(u64) -> u64) -> Records<'t> {
-        let (records, weights) = self.records_and_weights();
-        let count = u16_at(self.head, COUNT);
-        let Some(weights) = weights else {
-            return Records { packed: self, first_point: 0, octets_len: u32_of(records.len()) };
+        let count = u32::from(u16_at(self.head, COUNT));
+        let octets_len = match (self.is_service(), self.kind()) {
+            (false, _) => u32_of(self.body.len()),
+            (true, A) => count * A_LEN as u32,
+            (true, _) => count * AAAA_LEN as u32,
         };
-        Records {
-            packed: self,
-            first_point: weights.first_point(u(weights.salt())),
-            octets_len: u32::from(count) * u32::from(u16_at(self.head, RECORD_LEN)),
-        }
+        let first_point = self.weighted().map_or(0, |items| items.first_point(u(items.salt())));
+        Records { packed: self, first_point, octets_len }
     }
 
     #[inline]
-    fn records_and_weights(&self) -> (&'t [u8], Option<Weights<'t>>) {
-        let (records, weights) = self.body.split_at(u32_at(self.head, RECORDS_LEN) as usize);
-        (records, Weights::unpack(weights))
+    fn weighted(&self) -> Option<Weighted<'t>> {
+        let is_weighted = u32_at(self.head, LEN) & IS_WEIGHTED != 0;
+        if is_weighted { Weighted::unpack(self.body) } else { None }
     }
 }
 
 /// The number of the type CNAME.
 const CNAME: u16 = 5;
-/// The lengths of records with an address that point to the question's name: only these have
-/// weights.
-const A_LEN: usize = 16;
-const AAAA_LEN: usize = 28;
+/// The number of the type A; among the addresses of a service, what is not of it is AAAA.
+const A: u16 = 1;
+/// The number of the class IN.
+const CLASS_IN: u16 = 1;
+/// What comes before the data of a record whose owner is a pointer (RFC 1035 §3.2.1).
+const FIXED_LEN: usize = 12;
+/// Lengths of addresses and of their records (RFC 1035 §3.4.1, RFC 3596 §2.2).
+const V4_LEN: usize = 4;
+const V6_LEN: usize = 16;
+const A_LEN: usize = FIXED_LEN + V4_LEN;
+const AAAA_LEN: usize = FIXED_LEN + V6_LEN;
 
 /// The records that one client is given: some of them where there are weights, else all. Small,
 /// because it is handed on a few times.
@@ -226,7 +226,7 @@ impl Records<'_> {
 
     /// Whether other clients are given others.
     pub fn depends_on_client(&self) -> bool {
-        self.packed.records_and_weights().1.is_some()
+        self.packed.weighted().is_some()
     }
 
     /// What this answer counts for.
@@ -245,31 +245,50 @@ impl Records<'_> {
     /// Writes them behind a question; says how long they are, or nothing if there is no room.
     #[inline(always)]
     pub fn write(&self, out: &mut [u8]) -> Option<usize> {
-        let (records, weights) = self.packed.records_and_weights();
-        let Some(weights) = weights else {
-            out.get_mut(..records.len())?.copy_from_slice(records);
-            return Some(records.len());
+        match (self.packed.is_service(), self.kind()) {
+            (false, _) => {
+                let records = self.packed.body;
+                out.get_mut(..records.len())?.copy_from_slice(records);
+            }
+            (true, A) => self.write_addresses::<V4_LEN, { END_LEN + V4_LEN }, A_LEN>(out)?,
+            (true, _) => self.write_addresses::<V6_LEN, { END_LEN + V6_LEN }, AAAA_LEN>(out)?,
+        }
+        Some(self.octets_len())
+    }
+
+    /// Of lengths that are known here each is written without a call.
+    #[inline]
+    fn write_addresses<const ADDRESS: usize, const WEIGHTED: usize, const RECORD: usize>(
+        &self,
+        out: &mut [u8],
+    ) -> Option<()> {
+        let fixed = self.fixed(ADDRESS as u16);
+        let mut places = out.as_chunks_mut::<RECORD>().0.iter_mut();
+        let mut write = |address: &[u8; ADDRESS]| {
+            let (place, data) = places.next()?.split_first_chunk_mut()?;
+            *place = fixed;
+            data.copy_from_slice(address);
+            Some(())
         };
-        match u16_at(self.packed.head, RECORD_LEN).into() {
-            A_LEN => self.write_picked::<A_LEN>(records, weights, out),
-            _ => self.write_picked::<AAAA_LEN>(records, weights, out),
+        match self.packed.weighted() {
+            Some(items) => items
+                .under::<WEIGHTED>(self.first_point)
+                .take(self.count().into())
+                .try_for_each(|item| write(item.last_chunk()?)),
+            None => self.packed.body.as_chunks().0.iter().try_for_each(write),
         }
     }
 
-    /// Of a length that is known here each is copied without a call.
+    /// What each of its records begins with.
     #[inline]
-    fn write_picked<const RECORD_LEN: usize>(
-        &self,
-        records: &[u8],
-        weights: Weights<'_>,
-        out: &mut [u8],
-    ) -> Option<usize> {
-        let records = records.as_chunks::<RECORD_LEN>().0;
-        let mut places = out.as_chunks_mut::<RECORD_LEN>().0.iter_mut();
-        for item in weights.items_under(self.first_point).take(self.count().into()) {
-            *places.next()? = *records.get(item)?;
-        }
-        Some(self.octets_len())
+    fn fixed(&self, data_len: u16) -> [u8; FIXED_LEN] {
+        let mut fixed = [0; FIXED_LEN];
+        fixed[..2].copy_from_slice(&TO_QUESTION);
+        fixed[2..4].copy_from_slice(&self.kind().to_be_bytes());
+        fixed[4..6].copy_from_slice(&CLASS_IN.to_be_bytes());
+        fixed[6..10].copy_from_slice(&self.ttl().to_be_bytes());
+        fixed[10..].copy_from_slice(&data_len.to_be_bytes());
+        fixed
     }
 
     /// The same as the codec has them, with `owner` written as it is here.

@@ -9,45 +9,49 @@
 
 use super::octets::u64_at;
 
-/// Unequal weights, packed: a salt, the sum of the weights, and for each item where it ends on a
-/// line that is as long as the sum times how many are picked. On this line
+/// Items with unequal weights, packed: a salt, the sum of the weights, and behind them each item
+/// with where it ends on a line that is as long as the sum times how many are picked. On this line
 /// the points are one sum apart, so that whole numbers are enough to find what is under them.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Weights<'t> {
+pub(super) struct Weighted<'t> {
     head: &'t [u8; HEAD_LEN],
-    ends: &'t [[u8; END_LEN]],
+    items: &'t [u8],
 }
 
 const TOTAL: usize = 8;
 const HEAD_LEN: usize = 16;
-const END_LEN: usize = 8;
+/// Of the end of an item, before it.
+pub(super) const END_LEN: usize = 8;
 
-impl<'t> Weights<'t> {
-    /// Packs weights, and says how many items are picked. Nothing is packed and everything picked
-    /// when the weights make no difference.
-    pub(super) fn pack(salt: u64, weights: &[u32]) -> (Vec<u8>, usize) {
-        let greatest = weights.iter().copied().max().unwrap_or(1);
-        if weights.iter().all(|&weight| weight == greatest) {
-            return (Vec::new(), weights.len());
+impl<'t> Weighted<'t> {
+    /// Packs items, which are all of one length, and says how many of them are picked. Nothing
+    /// when the weights make no difference: then all are picked.
+    pub(super) fn pack<I>(salt: u64, items: &[(u32, I)]) -> Option<(Vec<u8>, usize)>
+    where
+        I: AsRef<[u8]>,
+    {
+        let greatest = items.iter().map(|(weight, _)| *weight).max()?;
+        if items.iter().all(|(weight, _)| *weight == greatest) {
+            return None;
         }
-        let sum = |sum: &mut u64, weight: &u32| {
-            *sum += u64::from(*weight);
-            Some(*sum)
-        };
-        let ends: Vec<u64> = weights.iter().scan(0, sum).collect();
-        let total = ends.last().copied().unwrap_or(0);
+        let total: u64 = items.iter().map(|(weight, _)| u64::from(*weight)).sum();
         let picked = total / u64::from(greatest);
-        // Below 2^64: a pool has fewer than 2^22 items, each at most 10^6 heavy.
-        let ends = ends.iter().map(|end| end * picked);
-        let packed = [salt, total].into_iter().chain(ends).flat_map(u64::to_le_bytes).collect();
-        (packed, usize::try_from(picked).expect("invariant: at most all are picked"))
+        let mut packed = [salt, total].map(u64::to_le_bytes).concat();
+        let mut sum = 0;
+        for (weight, item) in items {
+            sum += u64::from(*weight);
+            // Below 2^64: a pool has fewer than 2^22 items, each at most 10^6 heavy.
+            packed.extend((sum * picked).to_le_bytes());
+            packed.extend(item.as_ref());
+        }
+        Some((packed, usize::try_from(picked).expect("invariant: at most all are picked")))
     }
 
-    /// Those that were packed, unless they make no difference.
+    /// What was packed.
     #[inline]
     pub(super) fn unpack(octets: &'t [u8]) -> Option<Self> {
-        let (head, ends) = octets.split_first_chunk()?;
-        Some(Self { head, ends: ends.as_chunks().0 })
+        let (head, items) = octets.split_first_chunk()?;
+        Some(Self { head, items })
     }
 
     /// Keeps the picks of one service unrelated to those of another.
@@ -62,33 +66,39 @@ impl<'t> Weights<'t> {
         ((u128::from(u) * u128::from(u64_at(self.head, TOTAL))) >> 64) as u64
     }
 
-    /// The items under the points, the first of which lies at `first_point`. No item has two: so
-    /// one walk along the line meets them all.
+    /// The items under the points, the first of which lies at `first_point`, each with its end
+    /// before it. No item has two: so one walk along the line meets them all.
     #[inline]
-    pub(super) fn items_under(&self, first_point: u64) -> impl Iterator<Item = usize> + use<'t> {
+    pub(super) fn under<const LEN: usize>(
+        &self,
+        first_point: u64,
+    ) -> impl Iterator<Item = &'t [u8; LEN]> + use<'t, LEN> {
         let total = u64_at(self.head, TOTAL);
         let mut point = first_point;
-        let is_under = move |(item, end): (usize, &[u8; END_LEN])| {
-            let is_under = u64::from_le_bytes(*end) > point;
+        let is_under = move |item: &&[u8; LEN]| {
+            let is_under = u64_at(*item, 0) > point;
             point += if is_under { total } else { 0 };
-            is_under.then_some(item)
+            is_under
         };
-        self.ends.iter().enumerate().filter_map(is_under)
+        self.items.as_chunks().0.iter().filter(is_under)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::octets::u32_at, *};
     use proptest::prelude::*;
 
     /// The items for the client at `u`; everything when the weights make no difference.
     fn chosen(weights: &[u32], u: u64) -> Vec<usize> {
-        let (packed, picked) = Weights::pack(1, weights);
-        let items: Vec<usize> = match Weights::unpack(&packed) {
-            Some(unequal) => unequal.items_under(unequal.first_point(u)).collect(),
-            None => (0..weights.len()).collect(),
+        let numbered: Vec<_> =
+            weights.iter().zip(0_u32..).map(|(&w, number)| (w, number.to_le_bytes())).collect();
+        let Some((packed, picked)) = Weighted::pack(1, &numbered) else {
+            return (0..weights.len()).collect();
         };
+        let weighted = Weighted::unpack(&packed).expect("what was packed");
+        let number = |item: &[u8; END_LEN + 4]| u32_at(item, END_LEN) as usize;
+        let items: Vec<usize> = weighted.under(weighted.first_point(u)).map(number).collect();
         assert_eq!(items.len(), picked);
         items
     }
@@ -106,9 +116,9 @@ mod tests {
 
     #[test]
     fn equal_weights_make_no_difference() {
-        assert_eq!(Weights::pack(1, &[7, 7, 7]), (Vec::new(), 3));
-        assert_eq!(Weights::pack(1, &[7]), (Vec::new(), 1));
-        assert_eq!(Weights::pack(1, &[]), (Vec::new(), 0));
+        assert_eq!(Weighted::pack(1, &[(7, [0]), (7, [1]), (7, [2])]), None);
+        assert_eq!(Weighted::pack(1, &[(7, [0])]), None);
+        assert_eq!(Weighted::pack::<[u8; 1]>(1, &[]), None);
     }
 
     #[test]

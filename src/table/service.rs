@@ -6,13 +6,10 @@ use hickory_proto::rr::RecordType;
 use siphasher::sip::SipHasher13;
 
 use super::{
-    packed::{Parts, TO_QUESTION, Tally},
-    selection::Weights,
+    packed::{Body, Parts, Tally},
+    selection::Weighted,
 };
 use crate::model::{ClientNetwork, DnsName, Endpoint, Family, Ttl};
-
-/// The number of the class IN.
-const CLASS_IN: u16 = 1;
 
 /// The answers of one service, ready to be sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,27 +31,24 @@ impl ServiceRecords {
     ) -> Self {
         let mut packed = Vec::new();
         for family in Family::ALL {
-            let of_family: Vec<&Endpoint> =
-                endpoints.iter().filter(|e| Family::of(e.address()) == family).collect();
+            let of_family: Vec<(u32, Vec<u8>)> = endpoints
+                .iter()
+                .filter(|endpoint| Family::of(endpoint.address()) == family)
+                .map(|endpoint| (endpoint.weight().get(), octets(endpoint.address())))
+                .collect();
             let is_lost = lost.contains(&family);
             if of_family.is_empty() && !is_lost {
                 continue;
             }
-            let weights: Vec<u32> = of_family.iter().map(|e| e.weight().get()).collect();
-            let (weights, picked) = Weights::pack(salt(owner), &weights);
-            let parts = Parts {
-                kind: kind_of(family),
-                ttl: ttl.secs(),
-                count: picked,
-                records: &of_family
-                    .iter()
-                    .flat_map(|e| record(e.address(), ttl))
-                    .collect::<Vec<_>>(),
-                weights: &weights,
-                is_service: true,
-                is_lost,
-                tally,
+            let (body, count) = match Weighted::pack(salt(owner), &of_family) {
+                Some((weighted, picked)) => (Body::Weighted(weighted), picked),
+                None => {
+                    let octets = of_family.iter().flat_map(|(_, octets)| octets).copied();
+                    (Body::Addresses(octets.collect()), of_family.len())
+                }
             };
+            let parts =
+                Parts { kind: kind_of(family), ttl: ttl.secs(), count, body, is_lost, tally };
             parts.pack_into(&mut packed);
         }
         Self { packed: packed.into() }
@@ -68,24 +62,11 @@ fn kind_of(family: Family) -> RecordType {
     }
 }
 
-/// One address record of the name that is asked for (RFC 1035 §3.2.1, RFC 3596 §2.2).
-fn record(address: IpAddr, ttl: Ttl) -> Vec<u8> {
-    let kind = u16::from(kind_of(Family::of(address)));
-    let mut record = TO_QUESTION.to_vec();
-    record.extend(kind.to_be_bytes());
-    record.extend(CLASS_IN.to_be_bytes());
-    record.extend(ttl.secs().to_be_bytes());
+fn octets(address: IpAddr) -> Vec<u8> {
     match address {
-        IpAddr::V4(v4) => {
-            record.extend(4_u16.to_be_bytes());
-            record.extend(v4.octets());
-        }
-        IpAddr::V6(v6) => {
-            record.extend(16_u16.to_be_bytes());
-            record.extend(v6.octets());
-        }
+        IpAddr::V4(v4) => v4.octets().into(),
+        IpAddr::V6(v6) => v6.octets().into(),
     }
-    record
 }
 
 fn salt(owner: &DnsName) -> u64 {

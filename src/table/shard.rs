@@ -3,245 +3,228 @@
 //! A lookup waits for memory twice at most: for the slot, and for the node, where the name and
 //! its records lie side by side. Changing a name copies the shard, which is small.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use super::{
-    ServiceRecords,
-    octets::{u32_at, u32_of, u64_at},
-    packed::Packed,
+    node::{LINE_LEN, Node, NodeParts, same, whole_lines},
+    octets::{u32_at, u32_of},
 };
-use crate::model::DnsName;
 
-/// A slot: 32 bits of the hash above where the node begins. No node begins at 0.
-const SLOT_LEN: usize = 8;
-/// Of a cache; most nodes lie in three.
-const LINE_LEN: usize = 64;
-
-/// Head of a node: its length, the length of its name.
-const NODE_HEAD_LEN: usize = 5;
-const NAME_LEN: usize = 4;
-/// Tail of a node, which no lookup reads: how many names stand directly below it, and its hash.
-const NODE_TAIL_LEN: usize = 12;
-
+/// Some bits of the hash, whether the node goes on behind its first line, and the line on which it
+/// begins, which is never 0. Small, so that the slots of a million names stay in a cache that their
+/// nodes do not fit.
+pub(super) type Slot = u32;
+const SLOT_LEN: usize = 4;
+pub(super) const FREE: Slot = 0;
+const LINE_BITS: u32 = 20;
+const GOES_ON: Slot = 1 << LINE_BITS;
+const TAG_SHIFT: u32 = LINE_BITS + 1;
+/// How many slots are looked at together; they are filled from the first one.
+const GROUP: usize = 4;
+const GROUP_LEN: usize = GROUP * SLOT_LEN;
+pub(super) type Group = [u8; GROUP_LEN];
 #[derive(Clone, Debug)]
 pub(super) struct Shard {
-    /// Slots, then nodes.
+    /// Slots, then nodes, once lines begin.
     octets: Arc<[u8]>,
-    /// One less than the number of slots, which is a power of two.
-    mask: usize,
+    /// Where in `octets` the first line of memory begins.
+    begin: u32,
+    /// One less than the number of groups, which is a power of two.
+    mask: u32,
 }
 
-/// A node where it lies: what one name has.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Node<'t> {
-    name: &'t [u8],
-    /// Packed rrsets, the static ones first.
-    rrsets: &'t [u8],
-    tail: &'t [u8],
+/// A name whose node is made, made anew, or gone.
+pub(super) struct Changed {
+    pub(super) hash: u64,
+    pub(super) prefix: Box<[u8]>,
+    pub(super) parts: Option<NodeParts>,
 }
 
-/// A node to be made.
-#[derive(Clone, Debug)]
-pub(super) struct NodeParts {
-    pub(super) name: DnsName,
-    /// Packed.
-    pub(super) fixed: Vec<u8>,
-    pub(super) service: Option<ServiceRecords>,
-    /// How many names stand directly below; with none, and nothing of its own, a node goes.
-    pub(super) children: u32,
+/// Nodes to be laid out, each from the end of the one before it.
+struct Nodes {
+    octets: Vec<u8>,
+    /// The hash of each, and where it ends.
+    ends: Vec<(u64, usize)>,
+}
+
+impl Nodes {
+    fn add(&mut self, hash: u64, pack: impl FnOnce(&mut Vec<u8>)) {
+        pack(&mut self.octets);
+        self.ends.push((hash, self.octets.len()));
+    }
 }
 
 impl Shard {
     pub(super) fn empty() -> Self {
-        Self { octets: Arc::new([0; SLOT_LEN]), mask: 0 }
+        Self { octets: Arc::new([0; LINE_LEN]), begin: 0, mask: 0 }
     }
 
-    /// The next shard: this one without the names of `changed`, and with those that have parts.
-    pub(super) fn with(&self, changed: &[(u64, DnsName, Option<NodeParts>)]) -> Self {
+    /// The next shard: this one without the nodes of `changed`, and with those that have parts.
+    pub(super) fn with(&self, changed: &[Changed]) -> Self {
         let is_changed = |node: &Node<'_>| {
-            let is_it = |(hash, name, _): &(u64, DnsName, _)| {
-                *hash == node.hash() && name.wire() == node.name
-            };
-            changed.iter().any(is_it)
+            changed.iter().any(|it| it.hash == node.hash() && *it.prefix == *node.prefix)
         };
-        let mut nodes = Vec::with_capacity(self.octets.len());
-        let mut places: Vec<(u64, usize)> = Vec::new();
+        let mut nodes = Nodes { octets: Vec::with_capacity(self.octets.len()), ends: Vec::new() };
         for (node, octets) in self.nodes().filter(|(node, _)| !is_changed(node)) {
-            places.push((node.hash(), nodes.len()));
-            nodes.extend_from_slice(octets);
+            nodes.add(node.hash(), |out| out.extend_from_slice(octets));
         }
-        for (hash, _, parts) in changed {
+        for Changed { hash, parts, .. } in changed {
             if let Some(parts) = parts {
-                places.push((*hash, nodes.len()));
-                parts.pack_into(*hash, &mut nodes);
+                nodes.add(*hash, |out| parts.pack_into(*hash, out));
             }
         }
-        Self::lay_out(&places, &nodes)
+        Self::lay_out(&nodes)
     }
 
     /// Half of the slots stay free, so that a search ends soon.
-    fn lay_out(places: &[(u64, usize)], nodes: &[u8]) -> Self {
-        let slots = (2 * places.len()).next_power_of_two();
-        let mask = slots - 1;
-        let mut octets = vec![0; slots * SLOT_LEN + nodes.len()];
-        for &(hash, offset) in places {
-            let mut at = first_slot(hash, mask);
-            while u64_at(&octets, at * SLOT_LEN) != 0 {
-                at = (at + 1) & mask;
+    fn lay_out(nodes: &Nodes) -> Self {
+        let groups = (2 * nodes.ends.len()).div_ceil(GROUP).next_power_of_two();
+        let slots_len = whole_lines(groups * GROUP_LEN);
+        let len = slots_len + nodes.octets.len();
+        let mut octets: Arc<[u8]> = std::iter::repeat_n(0, len + LINE_LEN - 1).collect();
+        let begin = octets.as_ptr().align_offset(LINE_LEN).min(LINE_LEN - 1);
+        let shared = Arc::get_mut(&mut octets).expect("invariant: it was made here");
+        let (slots_at, nodes_at) = shared[begin..][..len].split_at_mut(slots_len);
+        nodes_at.copy_from_slice(&nodes.octets);
+        let mask = u32_of(groups - 1);
+        let slots_at = slots_at.as_chunks_mut().0;
+        let mut begin_of_node = slots_len;
+        for &(hash, end) in &nodes.ends {
+            let end_of_node = slots_len + end;
+            let mut at = first_group(hash, mask) as usize * GROUP;
+            while slots_at[at] != FREE.to_le_bytes() {
+                at = (at + 1) % (groups * GROUP);
             }
-            let begin = u64::from(u32_of(slots * SLOT_LEN + offset));
-            let slot = tag(hash) << 32 | begin;
-            octets[at * SLOT_LEN..][..SLOT_LEN].copy_from_slice(&slot.to_le_bytes());
+            slots_at[at] = slot(hash, begin_of_node..end_of_node).to_le_bytes();
+            begin_of_node = end_of_node;
         }
-        octets[slots * SLOT_LEN..].copy_from_slice(nodes);
-        Self { octets: octets.into(), mask }
+        Self { octets, begin: u32_of(begin), mask }
     }
 
-    pub(super) fn get(&self, hash: u64, name: &[u8]) -> Option<Node<'_>> {
-        self.get_from(self.first_slot(hash), hash, name)
+    pub(super) fn get(&self, hash: u64, prefix: &[u8]) -> Option<Node<'_>> {
+        self.get_at(self.search(self.first_group(hash), hash), hash, prefix)
     }
 
-    /// The same, where what stands in the first slot is known already.
+    /// The node, where a search without its name has come to a slot.
     #[inline(always)] // Or else what it finds goes through memory.
-    pub(super) fn get_from(&self, mut slot: u64, hash: u64, name: &[u8]) -> Option<Node<'_>> {
-        let mut at = first_slot(hash, self.mask);
-        while slot != 0 {
-            if slot >> 32 == tag(hash) {
-                let node = self.node_at(slot);
-                if same(node.name, name) {
-                    return Some(node);
-                }
-            }
-            at = (at + 1) & self.mask;
-            slot = self.slot(at);
+    pub(super) fn get_at(&self, slot: Slot, hash: u64, prefix: &[u8]) -> Option<Node<'_>> {
+        if slot == FREE {
+            return None;
         }
-        None
+        let node = self.node(slot);
+        if same(node.prefix, prefix) { Some(node) } else { self.get_past(slot, hash, prefix) }
     }
 
-    /// The slot where the search for `hash` begins. Reading it brings it near.
-    #[inline]
-    pub(super) fn first_slot(&self, hash: u64) -> u64 {
-        self.slot(first_slot(hash, self.mask))
+    /// The same, past the slot of another name with the same tag.
+    #[cold]
+    fn get_past(&self, slot: Slot, hash: u64, prefix: &[u8]) -> Option<Node<'_>> {
+        self.search_path(hash)
+            .flat_map(slots)
+            .filter(|&other| other != slot && has_tag(other, hash))
+            .map(|other| self.node(other))
+            .find(|node| node.prefix == prefix)
     }
 
-    /// Reads a little of each line of the node that a slot leads to, which brings it near.
+    /// Where the search for `hash` begins; nothing is read there yet.
     #[inline]
-    pub(super) fn touch(&self, slot: u64) -> u8 {
+    pub(super) fn first_group(&self, hash: u64) -> &Group {
+        self.group(first_group(hash, self.mask))
+    }
+
+    /// The first slot that may lead to a name with this hash; a free one if none does.
+    #[inline]
+    pub(super) fn search(&self, group: &Group, hash: u64) -> Slot {
+        let (group, mut found) = (slots(group), FREE);
+        // Without a branch, which nobody could foretell. A free slot may pass for one with the tag:
+        // behind it are only free ones.
+        for slot in group.into_iter().rev() {
+            found = if tag_of(slot) == tag(hash) { slot } else { found };
+        }
+        if found != FREE || group[GROUP - 1] == FREE { found } else { self.search_on(hash) }
+    }
+
+    /// The same, past the first group.
+    #[cold]
+    fn search_on(&self, hash: u64) -> Slot {
+        let mut further = self.search_path(hash).skip(1).flat_map(slots);
+        further.find(|&slot| has_tag(slot, hash)).unwrap_or(FREE)
+    }
+
+    /// The groups that may lead to a name with this hash: the last one has a free slot.
+    fn search_path(&self, hash: u64) -> impl Iterator<Item = &Group> {
+        let next = |at: u32| (at + 1) & self.mask;
+        let mut at = Some(first_group(hash, self.mask));
+        std::iter::from_fn(move || {
+            let group = self.group(at?);
+            at = at.filter(|_| slots(group)[GROUP - 1] != FREE).map(next);
+            Some(group)
+        })
+    }
+
+    /// One octet of each of the first lines of the node that a slot leads to; none is read yet.
+    #[inline]
+    pub(super) fn first_lines(&self, slot: Slot) -> [&u8; 2] {
         let begin = begin_of(slot);
-        let last = self.octets.len() - 1;
-        self.octets[begin]
-            ^ self.octets[(begin + LINE_LEN).min(last)]
-            ^ self.octets[(begin + 2 * LINE_LEN).min(last)]
+        let second = begin + if slot & GOES_ON == 0 { 0 } else { LINE_LEN };
+        [&self.lines()[begin], &self.lines()[second]]
     }
 
-    fn slot(&self, at: usize) -> u64 {
-        u64_at(&self.octets, at * SLOT_LEN)
+    #[inline]
+    fn group(&self, at: u32) -> &Group {
+        let at = at as usize * GROUP_LEN;
+        self.lines()[at..].first_chunk().expect("invariant: whole groups")
     }
 
-    fn node_at(&self, slot: u64) -> Node<'_> {
-        Node::first(&self.octets[begin_of(slot)..]).0
+    #[inline]
+    fn node(&self, slot: Slot) -> Node<'_> {
+        Node::first(&self.lines()[begin_of(slot)..]).0
+    }
+
+    #[inline]
+    fn lines(&self) -> &[u8] {
+        &self.octets[self.begin as usize..]
     }
 
     /// Every node, and its octets.
     fn nodes(&self) -> impl Iterator<Item = (Node<'_>, &[u8])> {
-        let mut rest = &self.octets[(self.mask + 1) * SLOT_LEN..];
+        let mut rest = &self.lines()[whole_lines((self.mask as usize + 1) * GROUP_LEN)..];
         std::iter::from_fn(move || {
-            let (node, len) = (!rest.is_empty()).then(|| Node::first(rest))?;
-            let (octets, after) = rest.split_at(len);
+            let (node, len) = (rest.len() >= LINE_LEN).then(|| Node::first(rest))?;
+            let (octets, after) = rest.split_at(whole_lines(len));
             rest = after;
             Some((node, octets))
         })
     }
 }
 
-impl<'t> Node<'t> {
-    /// The node at the start of some octets, and its length.
-    #[inline]
-    fn first(octets: &'t [u8]) -> (Self, usize) {
-        let len = u32_at(octets, 0) as usize;
-        let name_len = usize::from(octets[NAME_LEN]);
-        let (name, rest) = octets[NODE_HEAD_LEN..len].split_at(name_len);
-        let (rrsets, tail) = rest.split_at(rest.len() - NODE_TAIL_LEN);
-        (Self { name, rrsets, tail }, len)
-    }
-
-    /// Packed; the static ones first.
-    pub(super) fn rrsets(&self) -> &'t [u8] {
-        self.rrsets
-    }
-
-    fn children(&self) -> u32 {
-        u32_at(self.tail, 0)
-    }
-
-    fn hash(&self) -> u64 {
-        u64_at(self.tail, 4)
-    }
-
-    /// What it was made from.
-    pub(super) fn parts(&self, name: DnsName) -> NodeParts {
-        let mut fixed_len = 0;
-        let mut rest = self.rrsets;
-        while let Some((packed, after)) = Packed::split_first(rest) {
-            if packed.is_service() {
-                break;
-            }
-            fixed_len = self.rrsets.len() - after.len();
-            rest = after;
-        }
-        let (fixed, service) = self.rrsets.split_at(fixed_len);
-        let service = (!service.is_empty()).then(|| ServiceRecords { packed: service.into() });
-        NodeParts { name, fixed: fixed.to_vec(), service, children: self.children() }
-    }
+fn slot(hash: u64, node: Range<usize>) -> Slot {
+    let line = u32_of(node.start / LINE_LEN);
+    assert!(line >> LINE_BITS == 0, "invariant: a shard is smaller than 64 MiB");
+    let goes_on = if node.len() > LINE_LEN { GOES_ON } else { 0 };
+    tag(hash) << TAG_SHIFT | goes_on | line
 }
 
-impl NodeParts {
-    pub(super) fn new(name: DnsName) -> Self {
-        Self { name, fixed: Vec::new(), service: None, children: 0 }
-    }
-
-    /// Whether nothing stands at or below it.
-    pub(super) fn is_idle(&self) -> bool {
-        self.children == 0 && self.fixed.is_empty() && self.service.is_none()
-    }
-
-    fn pack_into(&self, hash: u64, out: &mut Vec<u8>) {
-        let service = self.service.as_ref().map_or(&[][..], |records| &records.packed);
-        let name = self.name.wire();
-        let len = NODE_HEAD_LEN + name.len() + self.fixed.len() + service.len() + NODE_TAIL_LEN;
-        out.extend(u32_of(len).to_le_bytes());
-        out.push(u8::try_from(name.len()).expect("invariant: a name has at most 255 octets"));
-        out.extend(name);
-        out.extend(&self.fixed);
-        out.extend(service);
-        out.extend(self.children.to_le_bytes());
-        out.extend(hash.to_le_bytes());
-    }
+fn slots(group: &Group) -> [Slot; GROUP] {
+    std::array::from_fn(|at| u32_at(group, at * SLOT_LEN))
 }
 
-/// Whether two names are the same; in steps of a register, which costs less than a call.
-#[inline]
-fn same(one: &[u8], other: &[u8]) -> bool {
-    const STEP: usize = 16;
-    let (steps, other_steps) = (one.as_chunks::<STEP>().0, other.as_chunks::<STEP>().0);
-    match (one.last_chunk::<STEP>(), other.last_chunk::<STEP>()) {
-        // The last step reaches back into the one before.
-        (Some(last), Some(other_last)) if one.len() == other.len() => {
-            last == other_last && steps.iter().zip(other_steps).all(|(one, other)| one == other)
-        }
-        _ => one == other,
-    }
+fn begin_of(slot: Slot) -> usize {
+    (slot & ((1 << LINE_BITS) - 1)) as usize * LINE_LEN
 }
 
-fn begin_of(slot: u64) -> usize {
-    (slot & u64::from(u32::MAX)) as usize
+fn has_tag(slot: Slot, hash: u64) -> bool {
+    tag_of(slot) == tag(hash) && slot != FREE
 }
 
-fn tag(hash: u64) -> u64 {
-    hash >> 32
+fn tag_of(slot: Slot) -> u32 {
+    slot >> TAG_SHIFT
 }
 
-/// By bits that choose neither the shard nor the tag.
-fn first_slot(hash: u64, mask: usize) -> usize {
-    (hash >> super::names::PLACE_BITS) as usize & mask
+/// Bits that choose neither the shard nor the group.
+fn tag(hash: u64) -> u32 {
+    (hash >> (u64::BITS - (u32::BITS - TAG_SHIFT))) as u32
+}
+
+fn first_group(hash: u64, mask: u32) -> u32 {
+    (hash >> super::names::PLACE_BITS) as u32 & mask
 }

@@ -4,6 +4,7 @@ mod answers;
 mod generations;
 mod model;
 mod services;
+mod shards;
 
 use std::net::IpAddr;
 

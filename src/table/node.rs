@@ -1,0 +1,130 @@
+//! A node: what one name has, in one piece.
+
+use super::{
+    ServiceRecords,
+    octets::{u32_at, u32_of, u64_at},
+    packed::Packed,
+};
+
+/// Of a cache. A node begins on a line, so that it lies on as few as can be.
+pub(super) const LINE_LEN: usize = 64;
+
+/// Head of a node: its length, the length of its name's labels before those of the apex.
+const NODE_HEAD_LEN: usize = 5;
+const PREFIX_LEN: usize = 4;
+/// Tail of a node, which no lookup reads: how many names stand directly below it, and its hash.
+const NODE_TAIL_LEN: usize = 12;
+
+/// A node where it lies: what one name has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node<'t> {
+    /// The labels of its name before those of the apex.
+    pub(super) prefix: &'t [u8],
+    /// Packed rrsets, the static ones first.
+    rrsets: &'t [u8],
+    tail: &'t [u8],
+}
+
+/// A node to be made.
+#[derive(Clone, Debug)]
+pub(super) struct NodeParts {
+    /// The labels of its name before those of the apex.
+    pub(super) prefix: Box<[u8]>,
+    /// Packed.
+    pub(super) fixed: Vec<u8>,
+    pub(super) service: Option<ServiceRecords>,
+    /// How many names stand directly below; with none, and nothing of its own, a node goes.
+    pub(super) children: u32,
+}
+
+impl<'t> Node<'t> {
+    /// The node at the start of some octets, and its length.
+    #[inline]
+    pub(super) fn first(octets: &'t [u8]) -> (Self, usize) {
+        let len = u32_at(octets, 0) as usize;
+        let prefix_len = usize::from(octets[PREFIX_LEN]);
+        let (prefix, rest) = octets[NODE_HEAD_LEN..len].split_at(prefix_len);
+        let (rrsets, tail) = rest.split_at(rest.len() - NODE_TAIL_LEN);
+        (Self { prefix, rrsets, tail }, len)
+    }
+
+    /// Packed; the static ones first.
+    pub(super) fn rrsets(&self) -> &'t [u8] {
+        self.rrsets
+    }
+
+    fn children(&self) -> u32 {
+        u32_at(self.tail, 0)
+    }
+
+    pub(super) fn hash(&self) -> u64 {
+        u64_at(self.tail, 4)
+    }
+
+    /// What it was made from.
+    pub(super) fn parts(&self) -> NodeParts {
+        let mut fixed_len = 0;
+        let mut rest = self.rrsets;
+        while let Some((packed, after)) = Packed::split_first(rest) {
+            if packed.is_service() {
+                break;
+            }
+            fixed_len = self.rrsets.len() - after.len();
+            rest = after;
+        }
+        let (fixed, service) = self.rrsets.split_at(fixed_len);
+        let service = (!service.is_empty()).then(|| ServiceRecords { packed: service.into() });
+        let (prefix, fixed) = (self.prefix.into(), fixed.to_vec());
+        NodeParts { prefix, fixed, service, children: self.children() }
+    }
+}
+
+impl NodeParts {
+    pub(super) fn new(prefix: &[u8]) -> Self {
+        Self { prefix: prefix.into(), fixed: Vec::new(), service: None, children: 0 }
+    }
+
+    /// Whether nothing stands at or below it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.children == 0 && self.fixed.is_empty() && self.service.is_none()
+    }
+
+    pub(super) fn pack_into(&self, hash: u64, out: &mut Vec<u8>) {
+        let service = self.service.as_ref().map_or(&[][..], |records| &records.packed);
+        let prefix = &self.prefix;
+        let len = NODE_HEAD_LEN + prefix.len() + self.fixed.len() + service.len() + NODE_TAIL_LEN;
+        let end = out.len() + whole_lines(len);
+        out.extend(u32_of(len).to_le_bytes());
+        out.push(u8::try_from(prefix.len()).expect("invariant: a name has at most 255 octets"));
+        out.extend(prefix);
+        out.extend(&self.fixed);
+        out.extend(service);
+        out.extend(self.children.to_le_bytes());
+        out.extend(hash.to_le_bytes());
+        out.resize(end, 0);
+    }
+}
+
+/// Whether some labels are the same; in steps of a register, which costs less than a call.
+#[inline]
+pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
+    one.len() == other.len()
+        && match one.len() {
+            16.. => same_in_steps::<16>(one, other),
+            4.. => same_in_steps::<4>(one, other),
+            _ => one.iter().eq(other),
+        }
+}
+
+#[inline]
+fn same_in_steps<const STEP: usize>(one: &[u8], other: &[u8]) -> bool {
+    let (steps, other_steps) = (one.as_chunks::<STEP>().0, other.as_chunks::<STEP>().0);
+    // The last step reaches back into the one before.
+    one.last_chunk::<STEP>() == other.last_chunk()
+        && steps.iter().zip(other_steps).all(|(one, other)| one == other)
+}
+
+/// How long something is with what is left of its last line.
+pub(super) fn whole_lines(len: usize) -> usize {
+    len.next_multiple_of(LINE_LEN)
+}
