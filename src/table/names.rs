@@ -15,7 +15,7 @@ use siphasher::sip::SipHasher13;
 use super::{
     Asks, Question, ServiceRecords,
     node::{Node, NodeParts, same},
-    shard::{Changed, FREE, Group, Shard, Slot},
+    shard::{Changed, Shard},
 };
 use crate::model::DnsName;
 
@@ -41,27 +41,6 @@ pub(super) struct Names {
     root: [Arc<Branch>; FANOUT],
 }
 
-/// Where one of several names is being looked for.
-#[derive(Clone, Copy)]
-struct Place<'t> {
-    hash: u64,
-    shard: &'t Shard,
-    /// Where the search begins.
-    group: &'t Group,
-    /// What it came to.
-    slot: Slot,
-    /// Lines that will be needed.
-    lines: [&'t u8; 2],
-}
-
-impl<'t> Place<'t> {
-    #[inline]
-    fn of(hash: u64, shard: &'t Shard) -> Self {
-        let group = shard.first_group(hash);
-        Self { hash, shard, group, slot: FREE, lines: [&group[0]; 2] }
-    }
-}
-
 /// Names that are being changed together.
 pub(super) struct Edit<'n> {
     names: &'n mut Names,
@@ -78,8 +57,9 @@ impl Names {
 
     /// The node of a name in wire form and lower case.
     pub(super) fn get(&self, name: &[u8]) -> Option<Node<'_>> {
-        let hash = self.hash(name);
-        self.shard(hash).get(hash, self.prefix(name)?)
+        let prefix = self.prefix(name)?;
+        let hash = self.hash(prefix);
+        self.shard(hash).get(hash, prefix)
     }
 
     /// Shows the nodes of the names of up to [`LOOKUPS_MAX`] questions, one after the other. In
@@ -91,24 +71,21 @@ impl Names {
         asked: &'q [A],
         mut show: impl FnMut(usize, Question<'q>, Option<Node<'t>>),
     ) {
-        let nowhere = Place::of(0, &self.root[0][0]);
-        let mut places = [nowhere; LOOKUPS_MAX];
-        for (place, asked) in places.iter_mut().zip(asked) {
-            let hash = self.hash(asked.question().name);
-            *place = Place::of(hash, self.shard(hash));
-        }
-        let places = &mut places[..asked.len().min(LOOKUPS_MAX)];
-        black_box(places.iter().fold(0, |read, place| read ^ place.group[0]));
-        for place in &mut *places {
-            place.slot = place.shard.search(place.group, place.hash);
-            place.lines = place.shard.first_lines(place.slot);
-        }
-        black_box(places.iter().flat_map(|place| place.lines).fold(0, |read, line| read ^ line));
-        for (index, (place, asked)) in places.iter().zip(asked).enumerate() {
-            let question = asked.question();
-            let prefix = self.prefix(question.name);
-            let node = prefix.and_then(|it| place.shard.get_at(place.slot, place.hash, it));
-            show(index, question, node);
+        let nowhere = self.root[0][0].search(0);
+        let mut searches: [_; LOOKUPS_MAX] = std::array::from_fn(|index| {
+            let prefix = asked.get(index).and_then(|asked| self.prefix(asked.question().name));
+            let search = prefix.map_or(nowhere, |prefix| {
+                let hash = self.hash(prefix);
+                self.shard(hash).search(hash)
+            });
+            (search, prefix)
+        });
+        let searches = &mut searches[..asked.len().min(LOOKUPS_MAX)];
+        black_box(searches.iter().fold(0, |read, (search, _)| read ^ search.touch_slots()));
+        searches.iter_mut().for_each(|(search, _)| search.find_slot());
+        black_box(searches.iter().fold(0, |read, (search, _)| read ^ search.touch_node()));
+        for (index, ((search, prefix), asked)) in searches.iter().zip(asked).enumerate() {
+            show(index, asked.question(), prefix.and_then(|prefix| search.node(prefix)));
         }
     }
 
@@ -130,6 +107,10 @@ impl Names {
         same(rest, apex).then_some(prefix)
     }
 
+    fn prefix_of<'n>(&self, owner: &'n DnsName) -> &'n [u8] {
+        self.prefix(owner.wire()).expect("invariant: owners are in the zone")
+    }
+
     #[inline]
     fn shard(&self, hash: u64) -> &Shard {
         let (branch, shard) = place(hash);
@@ -137,8 +118,8 @@ impl Names {
     }
 
     #[inline]
-    fn hash(&self, name: &[u8]) -> u64 {
-        self.hasher.hash(name)
+    fn hash(&self, prefix: &[u8]) -> u64 {
+        self.hasher.hash(prefix)
     }
 }
 
@@ -148,8 +129,7 @@ impl Edit<'_> {
         if self.node(owner).is_some() {
             return;
         }
-        let prefix = self.names.prefix(owner.wire()).expect("invariant: owners are in the zone");
-        *self.node(owner) = Some(NodeParts::new(prefix));
+        *self.node(owner) = Some(NodeParts::new(self.names.prefix_of(owner)));
         if let Some(parent) = self.parent(owner) {
             self.ensure(&parent);
             self.update(&parent, |node| node.children += 1);
@@ -186,7 +166,7 @@ impl Edit<'_> {
     /// The node of a name as it will be.
     fn node(&mut self, name: &DnsName) -> &mut Option<NodeParts> {
         let names = &*self.names;
-        let hash = names.hash(name.wire());
+        let hash = names.hash(names.prefix_of(name));
         let as_it_is = || names.get(name.wire()).map(|node| node.parts());
         self.nodes.entry((in_order_of_shards(hash), name.clone())).or_insert_with(as_it_is)
     }
@@ -206,7 +186,7 @@ impl Edit<'_> {
     pub(super) fn finish(self) {
         let changed = |((ordered, name), parts): ((u64, DnsName), _)| Changed {
             hash: u64::rotate_left(ordered, PLACE_BITS),
-            prefix: self.names.prefix(name.wire()).unwrap_or_default().into(),
+            prefix: self.names.prefix_of(&name).into(),
             parts,
         };
         let changed: Vec<Changed> = self.nodes.into_iter().map(changed).collect();

@@ -20,9 +20,8 @@ const NODE_TAIL_LEN: usize = 12;
 pub(super) struct Node<'t> {
     /// The labels of its name before those of the apex.
     pub(super) prefix: &'t [u8],
-    /// Packed rrsets, the static ones first.
-    rrsets: &'t [u8],
-    tail: &'t [u8],
+    /// Packed rrsets, the static ones first, and the tail.
+    rest: &'t [u8],
 }
 
 /// A node to be made.
@@ -44,35 +43,37 @@ impl<'t> Node<'t> {
         let len = u32_at(octets, 0) as usize;
         let prefix_len = usize::from(octets[PREFIX_LEN]);
         let (prefix, rest) = octets[NODE_HEAD_LEN..len].split_at(prefix_len);
-        let (rrsets, tail) = rest.split_at(rest.len() - NODE_TAIL_LEN);
-        (Self { prefix, rrsets, tail }, len)
+        (Self { prefix, rest }, len)
     }
 
     /// Packed; the static ones first.
+    #[inline]
     pub(super) fn rrsets(&self) -> &'t [u8] {
-        self.rrsets
+        self.rest.split_last_chunk::<NODE_TAIL_LEN>().map_or(&[], |(rrsets, _)| rrsets)
+    }
+
+    fn tail(&self) -> &'t [u8] {
+        &self.rest[self.rest.len() - NODE_TAIL_LEN..]
     }
 
     fn children(&self) -> u32 {
-        u32_at(self.tail, 0)
+        u32_at(self.tail(), 0)
     }
 
     pub(super) fn hash(&self) -> u64 {
-        u64_at(self.tail, 4)
+        u64_at(self.tail(), 4)
     }
 
     /// What it was made from.
     pub(super) fn parts(&self) -> NodeParts {
-        let mut fixed_len = 0;
-        let mut rest = self.rrsets;
-        while let Some((packed, after)) = Packed::split_first(rest) {
+        let mut service = self.rrsets();
+        while let Some((packed, after)) = Packed::split_first(service) {
             if packed.is_service() {
                 break;
             }
-            fixed_len = self.rrsets.len() - after.len();
-            rest = after;
+            service = after;
         }
-        let (fixed, service) = self.rrsets.split_at(fixed_len);
+        let fixed = &self.rrsets()[..self.rrsets().len() - service.len()];
         let service = (!service.is_empty()).then(|| ServiceRecords { packed: service.into() });
         let (prefix, fixed) = (self.prefix.into(), fixed.to_vec());
         NodeParts { prefix, fixed, service, children: self.children() }
@@ -105,23 +106,23 @@ impl NodeParts {
     }
 }
 
-/// Whether some labels are the same; in steps of a register, which costs less than a call.
+/// Whether some labels are the same; by a register or two, which costs less than a call.
 #[inline]
 pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len()
         && match one.len() {
-            16.. => same_in_steps::<16>(one, other),
-            4.. => same_in_steps::<4>(one, other),
+            33.. => one == other,
+            16.. => have_same_ends::<16>(one, other),
+            8.. => have_same_ends::<8>(one, other),
+            4.. => have_same_ends::<4>(one, other),
             _ => one.iter().eq(other),
         }
 }
 
+/// Whether the first `LEN` octets are the same, and the last: all, of up to twice as many.
 #[inline]
-fn same_in_steps<const STEP: usize>(one: &[u8], other: &[u8]) -> bool {
-    let (steps, other_steps) = (one.as_chunks::<STEP>().0, other.as_chunks::<STEP>().0);
-    // The last step reaches back into the one before.
-    one.last_chunk::<STEP>() == other.last_chunk()
-        && steps.iter().zip(other_steps).all(|(one, other)| one == other)
+fn have_same_ends<const LEN: usize>(one: &[u8], other: &[u8]) -> bool {
+    one.first_chunk::<LEN>() == other.first_chunk() && one.last_chunk::<LEN>() == other.last_chunk()
 }
 
 /// How long something is with what is left of its last line.

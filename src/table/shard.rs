@@ -13,16 +13,16 @@ use super::{
 /// Some bits of the hash, whether the node goes on behind its first line, and the line on which it
 /// begins, which is never 0. Small, so that the slots of a million names stay in a cache that their
 /// nodes do not fit.
-pub(super) type Slot = u32;
+type Slot = u32;
 const SLOT_LEN: usize = 4;
-pub(super) const FREE: Slot = 0;
+const FREE: Slot = 0;
 const LINE_BITS: u32 = 20;
 const GOES_ON: Slot = 1 << LINE_BITS;
 const TAG_SHIFT: u32 = LINE_BITS + 1;
 /// How many slots are looked at together; they are filled from the first one.
 const GROUP: usize = 4;
 const GROUP_LEN: usize = GROUP * SLOT_LEN;
-pub(super) type Group = [u8; GROUP_LEN];
+type Group = [u8; GROUP_LEN];
 #[derive(Clone, Debug)]
 pub(super) struct Shard {
     /// Slots, then nodes, once lines begin.
@@ -52,6 +52,21 @@ impl Nodes {
         pack(&mut self.octets);
         self.ends.push((hash, self.octets.len()));
     }
+}
+
+/// A search for one name, in steps: before each, what it reads can be brought near, for many names
+/// at the same time.
+#[derive(Clone, Copy)]
+pub(super) struct Search<'t> {
+    hash: u64,
+    lines: &'t [u8],
+    mask: u32,
+    /// What it has come to.
+    slot: Slot,
+    /// Where it begins.
+    group: &'t Group,
+    /// One octet of each of the first lines of the node.
+    first_lines: [&'t u8; 2],
 }
 
 impl Shard {
@@ -102,82 +117,17 @@ impl Shard {
     }
 
     pub(super) fn get(&self, hash: u64, prefix: &[u8]) -> Option<Node<'_>> {
-        self.get_at(self.search(self.first_group(hash), hash), hash, prefix)
+        let mut search = self.search(hash);
+        search.find_slot();
+        search.node(prefix)
     }
 
-    /// The node, where a search without its name has come to a slot.
-    #[inline(always)] // Or else what it finds goes through memory.
-    pub(super) fn get_at(&self, slot: Slot, hash: u64, prefix: &[u8]) -> Option<Node<'_>> {
-        if slot == FREE {
-            return None;
-        }
-        let node = self.node(slot);
-        if same(node.prefix, prefix) { Some(node) } else { self.get_past(slot, hash, prefix) }
-    }
-
-    /// The same, past the slot of another name with the same tag.
-    #[cold]
-    fn get_past(&self, slot: Slot, hash: u64, prefix: &[u8]) -> Option<Node<'_>> {
-        self.search_path(hash)
-            .flat_map(slots)
-            .filter(|&other| other != slot && has_tag(other, hash))
-            .map(|other| self.node(other))
-            .find(|node| node.prefix == prefix)
-    }
-
-    /// Where the search for `hash` begins; nothing is read there yet.
+    /// Begins to look for a name; nothing is read there yet.
     #[inline]
-    pub(super) fn first_group(&self, hash: u64) -> &Group {
-        self.group(first_group(hash, self.mask))
-    }
-
-    /// The first slot that may lead to a name with this hash; a free one if none does.
-    #[inline]
-    pub(super) fn search(&self, group: &Group, hash: u64) -> Slot {
-        let (group, mut found) = (slots(group), FREE);
-        // Without a branch, which nobody could foretell. A free slot may pass for one with the tag:
-        // behind it are only free ones.
-        for slot in group.into_iter().rev() {
-            found = if tag_of(slot) == tag(hash) { slot } else { found };
-        }
-        if found != FREE || group[GROUP - 1] == FREE { found } else { self.search_on(hash) }
-    }
-
-    /// The same, past the first group.
-    #[cold]
-    fn search_on(&self, hash: u64) -> Slot {
-        let mut further = self.search_path(hash).skip(1).flat_map(slots);
-        further.find(|&slot| has_tag(slot, hash)).unwrap_or(FREE)
-    }
-
-    /// The groups that may lead to a name with this hash: the last one has a free slot.
-    fn search_path(&self, hash: u64) -> impl Iterator<Item = &Group> {
-        let next = |at: u32| (at + 1) & self.mask;
-        let mut at = Some(first_group(hash, self.mask));
-        std::iter::from_fn(move || {
-            let group = self.group(at?);
-            at = at.filter(|_| slots(group)[GROUP - 1] != FREE).map(next);
-            Some(group)
-        })
-    }
-
-    /// One octet of each of the first lines of the node that a slot leads to; none is read yet.
-    #[inline]
-    pub(super) fn first_lines(&self, slot: Slot) -> [&u8; 2] {
-        let begin = begin_of(slot);
-        let second = begin + if slot & GOES_ON == 0 { 0 } else { LINE_LEN };
-        [&self.lines()[begin], &self.lines()[second]]
-    }
-
-    #[inline]
-    fn group(&self, at: u32) -> &Group {
-        let at = at as usize * GROUP_LEN;
-        self.lines()[at..].first_chunk().expect("invariant: whole groups")
-    }
-
-    #[inline]
-    fn node(&self, slot: Slot) -> Node<'_> {
-        Node::first(&self.lines()[begin_of(slot)..]).0
+    pub(super) fn search(&self, hash: u64) -> Search<'_> {
+        let (lines, mask) = (self.lines(), self.mask);
+        let group = group(lines, first_group(hash, mask));
+        Search { hash, lines, mask, group, slot: FREE, first_lines: [&group[0]; 2] }
     }
 
     #[inline]
@@ -197,6 +147,74 @@ impl Shard {
     }
 }
 
+impl<'t> Search<'t> {
+    /// Reads what comes next, the slots, which brings them near.
+    #[inline]
+    pub(super) fn touch_slots(&self) -> u8 {
+        self.group[0]
+    }
+
+    /// Finds the first slot that may lead to the name; a free one if none does.
+    #[inline]
+    pub(super) fn find_slot(&mut self) {
+        let (group, mut found) = (slots(self.group), FREE);
+        // Without a branch, which nobody could foretell. A free slot may pass for one with the tag:
+        // behind it are only free ones.
+        for slot in group.into_iter().rev() {
+            found = if tag_of(slot) == tag(self.hash) { slot } else { found };
+        }
+        let ends_here = found != FREE || group[GROUP - 1] == FREE;
+        self.slot = if ends_here { found } else { self.find_slot_further() };
+        let begin = begin_of(self.slot);
+        let second = begin + if self.slot & GOES_ON == 0 { 0 } else { LINE_LEN };
+        self.first_lines = [&self.lines[begin], &self.lines[second]];
+    }
+
+    /// The same, past the first group.
+    #[cold]
+    fn find_slot_further(&self) -> Slot {
+        self.candidates().next().unwrap_or(FREE)
+    }
+
+    /// Reads what comes next, the first lines of the node, which brings them near.
+    #[inline]
+    pub(super) fn touch_node(&self) -> u8 {
+        self.first_lines[0] ^ self.first_lines[1]
+    }
+
+    /// The node, if it has this name's labels before those of the apex.
+    #[inline(always)] // Or else it goes through memory.
+    pub(super) fn node(&self, prefix: &[u8]) -> Option<Node<'t>> {
+        if self.slot == FREE {
+            return None;
+        }
+        let node = Node::first(&self.lines[begin_of(self.slot)..]).0;
+        if same(node.prefix, prefix) { Some(node) } else { self.node_further(prefix) }
+    }
+
+    /// The same, past the slot of another name with the same tag.
+    #[cold]
+    fn node_further(&self, prefix: &[u8]) -> Option<Node<'t>> {
+        let mut nodes = self.candidates().map(|slot| Node::first(&self.lines[begin_of(slot)..]).0);
+        nodes.find(|node| node.prefix == prefix)
+    }
+
+    /// The slots that may lead to the name, up to the first free one.
+    fn candidates(&self) -> impl Iterator<Item = Slot> {
+        let first = first_group(self.hash, self.mask);
+        let groups = (0..=self.mask).map(move |further| first.wrapping_add(further) & self.mask);
+        groups
+            .flat_map(|at| slots(group(self.lines, at)))
+            .take_while(|&slot| slot != FREE)
+            .filter(|&slot| tag_of(slot) == tag(self.hash))
+    }
+}
+
+#[inline]
+fn group(lines: &[u8], at: u32) -> &Group {
+    lines[at as usize * GROUP_LEN..].first_chunk().expect("invariant: whole groups")
+}
+
 fn slot(hash: u64, node: Range<usize>) -> Slot {
     let line = u32_of(node.start / LINE_LEN);
     assert!(line >> LINE_BITS == 0, "invariant: a shard is smaller than 64 MiB");
@@ -210,10 +228,6 @@ fn slots(group: &Group) -> [Slot; GROUP] {
 
 fn begin_of(slot: Slot) -> usize {
     (slot & ((1 << LINE_BITS) - 1)) as usize * LINE_LEN
-}
-
-fn has_tag(slot: Slot, hash: u64) -> bool {
-    tag_of(slot) == tag(hash) && slot != FREE
 }
 
 fn tag_of(slot: Slot) -> u32 {
