@@ -44,9 +44,10 @@ def udp(bench, at_half_load=False):
     what = "UDP, saturated"
     if at_half_load:
         what += "; latency and loss at half load"
-        for target, row in zip(targets, rows):
+        latencies = latencies_of(bench, [(target, row["rate"] / 2) for target, row in zip(targets, rows)])
+        for row, latency in zip(rows, latencies):
             row["lost_saturated"] = row["lost"]
-            row |= latency_at(bench, target, row["rate"] / 2)
+            row |= latency
     bench.report("half" if at_half_load else "udp", title(bench, what), COLUMNS, rows)
     if bench.options.plot:
         plot.write(bench.options.plot, rows)
@@ -56,13 +57,16 @@ def udp(bench, at_half_load=False):
 half = functools.partial(udp, at_half_load=True)
 
 
-def latency_at(bench, target, rate):
-    """Open loop. The median over the slices, because a stall of the machine is not the server's."""
-    load = functools.partial(bench.loads.blast, target, "-Q", f"{rate:.0f}", "-q", "4096")
-    load()
-    slices = [load() for _ in range(bench.options.rounds)]
-    return {"p50_us": median(slices, "p50_us"), "p99_us": median(slices, "p99_us"),
-            "lost": sum(s["lost"] for s in slices)}
+def latencies_of(bench, targets_and_rates):
+    """Open loop, the targets in turns. The median over the slices, because a stall of the machine is
+    not the server's."""
+    loads = [functools.partial(bench.loads.blast, target, "-Q", f"{rate:.0f}", "-q", "4096")
+             for target, rate in targets_and_rates]
+    for load in loads:
+        load()  # warms up
+    rounds = [[load() for load in loads] for _ in range(bench.options.rounds)]
+    return [{"p50_us": median(slices, "p50_us"), "p99_us": median(slices, "p99_us"),
+             "lost": sum(s["lost"] for s in slices)} for slices in zip(*rounds)]
 
 
 def tcp(bench):
