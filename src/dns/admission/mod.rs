@@ -28,9 +28,10 @@ pub(super) struct Limits {
     pub(super) total: usize,
     /// Connections from one /24 or /56.
     pub(super) per_network: usize,
-    /// Silence between messages, and before the first one.
+    /// Silence between messages, and before the first one; and until the client has taken its
+    /// replies. Not shorter for these: whoever does not read would only come back sooner.
     pub(super) idle: Duration,
-    /// From the first octet of a message to its last; and until the client has taken its replies.
+    /// From the first octet of a message to its last.
     pub(super) message: Duration,
 }
 
@@ -41,19 +42,22 @@ pub(super) enum Standing {
     Leaving,
     /// All that was asked is answered (RFC 7766 §6.1: may be closed).
     Idle,
+    /// All that was read is answered, and the client does not take it.
+    Stuck,
     /// Nothing was answered yet. Kept before idle ones for as long as a message may take: if not,
     /// a flood of half-written messages would push out every new client before it has asked.
     Fresh,
-    /// In the middle of a message or of its reply.
+    /// In the middle of a message.
     Busy,
 }
 
 impl Standing {
-    const ALL: [Self; 4] = [Self::Leaving, Self::Idle, Self::Fresh, Self::Busy];
+    const ALL: [Self; 5] = [Self::Leaving, Self::Idle, Self::Stuck, Self::Fresh, Self::Busy];
 
     fn patience(self, limits: &Limits) -> (Duration, Cause) {
         match self {
             Self::Idle | Self::Fresh => (limits.idle, Cause::Idle),
+            Self::Stuck => (limits.idle, Cause::Slow),
             Self::Leaving | Self::Busy => (limits.message, Cause::Slow),
         }
     }
@@ -215,10 +219,11 @@ impl Line {
     }
 
     fn victim(&self, now: Instant, limits: &Limits) -> Option<Id> {
-        let [leaving, idle, fresh, busy] = Standing::ALL.map(|standing| self.first(standing));
+        let [leaving, idle, stuck, fresh, busy] =
+            Standing::ALL.map(|standing| self.first(standing));
         let is_stale =
             |(since, _): &(Instant, Id)| now.saturating_duration_since(*since) >= limits.message;
-        let silent = [idle, fresh.filter(is_stale)].into_iter().flatten().min();
+        let silent = [idle, stuck, fresh.filter(is_stale)].into_iter().flatten().min();
         let engaged = [fresh, busy].into_iter().flatten().min();
         leaving.or(silent).or(engaged).map(|(_, id)| id)
     }

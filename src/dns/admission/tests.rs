@@ -42,9 +42,9 @@ fn a_network_is_a_24_or_a_56() {
 
 #[test]
 fn order_of_giving_up() {
-    use Standing::{Busy, Fresh, Idle, Leaving};
+    use Standing::{Busy, Fresh, Idle, Leaving, Stuck};
     let clock = Clock::start();
-    let mut admission = Admission::new(Limits { per_network: 5, ..LIMITS });
+    let mut admission = Admission::new(Limits { total: 6, per_network: 6, ..LIMITS });
     let mut admit = |name, standing, since| {
         let (id, victim) = admission.admit(network(1), clock.at(since), name);
         admission.touch(id, standing, clock.at(since));
@@ -54,10 +54,14 @@ fn order_of_giving_up() {
     admit("idle", Idle, 8);
     admit("leaving", Leaving, 9);
     admit("new", Fresh, 9);
-    admit("silent from the start", Fresh, 7);
+    admit("silent from the start", Fresh, 6);
+    admit("stuck", Stuck, 7);
     let order = std::iter::from_fn(|| admission.shed(clock.at(9)));
     let order: Vec<_> = order.collect();
-    assert_eq!(order, ["leaving", "silent from the start", "idle", "busy for long", "new"]);
+    assert_eq!(
+        order,
+        ["leaving", "silent from the start", "stuck", "idle", "busy for long", "new"]
+    );
     assert!(admission.is_empty());
 }
 
@@ -74,6 +78,7 @@ fn time_runs_out_by_standing() {
     admit(1, Standing::Fresh);
     let busy = admit(2, Standing::Busy);
     admit(3, Standing::Leaving);
+    admit(4, Standing::Stuck);
     assert_eq!(admission.expire(clock.at(1)), None);
     // Another message began.
     admission.touch(busy, Standing::Busy, clock.at(1));
@@ -82,6 +87,7 @@ fn time_runs_out_by_standing() {
     assert_eq!(admission.expire(clock.at(3)), Some((2, Cause::Slow)));
     assert_eq!(admission.expire(clock.at(9)), None);
     assert_eq!(admission.expire(clock.at(10)), Some((0, Cause::Idle)));
+    assert_eq!(admission.expire(clock.at(10)), Some((4, Cause::Slow)));
     assert_eq!(admission.expire(clock.at(10)), Some((1, Cause::Idle)));
     assert_eq!(admission.expire(clock.at(99)), None);
     assert!(admission.is_empty());
@@ -112,7 +118,7 @@ enum Event {
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => (0..4u8).prop_map(Event::Admit),
-        6 => (any::<prop::sample::Index>(), 0..4u8).prop_map(|(who, what)| Event::Touch(who, what)),
+        6 => (any::<prop::sample::Index>(), 0..5u8).prop_map(|(who, what)| Event::Touch(who, what)),
         1 => any::<prop::sample::Index>().prop_map(Event::Remove),
         1 => Just(Event::Shed),
         1 => Just(Event::Expire),
@@ -134,7 +140,7 @@ fn rank(known: &Known, now: Instant) -> (u8, Instant, Id) {
     let is_new = now < known.since + LIMITS.message;
     let class = match known.standing {
         Standing::Leaving => 0,
-        Standing::Idle => 1,
+        Standing::Idle | Standing::Stuck => 1,
         Standing::Fresh if !is_new => 1,
         Standing::Fresh | Standing::Busy => 2,
     };
@@ -148,7 +154,7 @@ fn victim(list: &[Known], now: Instant, of: impl Fn(&Known) -> bool) -> Option<u
 
 fn is_overdue(known: &Known, now: Instant) -> bool {
     let patience = match known.standing {
-        Standing::Idle | Standing::Fresh => LIMITS.idle,
+        Standing::Idle | Standing::Stuck | Standing::Fresh => LIMITS.idle,
         Standing::Leaving | Standing::Busy => LIMITS.message,
     };
     now >= known.since + patience
@@ -183,8 +189,7 @@ proptest! {
                 Event::Touch(who, what) if !list.is_empty() => {
                     let at = who.index(list.len());
                     let known = &mut list[at];
-                    known.standing = [Standing::Leaving, Standing::Idle, Standing::Fresh, Standing::Busy]
-                        [usize::from(what)];
+                    known.standing = Standing::ALL[usize::from(what)];
                     known.since = now;
                     admission.touch(known.id, known.standing, now);
                 }

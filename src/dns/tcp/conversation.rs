@@ -325,6 +325,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Answer> Conversation<S, A> {
             let standing = if self.has_replied { Standing::Idle } else { Standing::Fresh };
             return (standing, self.heard_at);
         }
-        (Standing::Busy, *self.busy_since.get_or_insert_with(Instant::now))
+        let standing = if self.unsent.is_empty() { Standing::Busy } else { Standing::Stuck };
+        (standing, *self.busy_since.get_or_insert_with(Instant::now))
     }
 }

@@ -6,8 +6,8 @@
 //! has greedy ones wait for others; [`accept`] takes connections; [`thread`] is what a thread does,
 //! to its end. [`descriptors`] asks the system how many connections there can be.
 //!
-//! What a client may expect: 10 s of silence between messages, 2 s for one message and for taking
-//! the replies, answers in the order of the questions. When the table is full the longest idle
+//! What a client may expect: 10 s of silence between messages and for taking the replies, 2 s for
+//! one message, answers in the order of the questions. When the table is full the longest idle
 //! connection is closed for the new one. A message that gets no reply at all (a response, say)
 //! does not end the connection, but neither does it count as a sign of life. A frame that is too
 //! short for a DNS header does end it: nothing after it can be trusted to be a frame.
@@ -43,9 +43,10 @@ use registry::Registry;
 pub(super) use thread::Queue;
 use thread::{Begun, Order, Thread};
 
-/// How long a connection may be silent, before its first message and between messages.
+/// How long a connection may be silent, before its first message and between messages, and how
+/// long its client may take to take its replies.
 pub(super) const IDLE: Duration = Duration::from_secs(10);
-/// How long a message may take from its first octet, and a client to take its replies.
+/// How long a message may take from its first octet.
 const MESSAGE: Duration = Duration::from_secs(2);
 /// More threads would gain little, and each takes five descriptors and more with each listener.
 pub(super) const THREADS_MAX: usize = 4;
