@@ -76,9 +76,10 @@ static int bucket_of(uint64_t ns)
 	return (octave + 1) * PER_OCTAVE + (int)((ns >> octave) - PER_OCTAVE);
 }
 
+/* Of all that were asked: whoever is not answered waits the longest. */
 static double percentile_us(double percent)
 {
-	uint64_t wanted = (uint64_t)(percent / 100 * (double)received + .5), seen = 0;
+	uint64_t wanted = (uint64_t)(percent / 100 * (double)(received + lost) + .5), seen = 0;
 	for (int i = 0; i < 64 * PER_OCTAVE && received; i++) {
 		seen += histogram[i];
 		if (seen < wanted || !seen)
@@ -87,7 +88,7 @@ static double percentile_us(double percent)
 		return i < PER_OCTAVE ? i / 1e3
 			: (double)((uint64_t)(i % PER_OCTAVE + PER_OCTAVE) << octave) / 1e3;
 	}
-	return 0;
+	return received + lost ? lost_after_ms * 1e3 : 0;
 }
 
 /* Writes a query with an OPT record; 0 when it is none. */
