@@ -2,7 +2,11 @@
 
 mod common;
 
-use std::{io::Write, net::IpAddr};
+use std::{
+    io::Write,
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
 
 use common::{
     House,
@@ -202,4 +206,51 @@ async fn endpoints_that_are_exchanged_are_shown_as_joining_and_leaving() {
     assert_eq!(shown, [(one, true, None), (two, true, leaving), (three, false, joining)]);
     scene.hosts[2].set_healthy(true);
     house.until_answered(&scene.v1, &exchanged).await;
+}
+
+/// The pool that was left: its horizon is the last answer that named it and one TTL, and a second
+/// for the clocks of caches.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_is_drained_when_the_last_answer_that_named_it_has_expired() {
+    let scene = Scene::open("bake = \"0s\"\npin_allowance = \"1s\"").await;
+    let house = &scene.house;
+    house.until_pool_is("v2", "up").await;
+    scene.save("v2");
+    let mut last_old = SystemTime::now();
+    loop {
+        let asked_at = SystemTime::now();
+        if house.client.ask("api.zone.test", "A").await.addresses == scene.v2 {
+            break;
+        }
+        last_old = asked_at;
+        common::pause().await;
+    }
+    let left = house.api().await.pools.remove("v1").expect("known");
+    assert!(!left.drained && !left.off, "{left:?}");
+    let horizon = left.horizon.expect("it was answered");
+    let horizon = humantime::parse_rfc3339(&horizon).expect("an instant");
+    assert!(horizon >= last_old + Duration::from_secs(2), "{horizon:?} is too early");
+    house.until("v1 is drained", |status| status.services["api"].pools["v1"].drained).await;
+    assert!(SystemTime::now() >= last_old + Duration::from_secs(2), "drained too early");
+    house.until_phase("Steady").await;
+    let drained = house.api().await.pools.remove("v1").expect("known");
+    assert!(!drained.off, "browsers may still hold it: {drained:?}");
+    house.until("v1 can be switched off", |status| status.services["api"].pools["v1"].off).await;
+    assert!(SystemTime::now() >= last_old + Duration::from_secs(3), "off too early");
+}
+
+/// Nobody asked: no cache holds it, and nothing is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_nobody_asked_for_has_no_later_horizon() {
+    let scene = Scene::open("bake = \"0s\"\npin_allowance = \"0s\"").await;
+    let house = &scene.house;
+    house.until_pool_is("v2", "up").await;
+    // What was answered before the start is out of caches.
+    let past = house.until("the past is over", |status| status.services["api"].pools["v2"].off);
+    let past = past.await.services["api"].pools["v2"].horizon.clone();
+    scene.save("v2");
+    let left = house.until("v1 is drained", |status| status.services["api"].pools["v1"].off).await;
+    let api = &left.services["api"];
+    assert_eq!(api.serving, [("v2".to_owned(), 100)].into());
+    assert_eq!(api.pools["v1"].horizon, past);
 }

@@ -3,6 +3,8 @@
 //! The second kind is made anew each time, so a service or pool that is gone leaves no label
 //! behind.
 
+use std::time::UNIX_EPOCH;
+
 use prometheus::{Encoder, GaugeVec, Opts, Registry, TextEncoder};
 
 use super::status::{HEALTH, ServiceStatus, Status};
@@ -34,6 +36,8 @@ struct Gauges {
     health: GaugeVec,
     orphaned: GaugeVec,
     share: GaugeVec,
+    horizon: GaugeVec,
+    off: GaugeVec,
     endpoint: GaugeVec,
 }
 
@@ -64,6 +68,12 @@ impl Gauges {
                 &["service", "health"],
             )?,
             orphaned: gauge("service_orphaned", "1 if the file no longer names it.", &["service"])?,
+            horizon: gauge(
+                "pool_horizon_timestamp_seconds",
+                "Latest time at which a cache that keeps to the TTL can hold an answer naming it.",
+                &["service", "pool"],
+            )?,
+            off: gauge("pool_off", "1 if it can be switched off.", &["service", "pool"])?,
             share: gauge("pool_share_ratio", "Share of clients.", &["service", "pool"])?,
             endpoint: gauge(
                 "endpoint_up",
@@ -97,6 +107,13 @@ impl Gauges {
         for (pool_name, pool) in &service.pools {
             let share = f64::from(pool.share) / 100.0;
             self.share.with_label_values(&[name, pool_name]).set(share);
+            let horizon = pool.horizon.as_deref().map(humantime::parse_rfc3339);
+            if let Some(Ok(horizon)) = horizon {
+                let since_epoch = horizon.duration_since(UNIX_EPOCH).unwrap_or_default();
+                self.horizon.with_label_values(&[name, pool_name]).set(since_epoch.as_secs_f64());
+            }
+            let off = f64::from(u8::from(pool.off));
+            self.off.with_label_values(&[name, pool_name]).set(off);
             for endpoint in &pool.endpoints {
                 let up = ["up", "presumed", "unprobed"].contains(&endpoint.verdict.as_str());
                 let labels = [name, pool_name, &endpoint.address];

@@ -109,6 +109,16 @@ pub struct PoolStatus {
     pub share: u8,
     /// Whether it is in the file, as it is held.
     pub in_file: bool,
+    /// The latest instant at which a cache that keeps to the TTL can hold an answer that names it
+    /// (RFC 3339, rounded up); none if no answer has.
+    pub horizon: Option<String>,
+    /// Whether it has no share, and its horizon has passed.
+    pub drained: bool,
+    /// From when it can be switched off: its horizon, the pin allowance and the drain grace
+    /// (RFC 3339, rounded up); none while it has a share.
+    pub off_from: Option<String>,
+    /// Whether it can be switched off.
+    pub off: bool,
     /// Its endpoints.
     pub endpoints: Vec<EndpointStatus>,
 }

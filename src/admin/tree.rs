@@ -57,9 +57,21 @@ fn pool_lines(name: &str, pool: &PoolStatus) -> Vec<String> {
         (false, true) => "  follows the file once as many endpoints are proven",
         (false, false) => "  not in the file",
     };
-    let mut lines = vec![format!("{name}  {:>3} %{in_file}", pool.share)];
+    let mut lines = vec![format!("{name}  {:>3} %{}{in_file}", pool.share, caches(pool))];
     lines.extend(branches(pool.endpoints.iter().map(|endpoint| vec![endpoint_line(endpoint)])));
     lines
+}
+
+/// Whether caches may still hold a pool that has no share, and what follows from that.
+fn caches(pool: &PoolStatus) -> String {
+    let (Some(horizon), Some(off_from)) = (&pool.horizon, &pool.off_from) else {
+        return String::new();
+    };
+    match (pool.drained, pool.off) {
+        (_, true) => format!("  can be switched off since {off_from}"),
+        (true, false) => format!("  drained since {horizon}, can be switched off from {off_from}"),
+        (false, _) => format!("  in caches until {horizon}, can be switched off from {off_from}"),
+    }
 }
 
 fn endpoint_line(endpoint: &EndpointStatus) -> String {

@@ -4,6 +4,7 @@ mod check;
 mod demo;
 mod serve;
 mod status;
+mod wait;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -49,6 +50,12 @@ enum Verb {
         #[command(flatten)]
         output: Output,
     },
+    /// Wait until a release is done, or a pool can be switched off.
+    ///
+    /// Exits 0 when that is so, 1 when it will not come by itself (the release has failed, there is
+    /// no such pool) or the daemon cannot be asked, 2 when this command is not understood, 3 when the
+    /// time is up.
+    Wait(wait::Options),
     /// Try it: a zone, two pools and a release file to edit, all in this process on loopback.
     Demo(demo::Options),
 }
@@ -83,6 +90,7 @@ pub fn main() -> ExitCode {
         Verb::Serve => in_runtime(serve::run(&arguments.config)),
         Verb::Check { output } => check::run(&arguments.config, output.form, out),
         Verb::Status { output } => in_runtime(status::run(&arguments.config, output.form, out)),
+        Verb::Wait(options) => in_runtime(wait::run(&arguments.config, options, out)),
         Verb::Demo(options) => in_runtime(demo::run(options, out)),
     };
     ended.unwrap_or_else(|error| {

@@ -283,7 +283,7 @@ fn describe(value: &DeValue<'_>) -> &'static str {
 }
 
 /// The known word that is meant by a mistyped one, if one is near enough.
-pub(super) fn nearest<'k>(typed: &str, known: &[&'k str]) -> Option<&'k str> {
+pub fn nearest<'k>(typed: &str, known: &[&'k str]) -> Option<&'k str> {
     const NEAR: f64 = 0.8;
     known
         .iter()

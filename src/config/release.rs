@@ -220,8 +220,19 @@ fn release(value: &Value<'_>) -> Option<ReleasePolicy> {
         value.duration_in(Duration::from_secs(1)..=7 * DAY)
     });
     let min_up = table.optional("min_up").map_or(Some(default.min_up), |value| value.parse());
+    let day_at_most = |value: Option<Value<'_>>, default| {
+        value.map_or(Some(default), |value| value.duration_in(Duration::ZERO..=DAY))
+    };
+    let pin_allowance = day_at_most(table.optional("pin_allowance"), default.pin_allowance);
+    let drain_grace = day_at_most(table.optional("drain_grace"), default.drain_grace);
     table.finish();
-    Some(ReleasePolicy { bake: bake?, deadline: deadline?, min_up: min_up? })
+    Some(ReleasePolicy {
+        bake: bake?,
+        deadline: deadline?,
+        min_up: min_up?,
+        pin_allowance: pin_allowance?,
+        drain_grace: drain_grace?,
+    })
 }
 
 /// `"none"`, or a table with one kind and the schedule.

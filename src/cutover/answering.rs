@@ -93,12 +93,7 @@ impl Cutover {
 }
 
 /// Whether `pool` answers in place of `serving`.
-pub(super) fn stands_in(
-    pool: &Pool,
-    serving: &Pool,
-    policy: FailPolicy,
-    health: &ServiceHealth,
-) -> bool {
+fn stands_in(pool: &Pool, serving: &Pool, policy: FailPolicy, health: &ServiceHealth) -> bool {
     let tally = health.tally(serving);
     policy == FailPolicy::Previous && !tally.can_answer() && health.tally(pool).covers(&tally)
 }

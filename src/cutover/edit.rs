@@ -51,7 +51,7 @@ fn stay_where_we_are(phase: Phase, cx: &Context<'_>) -> Step {
         }
         // Another probe has judged nothing yet: it gets the whole bake.
         Phase::Baking(baking) if !cx.health.is_judged_by(&cx.spec.probe) => {
-            Step::Stay(Phase::Baking(baking.anew(cx)))
+            Step::Stay(Phase::Baking(Baking::begin(baking.release, cx)))
         }
         Phase::Baking(mut baking) => {
             baking.bake = cx.spec.release.bake;

@@ -11,6 +11,7 @@
 mod answering;
 mod edit;
 mod held;
+mod horizons;
 pub mod phase;
 mod view;
 
@@ -20,10 +21,11 @@ mod tests;
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 pub use answering::{Answering, Basis};
+pub use horizons::{CACHE_CLOCK, Horizons};
 
 use crate::{
     health::ServiceHealth,
-    model::{ProbeSetting, ServiceSpec, Timestamp},
+    model::{PoolName, ProbeSetting, ServiceSpec, Timestamp},
 };
 use phase::{Context, Phase, Step};
 
@@ -34,10 +36,19 @@ pub enum Event {
     Desired(Arc<ServiceSpec>),
     /// A valid release file no longer names the service.
     Vanished,
-    /// A verdict changed, or a deadline came.
+    /// A verdict changed, a horizon is known better, or a deadline came.
     Observed,
     /// The table that answers as the machine last asked for has been stored.
     Published,
+}
+
+/// What the machine looks at when something happens.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'f> {
+    /// The verdicts on endpoints.
+    pub health: &'f ServiceHealth,
+    /// What caches may hold.
+    pub horizons: &'f Horizons,
 }
 
 /// A change of phase, told once.
@@ -61,8 +72,6 @@ pub struct Cutover {
     orphaned: bool,
     /// How many releases this service has seen; the last one's number.
     releases: u64,
-    /// Until when caches may hold answers that were given with a longer TTL than today's.
-    outstanding: Timestamp,
 }
 
 impl Cutover {
@@ -70,21 +79,17 @@ impl Cutover {
     /// else to answer with.
     pub fn adopt(spec: Arc<ServiceSpec>) -> Self {
         let phase = Phase::steady(spec.live_pool().clone(), None);
-        Self { spec, phase, orphaned: false, releases: 0, outstanding: Timestamp::default() }
+        Self { spec, phase, orphaned: false, releases: 0 }
     }
 
-    /// Takes one event and says what changed. After [`Event::Desired`] the verdicts are to follow
+    /// Takes one event, with what is known of endpoints and caches, and says what changed. After [`Event::Desired`] the verdicts are to follow
     /// the new [`Cutover::spec`] and [`Cutover::addresses`], and [`Event::Observed`] is to come.
-    pub fn handle(
-        &mut self,
-        now: Timestamp,
-        event: Event,
-        health: &ServiceHealth,
-    ) -> Vec<Transition> {
+    pub fn handle(&mut self, now: Timestamp, event: Event, facts: Facts<'_>) -> Vec<Transition> {
+        let health = facts.health;
         let mut told = Vec::new();
         match event {
             Event::Desired(spec) => {
-                self.desire(now, spec, health, &mut told);
+                self.desire(now, spec, facts, &mut told);
                 // The verdicts are still another probe's: they do not open this one's gate.
                 if !health.is_judged_by(&self.spec.probe) {
                     return told;
@@ -92,16 +97,17 @@ impl Cutover {
             }
             Event::Vanished => self.orphaned = true,
             Event::Observed => {}
-            Event::Published => self.go(&mut told, |phase, cx| phase.published(cx), now, health),
+            Event::Published => self.go(&mut told, |phase, cx| phase.published(cx), now, facts),
         }
         self.phase.renew(&self.spec, health);
         // Each pass takes one edge; a chain such as Baking, Draining, Steady takes several.
-        while self.go_on(&mut told, now, health) {}
+        while self.go_on(&mut told, now, facts) {}
         self.phase.forget(&self.spec);
         told
     }
 
-    /// When the machine must next be handed [`Event::Observed`], if nothing happens before.
+    /// When the machine must next be handed [`Event::Observed`], if nothing happens before. Known
+    /// horizons may come to be earlier than it was told: then that is worth an [`Event::Observed`].
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.phase.deadline()
     }
@@ -127,11 +133,17 @@ impl Cutover {
         self.spec.pools.values().chain(held).flat_map(|pool| pool.addresses()).collect()
     }
 
+    /// Whether a pool is in the file, or held though the file has dropped it.
+    pub fn holds(&self, pool: &PoolName) -> bool {
+        let is_held = || self.phase.pools().into_iter().any(|held| held.name == *pool);
+        self.spec.pools.contains_key(pool) || is_held()
+    }
+
     fn desire(
         &mut self,
         now: Timestamp,
         spec: Arc<ServiceSpec>,
-        health: &ServiceHealth,
+        facts: Facts<'_>,
         told: &mut Vec<Transition>,
     ) {
         self.orphaned = false;
@@ -139,12 +151,9 @@ impl Cutover {
         if *self.spec == *spec {
             return;
         }
-        if spec.ttl < self.spec.ttl {
-            self.outstanding = self.outstanding.max(now + self.spec.ttl.duration());
-        }
         self.spec = spec;
         let next_release = self.releases + 1;
-        self.go(told, |phase, cx| edit::edited(phase, cx, next_release), now, health);
+        self.go(told, |phase, cx| edit::edited(phase, cx, next_release), now, facts);
         if self.phase.release().is_some_and(|release| release.id == next_release) {
             self.releases = next_release;
         }
@@ -158,14 +167,9 @@ impl Cutover {
         spec
     }
 
-    fn go_on(
-        &mut self,
-        told: &mut Vec<Transition>,
-        now: Timestamp,
-        health: &ServiceHealth,
-    ) -> bool {
+    fn go_on(&mut self, told: &mut Vec<Transition>, now: Timestamp, facts: Facts<'_>) -> bool {
         let before = told.len();
-        self.go(told, |phase, cx| phase.advance(cx), now, health);
+        self.go(told, |phase, cx| phase.advance(cx), now, facts);
         told.len() > before
     }
 
@@ -174,9 +178,9 @@ impl Cutover {
         told: &mut Vec<Transition>,
         edge: impl FnOnce(Phase, &Context<'_>) -> Step,
         now: Timestamp,
-        health: &ServiceHealth,
+        Facts { health, horizons }: Facts<'_>,
     ) {
-        let context = Context { now, spec: &self.spec, health, outstanding: self.outstanding };
+        let context = Context { now, spec: &self.spec, health, horizons };
         let from = self.phase.name();
         match edge(self.phase.clone(), &context) {
             Step::Stay(phase) => self.phase = phase,

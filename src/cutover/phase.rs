@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use humantime::format_duration;
 
-use super::answering::stands_in;
+use super::Horizons;
 use crate::{
     health::{Count, ServiceHealth},
     model::{Pool, ServiceSpec, Timestamp},
@@ -19,14 +19,7 @@ pub(super) struct Context<'a> {
     pub(super) now: Timestamp,
     pub(super) spec: &'a ServiceSpec,
     pub(super) health: &'a ServiceHealth,
-    pub(super) outstanding: Timestamp,
-}
-
-impl Context<'_> {
-    /// When a cache that was last answered now has dropped that answer.
-    fn caches_clear_at(&self) -> Timestamp {
-        self.outstanding.max(self.now + self.spec.ttl.duration())
-    }
+    pub(super) horizons: &'a Horizons,
 }
 
 /// The result of looking at a phase.
@@ -80,8 +73,6 @@ pub struct Baking {
     pub(super) since: Timestamp,
     /// How long in all; follows the file.
     pub(super) bake: Duration,
-    /// When the caches have dropped the old pool.
-    pub(super) clear_at: Timestamp,
     /// Why it should be rolled back but cannot be.
     pub(super) held: Option<String>,
 }
@@ -90,15 +81,16 @@ pub struct Baking {
 #[derive(Clone, Debug)]
 pub struct Draining {
     pub(super) release: Release,
+    /// The horizon of the old pool, as far as it is known. As long as that one stands in for the
+    /// new one (fail policy `previous`), caches go on learning it.
     pub(super) until: Timestamp,
-    /// Whether the old pool answers in place of the new one (fail policy `previous`).
-    stands_in: bool,
 }
 
 /// The safe pool answers again; caches may still hold the one that was left.
 #[derive(Clone, Debug)]
 pub struct RollingBack {
     pub(super) release: Release,
+    /// The horizon of the pool that was left, as far as it is known.
     pub(super) until: Timestamp,
     /// Why the release failed; `None` when a person went back.
     pub(super) failure: Option<String>,
@@ -180,12 +172,7 @@ impl Shifting {
 impl Baking {
     pub(super) fn begin(release: Release, cx: &Context<'_>) -> Self {
         let (since, bake) = (cx.now, cx.spec.release.bake);
-        Self { release, since, bake, clear_at: cx.caches_clear_at(), held: None }
-    }
-
-    /// The same bake from its beginning; what caches hold of the old pool does not change.
-    pub(super) fn anew(self, cx: &Context<'_>) -> Self {
-        Self { clear_at: self.clear_at, ..Self::begin(self.release, cx) }
+        Self { release, since, bake, held: None }
     }
 
     fn advance(mut self, cx: &Context<'_>) -> Step {
@@ -213,9 +200,7 @@ impl Baking {
     fn advance_healthy(mut self, cx: &Context<'_>) -> Step {
         if cx.now >= self.since + self.bake {
             let why = format!("{} baked for {}", self.release.to.name, format_duration(self.bake));
-            let draining =
-                Draining { release: self.release, until: self.clear_at, stands_in: false };
-            return Step::Go(Phase::Draining(draining), why);
+            return Step::Go(Phase::Draining(Draining::begin(self.release, cx)), why);
         }
         match self.held.take() {
             Some(_) => {
@@ -252,44 +237,44 @@ fn can_take_over(safe: &Pool, left: &Pool, cx: &Context<'_>) -> bool {
 }
 
 impl Draining {
-    fn advance(mut self, cx: &Context<'_>) -> Step {
-        // As long as the old pool stands in, caches go on learning it.
-        let stands_in = self.old_stands_in(cx);
-        if stands_in || self.stands_in {
-            self.until = self.until.max(cx.caches_clear_at());
-        }
-        self.stands_in = stands_in;
-        if cx.now < self.until {
-            return Step::Stay(Phase::Draining(self));
-        }
-        let Release { from, to, safe, .. } = self.release;
-        let why = format!("no cache that keeps to the TTL holds {} any longer", from.name);
-        Step::Go(Phase::steady(to, Some(safe)), why)
+    fn begin(release: Release, cx: &Context<'_>) -> Self {
+        let Release { from, to, safe, .. } = &release;
+        let until = cx.horizons.of_left([&**from, safe], to);
+        Self { release, until }
     }
 
-    fn old_stands_in(&self, cx: &Context<'_>) -> bool {
-        let Release { safe, to, .. } = &self.release;
-        stands_in(safe, to, cx.spec.fail_policy, cx.health)
+    fn advance(self, cx: &Context<'_>) -> Step {
+        let draining = Self::begin(self.release, cx);
+        if cx.now < draining.until {
+            return Step::Stay(Phase::Draining(draining));
+        }
+        let Release { from, to, safe, .. } = draining.release;
+        let why = format!("no cache that keeps to the TTL holds {} any longer", from.name);
+        Step::Go(Phase::steady(to, Some(safe)), why)
     }
 }
 
 impl RollingBack {
     pub(super) fn begin(release: Release, failure: Option<String>, cx: &Context<'_>) -> Self {
-        Self { release, until: cx.caches_clear_at(), failure }
+        let Release { from, to, safe, .. } = &release;
+        let until = cx.horizons.of_left([&**from, to], safe);
+        Self { release, until, failure }
     }
 
     fn advance(self, cx: &Context<'_>) -> Step {
-        if cx.now < self.until {
-            return Step::Stay(Phase::RollingBack(self));
+        let back = Self::begin(self.release, self.failure, cx);
+        if cx.now < back.until {
+            return Step::Stay(Phase::RollingBack(back));
         }
-        let serving = self.release.safe.clone();
+        let Self { release, failure, .. } = back;
+        let serving = release.safe.clone();
         let cleared =
-            format!("no cache that keeps to the TTL holds {} any longer", self.release.to.name);
-        match self.failure {
-            None => Step::Go(Phase::steady(serving, self.release.fallback), cleared),
+            format!("no cache that keeps to the TTL holds {} any longer", release.to.name);
+        match failure {
+            None => Step::Go(Phase::steady(serving, release.fallback), cleared),
             Some(reason) => {
                 let why = format!("{reason}; {cleared}");
-                Step::Go(Phase::Failed(Failed { release: self.release, serving, reason }), why)
+                Step::Go(Phase::Failed(Failed { release, serving, reason }), why)
             }
         }
     }

@@ -15,19 +15,21 @@ use prometheus::Registry;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use super::{clock::Clock, file::FileState, metrics::Metrics, report, service::Service};
+use super::{caches::Caches, file::FileState, metrics::Metrics, report, service::Service};
 use crate::{
     admin::Request,
     config::watch::Reading,
-    cutover::{Answering, Basis, Transition},
+    cutover::{Answering, Basis, CACHE_CLOCK, Transition},
     dns::Plane,
-    model::{Desired, DnsName, PoolName, ProbeSetting, ServiceName, Timestamp},
+    model::{Desired, DnsName, PoolName, ProbeSetting, ServiceName, ServiceSpec, Timestamp, Ttl},
     probe::{Assignment, Tried},
     table::{Change, ServiceRecords},
 };
 
 /// Events that are taken together, so that they change the table in one store.
 const BATCH_MAX: usize = 256;
+/// How soon to look again whether a table that was replaced is still answered from.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// How long to sleep when no deadline is set.
 const NO_DEADLINE: Duration = Duration::from_secs(3_600);
 
@@ -47,8 +49,8 @@ impl From<Tried> for Event {
 }
 
 pub(super) struct Conductor {
-    clock: Clock,
     plane: Arc<Plane>,
+    caches: Caches,
     assignments: mpsc::UnboundedSender<Assignment>,
     metrics: Metrics,
     file: FileState,
@@ -66,7 +68,6 @@ pub(super) struct Conductor {
 
 impl Conductor {
     pub(super) fn new(
-        clock: Clock,
         plane: Arc<Plane>,
         assignments: mpsc::UnboundedSender<Assignment>,
         path: PathBuf,
@@ -74,7 +75,7 @@ impl Conductor {
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
         Ok(Self {
-            clock,
+            caches: Caches::new(plane.clone()),
             plane,
             assignments,
             metrics: Metrics::register(registry)?,
@@ -122,12 +123,16 @@ impl Conductor {
     }
 
     fn until_next_deadline(&self) -> Duration {
-        let next = self.deadlines.first().map(|(at, _)| at.since(self.clock.now()));
-        next.unwrap_or(NO_DEADLINE)
+        let next = self.deadlines.first().map_or(NO_DEADLINE, |(at, _)| at.since(self.now()));
+        if self.caches.is_unsettled() { next.min(LOOK_AGAIN) } else { next }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.plane.clock.now()
     }
 
     fn take(&mut self, event: Event) {
-        let now = self.clock.now();
+        let now = self.now();
         match event {
             Event::File(Ok(desired)) => self.accept(now, &desired),
             Event::File(Err(rejected)) => {
@@ -150,7 +155,7 @@ impl Conductor {
                 if service.tried(now, address, outcome) {
                     let verdict = service.health.verdict(address).name();
                     info!(service = %name, endpoint = %address, verdict, reason, "verdict");
-                    let told = service.observe(now);
+                    let told = service.observe(now, &self.caches);
                     self.keep(&name, told);
                     self.touched.insert(name);
                 }
@@ -170,13 +175,9 @@ impl Conductor {
         let is_first = self.file.loaded_at.replace(now).is_none();
         for (name, spec) in &desired.services {
             let told = match self.services.get_mut(name) {
-                Some(service) => service.desire(now, spec.clone()),
+                Some(service) => service.desire(now, spec.clone(), &self.caches),
                 None => {
-                    self.services.insert(name.clone(), Service::adopt(now, spec.clone()));
-                    // At the start the line above says it for all of them.
-                    if !is_first {
-                        info!(service = %name, pool = %spec.live, "new service: its live pool answers");
-                    }
+                    self.adopt(now, spec, is_first);
                     Vec::new()
                 }
             };
@@ -187,6 +188,18 @@ impl Conductor {
             self.remove(name);
         }
         self.note_orphans(now, desired);
+    }
+
+    fn adopt(&mut self, now: Timestamp, spec: &Arc<ServiceSpec>, is_first_file: bool) {
+        let name = &spec.name;
+        // At the start somebody may have answered before us, and one line says it for all services.
+        let unknown_until = if is_first_file {
+            now + spec.ttl.duration() + CACHE_CLOCK
+        } else {
+            info!(service = %name, pool = %spec.live, "new service: its live pool answers");
+            Timestamp::default()
+        };
+        self.services.insert(name.clone(), Service::adopt(now, spec.clone(), unknown_until));
     }
 
     fn remove(&mut self, name: &ServiceName) {
@@ -208,7 +221,7 @@ impl Conductor {
         let mut told = Vec::new();
         for (name, service) in &mut self.services {
             if !desired.services.contains_key(name) && !service.cutover.is_orphaned() {
-                told.push((name.clone(), service.vanish(now)));
+                told.push((name.clone(), service.vanish(now, &self.caches)));
                 warn!(
                     service = %name,
                     "the file no longer names this service: it goes on being answered; \
@@ -220,33 +233,39 @@ impl Conductor {
     }
 
     fn meet_deadlines(&mut self) {
-        let now = self.clock.now();
+        let now = self.now();
         while let Some((at, name)) = self.deadlines.first().cloned()
             && at <= now
         {
             self.deadlines.pop_first();
-            if let Some(service) = self.services.get_mut(&name) {
-                let told = service.observe(now);
-                self.keep(&name, told);
-                self.touched.insert(name);
-            }
+            self.observe(now, name);
         }
+        for name in self.caches.settled() {
+            self.observe(now, name);
+        }
+    }
+
+    fn observe(&mut self, now: Timestamp, name: ServiceName) {
+        let Some(service) = self.services.get_mut(&name) else { return };
+        let told = service.observe(now, &self.caches);
+        self.keep(&name, told);
+        self.touched.insert(name);
     }
 
     /// One store for everything that changed; then the machines that waited for it go on.
     fn publish(&mut self) {
         let touched = std::mem::take(&mut self.touched);
-        let change = self.change(&touched);
+        let (change, left) = self.change(&touched);
         if !change.set.is_empty() || !change.removed.is_empty() {
             let begun = Instant::now();
-            let next = self.plane.store.load().with(change, self.clock.now().unix_secs());
-            self.plane.store.store(Arc::new(next));
+            let next = self.plane.store.load().with(change, self.now().unix_secs());
+            self.caches.leave(self.plane.store.swap(Arc::new(next)), left);
             self.metrics.table_stored(begun.elapsed());
         }
-        let now = self.clock.now();
+        let now = self.now();
         for name in touched {
             let Some(service) = self.services.get_mut(&name) else { continue };
-            let told = service.published(now);
+            let told = service.published(now, &self.caches);
             if let Some(assignment) = service.assignment() {
                 let _ = self.assignments.send(assignment);
             }
@@ -262,7 +281,10 @@ impl Conductor {
         }
     }
 
-    fn change(&mut self, touched: &BTreeSet<ServiceName>) -> Change {
+    /// What the next table has otherwise than this one, and of which services caches keep what this
+    /// one answers, for how long.
+    fn change(&mut self, touched: &BTreeSet<ServiceName>) -> (Change, BTreeMap<ServiceName, Ttl>) {
+        let mut left = BTreeMap::new();
         let mut change = Change { set: Vec::new(), removed: std::mem::take(&mut self.removed) };
         for name in touched {
             let Some(service) = self.services.get_mut(name) else { continue };
@@ -276,12 +298,13 @@ impl Conductor {
             let tally = self.plane.counters.tally(name, &answering.pool);
             let records = ServiceRecords::new(owner, *ttl, endpoints, lost, Some(tally));
             change.set.push((owner.clone(), records));
-            let pools = &service.cutover.spec().pools;
-            let is_known = |pool: &PoolName| *pool == answering.pool || pools.contains_key(pool);
+            let cutover = &service.cutover;
+            let is_known = |pool: &PoolName| *pool == answering.pool || cutover.holds(pool);
             self.plane.counters.retain(name, is_known);
-            service.published = Some(answering);
+            let before = service.published.replace(answering);
+            left.extend(before.map(|before| (name.clone(), before.ttl)));
         }
-        change
+        (change, left)
     }
 
     fn keep(&mut self, name: &ServiceName, told: Vec<Transition>) {
@@ -307,11 +330,12 @@ impl Conductor {
 
     fn answer(&self, request: Request) {
         let (table, file, services) = (self.plane.store.load(), &self.file, &self.services);
+        let now = self.now();
         // Whoever asked may have gone.
         let _ = match request {
-            Request::Status(reply) => {
-                reply.send(Box::new(report::status(&table, file, services))).is_ok()
-            }
+            Request::Status(reply) => reply
+                .send(Box::new(report::status(now, &table, file, services, &self.caches)))
+                .is_ok(),
             Request::Pulse(reply) => reply.send(report::pulse(&table, file, services)).is_ok(),
         };
     }

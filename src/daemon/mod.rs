@@ -6,7 +6,7 @@
 //! to the service manager. [`handover`] lets a new process take the place of a running one.
 //! Everything below this floor can be tested without it.
 
-mod clock;
+mod caches;
 mod conductor;
 mod file;
 mod handover;
@@ -32,14 +32,13 @@ use crate::{
     admin::{self, Inquiry},
     config::{Settings, secrets::LoadError, watch::ReleaseWatch},
     dns::{
-        BindError, Counters, Listener, Plane, Responder, Serving, Store,
+        BindError, Clock, Counters, Listener, Plane, Responder, Serving, Store,
         encrypted::{EncryptedError, Running},
     },
     model::CookieSecrets,
     probe::Prober,
     table::Table,
 };
-use clock::Clock;
 use conductor::{Conductor, Event};
 pub use handover::HandoverError;
 use handover::{Offer, Succession};
@@ -181,6 +180,7 @@ impl Daemon {
             responder: Responder::new(secrets, settings.nsid.as_deref()),
             rrl: settings.rrl.clone(),
             counters: Counters::register(&registry)?,
+            clock,
         });
 
         let (events, events_in) = mpsc::channel(EVENTS_MAX);
@@ -190,7 +190,7 @@ impl Daemon {
         let prober = Prober::register(&registry)?;
         let path = settings.release_file;
         let conductor =
-            Conductor::new(clock, plane.clone(), assignments, path.clone(), looked, &registry)?;
+            Conductor::new(plane.clone(), assignments, path.clone(), looked, &registry)?;
         let told = events.clone();
         let secrets_asked = Arc::new(Notify::new());
         let mut control_plane = vec![

@@ -6,15 +6,15 @@ use std::{
     sync::Arc,
 };
 
-use super::{file::FileState, service::Service};
+use super::{caches::Caches, file::FileState, service::Service};
 use crate::{
     admin::status::{
         EndpointStatus, FileError, FileStatus, PoolStatus, Pulse, ReleaseStatus, ServiceStatus,
         Status,
     },
-    cutover::{Answering, Basis},
+    cutover::{Answering, Basis, Horizons},
     health::ServiceHealth,
-    model::{Endpoint, Pool, PoolName, ServiceName},
+    model::{Endpoint, Pool, PoolName, ServiceName, Timestamp},
     table::Table,
 };
 
@@ -22,9 +22,11 @@ use crate::{
 const BUSY_MAX: usize = 3;
 
 pub(super) fn status(
+    now: Timestamp,
     table: &Table,
     file: &FileState,
     services: &BTreeMap<ServiceName, Service>,
+    caches: &Caches,
 ) -> Status {
     Status {
         generation: table.generation(),
@@ -34,7 +36,7 @@ pub(super) fn status(
         file: file_status(file),
         services: services
             .iter()
-            .map(|(name, service)| (name.to_string(), service_status(service)))
+            .map(|(name, service)| (name.to_string(), service_status(now, service, caches)))
             .collect(),
     }
 }
@@ -70,7 +72,7 @@ fn file_status(file: &FileState) -> FileStatus {
     }
 }
 
-fn service_status(service: &Service) -> ServiceStatus {
+fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> ServiceStatus {
     let cutover = &service.cutover;
     let phase = cutover.phase();
     let answering = cutover.answering(&service.health);
@@ -90,7 +92,7 @@ fn service_status(service: &Service) -> ServiceStatus {
         ttl: answering.ttl.secs(),
         orphaned: cutover.is_orphaned(),
         release,
-        pools: pools(service, &answering),
+        pools: pools(now, service, &answering, &caches.horizons(now, service)),
     }
 }
 
@@ -104,7 +106,12 @@ fn health(service: &Service, answering: &Answering) -> &'static str {
 }
 
 /// The pools of the file, and those that are still held though the file has dropped them.
-fn pools(service: &Service, answering: &Answering) -> BTreeMap<String, PoolStatus> {
+fn pools(
+    now: Timestamp,
+    service: &Service,
+    answering: &Answering,
+    horizons: &Horizons,
+) -> BTreeMap<String, PoolStatus> {
     let in_file = &service.cutover.spec().pools;
     let mut pools: BTreeMap<&PoolName, &Arc<Pool>> = in_file.iter().collect();
     // The one that is served is shown as it is served, not as the file wants it.
@@ -118,7 +125,10 @@ fn pools(service: &Service, answering: &Answering) -> BTreeMap<String, PoolStatu
         }
     }
     let answered: BTreeSet<IpAddr> = answering.endpoints.iter().map(Endpoint::address).collect();
+    let policy = &service.cutover.spec().release;
     let show = |(name, held): (&PoolName, &Arc<Pool>)| {
+        let horizon = horizons.of(name);
+        let off_from = horizon + policy.pin_allowance + policy.drain_grace;
         let share = if *name == answering.pool { 100 } else { 0 };
         let wanted = in_file.get(name);
         let endpoints =
@@ -130,6 +140,10 @@ fn pools(service: &Service, answering: &Answering) -> BTreeMap<String, PoolStatu
         let status = PoolStatus {
             share,
             in_file: wanted.is_some_and(|wanted| wanted == held),
+            horizon: (horizon > Timestamp::default()).then(|| horizon.rounded_up().to_string()),
+            drained: share == 0 && now >= horizon,
+            off_from: (share == 0).then(|| off_from.rounded_up().to_string()),
+            off: share == 0 && now >= off_from,
             endpoints: endpoints.collect(),
         };
         (name.to_string(), status)

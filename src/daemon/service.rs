@@ -3,8 +3,9 @@
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
+use super::caches::Caches;
 use crate::{
-    cutover::{Answering, Cutover, Event, Transition},
+    cutover::{Answering, Cutover, Event, Facts, Transition},
     health::{Outcome, ServiceHealth, Verdict},
     model::{ProbeSpec, ServiceSpec, Timestamp},
     probe::Assignment,
@@ -13,6 +14,8 @@ use crate::{
 pub(super) struct Service {
     pub(super) cutover: Cutover,
     pub(super) health: ServiceHealth,
+    /// Until when nothing is known of what caches hold.
+    pub(super) unknown_until: Timestamp,
     /// What the stored table answers.
     pub(super) published: Option<Answering>,
     /// The deadline that the conductor keeps for it.
@@ -22,26 +25,32 @@ pub(super) struct Service {
 }
 
 impl Service {
-    pub(super) fn adopt(now: Timestamp, spec: Arc<ServiceSpec>) -> Self {
+    /// A service that is answered from now on; until `unknown_until` caches may hold answers that
+    /// were given before we started.
+    pub(super) fn adopt(now: Timestamp, spec: Arc<ServiceSpec>, unknown_until: Timestamp) -> Self {
         let mut health = ServiceHealth::default();
         let live: Vec<IpAddr> = spec.live_pool().addresses().collect();
         health.retarget(now, &spec.probe, live, Verdict::Presumed);
         let cutover = Cutover::adopt(spec);
-        let mut service =
-            Self { cutover, health, published: None, scheduled: None, assigned: None };
+        let (published, scheduled, assigned) = (None, None, None);
+        let mut service = Self { cutover, health, unknown_until, published, scheduled, assigned };
         service.retarget(now);
         service
     }
 
-    pub(super) fn desire(&mut self, now: Timestamp, spec: Arc<ServiceSpec>) -> Vec<Transition> {
-        let mut told = self.cutover.handle(now, Event::Desired(spec), &self.health);
-        self.retarget(now);
-        told.extend(self.observe(now));
+    pub(super) fn desire(
+        &mut self,
+        now: Timestamp,
+        spec: Arc<ServiceSpec>,
+        caches: &Caches,
+    ) -> Vec<Transition> {
+        let mut told = self.handle(now, Event::Desired(spec), caches);
+        told.extend(self.observe(now, caches));
         told
     }
 
-    pub(super) fn vanish(&mut self, now: Timestamp) -> Vec<Transition> {
-        self.cutover.handle(now, Event::Vanished, &self.health)
+    pub(super) fn vanish(&mut self, now: Timestamp, caches: &Caches) -> Vec<Transition> {
+        self.handle(now, Event::Vanished, caches)
     }
 
     /// Counts a try; true when it changed a verdict.
@@ -49,14 +58,18 @@ impl Service {
         self.health.observe(now, address, outcome)
     }
 
-    pub(super) fn observe(&mut self, now: Timestamp) -> Vec<Transition> {
-        let told = self.cutover.handle(now, Event::Observed, &self.health);
-        self.retarget(now);
-        told
+    pub(super) fn observe(&mut self, now: Timestamp, caches: &Caches) -> Vec<Transition> {
+        self.handle(now, Event::Observed, caches)
     }
 
-    pub(super) fn published(&mut self, now: Timestamp) -> Vec<Transition> {
-        let told = self.cutover.handle(now, Event::Published, &self.health);
+    pub(super) fn published(&mut self, now: Timestamp, caches: &Caches) -> Vec<Transition> {
+        self.handle(now, Event::Published, caches)
+    }
+
+    fn handle(&mut self, now: Timestamp, event: Event, caches: &Caches) -> Vec<Transition> {
+        let horizons = caches.horizons(now, self);
+        let facts = Facts { health: &self.health, horizons: &horizons };
+        let told = self.cutover.handle(now, event, facts);
         self.retarget(now);
         told
     }

@@ -1,4 +1,5 @@
-//! The one clock of the control plane: the time of day when we started, plus what has passed.
+//! The one clock of the control plane and of horizons: the time of day when we started, plus what
+//! has passed.
 //!
 //! It does not jump when the system's time is set, so no deadline comes early or never.
 
@@ -8,18 +9,20 @@ use crate::model::Timestamp;
 
 /// Tells the time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
+pub struct Clock {
     time_of_day: Timestamp,
     began: Instant,
 }
 
 impl Clock {
-    pub(super) fn start() -> Self {
+    /// A clock that takes the time of day from the system now, and never again.
+    pub fn start() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Self { time_of_day: Timestamp::default() + since_epoch, began: Instant::now() }
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    /// The time.
+    pub fn now(&self) -> Timestamp {
         self.time_of_day + self.began.elapsed()
     }
 }

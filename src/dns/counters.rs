@@ -4,9 +4,12 @@
 //! Each UDP worker counts in a block of its own, so that counting shares no cache line; streams
 //! share one block. Blocks are added up when metrics are scraped.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use hickory_proto::op::ResponseCode;
@@ -19,13 +22,13 @@ use prometheus::{
 use super::{
     DropCause, Transport,
     cookie::CookieState,
-    responder::Outcome,
+    responder::{Given, Outcome},
     rrl::Limited,
-    tallies::{Tallies, TallyCounts},
+    tallies::{Sum, Tallies, TallyCounts},
     tcp::{Count, Snapshot},
 };
 use crate::{
-    model::{PoolName, ServiceName},
+    model::{PoolName, ServiceName, Timestamp},
     table::Tally,
 };
 
@@ -103,11 +106,16 @@ impl Block {
         }
     }
 
-    /// Counts an answer for its pool.
+    /// Counts an answer for its pool, and notes until when caches may hold it, given now.
     #[inline]
-    pub(super) fn tally(&self, tally: Tally) {
-        if let Some(count) = self.tallies.count(tally) {
-            self.add(count, 1);
+    pub(super) fn given(&self, given: Given, now: Timestamp) {
+        let Some(count) = self.tallies.count(given.tally) else { return };
+        self.add(&count.answers, 1);
+        let horizon = (now + Duration::from_secs(given.ttl.into())).unix_micros();
+        if self.is_shared {
+            count.horizon.fetch_max(horizon, Relaxed);
+        } else if horizon > count.horizon.load(Relaxed) {
+            count.horizon.store(horizon, Relaxed);
         }
     }
 
@@ -191,7 +199,16 @@ impl Counters {
 
     /// What answers of a pool count for.
     pub fn tally(&self, service: &ServiceName, pool: &PoolName) -> Tally {
-        self.blocks.tallies.of(service, pool, |tally| self.blocks.sum(|b| b.tallies.get(tally)))
+        self.blocks.tallies.of(service, pool, |tally| self.blocks.tally(tally))
+    }
+
+    /// The latest instants at which caches that keep to the TTL can hold an answer naming a pool of
+    /// a service, as they received it. Of tables that nobody answers from any longer this is the
+    /// last word.
+    pub fn horizons(&self, service: &ServiceName) -> Vec<(PoolName, Timestamp)> {
+        let pools = self.blocks.tallies.of_service(service, |tally| self.blocks.tally(tally));
+        let answered = pools.into_iter().filter(|(_, sum)| sum.horizon > Timestamp::default());
+        answered.map(|(pool, sum)| (pool, sum.horizon)).collect()
     }
 
     /// Stops counting for those pools of a service that are not to be kept.
@@ -201,6 +218,13 @@ impl Counters {
 }
 
 impl Blocks {
+    fn tally(&self, tally: Tally) -> Sum {
+        let of = |blocks: &Mutex<Vec<Arc<Block>>>| {
+            lock(blocks).iter().map(|block| block.tallies.get(tally)).fold(Sum::default(), Sum::add)
+        };
+        of(&self.workers).add(of(&self.streams))
+    }
+
     fn sum(&self, count: impl Fn(&Block) -> u64) -> u64 {
         let of = |blocks: &Mutex<Vec<Arc<Block>>>| {
             lock(blocks).iter().map(|block| count(block)).fold(0, u64::wrapping_add)
@@ -357,10 +381,14 @@ impl Families {
         set(&self.truncated, &[], &|block| &block.truncated);
         set(&self.general, &[], &|block| &block.general);
         set(&self.unsent, &[], &|block| &block.unsent);
-        let counted = |tally| blocks.sum(|block| block.tallies.get(tally));
-        blocks.tallies.look(counted, |service, pool, count| {
-            self.answers.with_label_values(&[service.as_str(), pool.as_str()]).inc_by(count);
-        });
+        blocks.tallies.look(
+            |tally| blocks.tally(tally),
+            |service, pool, sum| {
+                self.answers
+                    .with_label_values(&[service.as_str(), pool.as_str()])
+                    .inc_by(sum.answers);
+            },
+        );
         for (number, block) in lock(&blocks.workers).iter().enumerate() {
             let generation = block.generation.load(Relaxed).try_into().unwrap_or(i64::MAX);
             self.generation.with_label_values(&[&number.to_string()]).set(generation);

@@ -11,6 +11,7 @@
 
 mod admission;
 pub mod client;
+mod clock;
 mod common;
 mod cookie;
 mod counters;
@@ -38,6 +39,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 
+pub use clock::Clock;
 use common::reply_common;
 pub use counters::Counters;
 pub use inherited::{Inherited, Purpose};
@@ -103,6 +105,8 @@ pub struct Plane {
     pub rrl: RrlSettings,
     /// What is counted.
     pub counters: Counters,
+    /// What horizons are told by.
+    pub clock: Clock,
 }
 
 impl Plane {
@@ -132,8 +136,8 @@ impl Plane {
         }));
         let outcome = reply.unwrap_or(Outcome::Dropped(DropCause::Internal));
         block.count(&outcome, transport);
-        if let Some(tally) = outcome.tally() {
-            block.tally(tally);
+        if let Some(given) = outcome.given() {
+            block.given(given, self.clock.now());
         }
         match outcome {
             Outcome::Replied(_) => Ok(()),

@@ -82,10 +82,10 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    /// What the answer counts for.
-    pub(super) fn tally(&self) -> Option<Tally> {
+    /// What was given to the client.
+    pub(super) fn given(&self) -> Option<Given> {
         match self {
-            Self::Replied(replied) => replied.tally,
+            Self::Replied(replied) => replied.given,
             Self::Dropped(_) => None,
         }
     }
@@ -97,13 +97,22 @@ pub(super) struct Replied {
     pub(super) code: Code,
     pub(super) truncated: bool,
     pub(super) cookie_state: CookieState,
-    pub(super) tally: Option<Tally>,
+    pub(super) given: Option<Given>,
+}
+
+/// An answer that names endpoints of a pool.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Given {
+    /// What it counts for.
+    pub(super) tally: Tally,
+    /// For how long a cache may keep it, in seconds.
+    pub(super) ttl: u32,
 }
 
 impl Replied {
     /// A reply that is a header and nothing else.
     pub(super) fn bare(code: ResponseCode) -> Self {
-        Self { code: code.into(), truncated: false, cookie_state: CookieState::Absent, tally: None }
+        Self { code: code.into(), truncated: false, cookie_state: CookieState::Absent, given: None }
     }
 }
 
@@ -301,12 +310,14 @@ impl Response<'_> {
 
     #[inline]
     pub(super) fn replied(&self) -> Replied {
-        let tally = match self.section {
-            Section::Answer(records) => records.tally(),
+        let given = match self.section {
+            Section::Answer(records) => {
+                records.tally().map(|tally| Given { tally, ttl: records.ttl() })
+            }
             _ => None,
         };
         let Self { code, truncated, .. } = *self;
-        Replied { code, truncated, cookie_state: self.cookie_state(), tally }
+        Replied { code, truncated, cookie_state: self.cookie_state(), given }
     }
 
     /// What kind of answer a limit takes it for.

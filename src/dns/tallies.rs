@@ -1,4 +1,5 @@
-//! Answers by service and pool: who has which number, and how often each was answered.
+//! Answers by service and pool: who has which number, how often each was answered, and until when
+//! caches may hold that.
 //!
 //! Names are known when a table is made and when metrics are scraped. In between an answer counts
 //! for a number ([`Tally`]), in memory of its worker's own.
@@ -12,7 +13,7 @@ use std::{
 };
 
 use crate::{
-    model::{PoolName, ServiceName},
+    model::{PoolName, ServiceName, Timestamp},
     table::Tally,
 };
 
@@ -36,7 +37,31 @@ struct Owners {
 struct Given {
     tally: Tally,
     /// What the number had been counted to when it was given: by its owners before.
-    before: u64,
+    before: Sum,
+}
+
+/// What all workers together have noted of one number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sum {
+    pub(super) answers: u64,
+    /// The latest instant at which a cache can hold one of them.
+    pub(super) horizon: Timestamp,
+}
+
+impl Sum {
+    pub(super) fn add(self, other: Self) -> Self {
+        Self {
+            answers: self.answers.wrapping_add(other.answers),
+            horizon: self.horizon.max(other.horizon),
+        }
+    }
+
+    /// What has come since.
+    fn since(self, before: Self) -> Self {
+        let horizon =
+            if self.horizon > before.horizon { self.horizon } else { Timestamp::default() };
+        Self { answers: self.answers.saturating_sub(before.answers), horizon }
+    }
 }
 
 impl Tallies {
@@ -46,7 +71,7 @@ impl Tallies {
         &self,
         service: &ServiceName,
         pool: &PoolName,
-        counted: impl FnOnce(Tally) -> u64,
+        counted: impl FnOnce(Tally) -> Sum,
     ) -> Tally {
         let mut owners = self.owners();
         if let Some(given) = owners.numbers.get(service).and_then(|pools| pools.get(pool)) {
@@ -54,7 +79,7 @@ impl Tallies {
         }
         let again = owners.free.pop();
         let tally = again.unwrap_or(Tally(owners.next));
-        let before = again.map_or(0, counted);
+        let before = again.map_or(Sum::default(), counted);
         owners.next = owners.next.max(tally.0.saturating_add(1));
         let pools = owners.numbers.entry(service.clone()).or_default();
         pools.insert(pool.clone(), Given { tally, before });
@@ -79,14 +104,27 @@ impl Tallies {
     /// Shows what each pool has been counted to.
     pub(super) fn look(
         &self,
-        counted: impl Fn(Tally) -> u64,
-        mut show: impl FnMut(&ServiceName, &PoolName, u64),
+        counted: impl Fn(Tally) -> Sum,
+        mut show: impl FnMut(&ServiceName, &PoolName, Sum),
     ) {
         for (service, pools) in &self.owners().numbers {
             for (pool, given) in pools {
-                show(service, pool, counted(given.tally).saturating_sub(given.before));
+                show(service, pool, counted(given.tally).since(given.before));
             }
         }
+    }
+
+    /// What each pool of one service has been counted to.
+    pub(super) fn of_service(
+        &self,
+        service: &ServiceName,
+        counted: impl Fn(Tally) -> Sum,
+    ) -> Vec<(PoolName, Sum)> {
+        let owners = self.owners();
+        let pools = owners.numbers.get(service).into_iter().flatten();
+        pools
+            .map(|(pool, given)| (pool.clone(), counted(given.tally).since(given.before)))
+            .collect()
     }
 
     fn owners(&self) -> MutexGuard<'_, Owners> {
@@ -95,8 +133,16 @@ impl Tallies {
     }
 }
 
-/// How often each number was answered by one worker.
-pub(super) struct TallyCounts(Box<[OnceLock<Box<[AtomicU64]>>]>);
+/// How often each number was answered by one worker, and until when caches may hold that.
+pub(super) struct TallyCounts(Box<[OnceLock<Box<[TallyCount]>>]>);
+
+/// Of one number: beside each other, so that one wait for memory is enough.
+#[derive(Default)]
+pub(super) struct TallyCount {
+    pub(super) answers: AtomicU64,
+    /// In microseconds since 1970.
+    pub(super) horizon: AtomicU64,
+}
 
 impl TallyCounts {
     pub(super) fn new() -> Self {
@@ -104,19 +150,23 @@ impl TallyCounts {
     }
 
     /// The count of a number, allocated with its neighbours when the first of them is answered.
-    pub(super) fn count(&self, tally: Tally) -> Option<&AtomicU64> {
+    pub(super) fn count(&self, tally: Tally) -> Option<&TallyCount> {
         let at = tally.0 as usize;
         let chunk = self
             .0
             .get(at / CHUNK_LEN)?
-            .get_or_init(|| (0..CHUNK_LEN).map(|_| AtomicU64::new(0)).collect());
+            .get_or_init(|| (0..CHUNK_LEN).map(|_| TallyCount::default()).collect());
         chunk.get(at % CHUNK_LEN)
     }
 
-    pub(super) fn get(&self, tally: Tally) -> u64 {
+    pub(super) fn get(&self, tally: Tally) -> Sum {
         let at = tally.0 as usize;
         let chunk = self.0.get(at / CHUNK_LEN).and_then(OnceLock::get);
-        chunk.and_then(|chunk| chunk.get(at % CHUNK_LEN)).map_or(0, |count| count.load(Relaxed))
+        let count = chunk.and_then(|chunk| chunk.get(at % CHUNK_LEN));
+        count.map_or(Sum::default(), |count| Sum {
+            answers: count.answers.load(Relaxed),
+            horizon: Timestamp::from_unix_micros(count.horizon.load(Relaxed)),
+        })
     }
 }
 
@@ -132,25 +182,32 @@ mod tests {
         name.parse().expect("a pool")
     }
 
-    fn seen(tallies: &Tallies, counted: u64) -> Vec<(String, u64)> {
+    fn sum(number: u64) -> Sum {
+        Sum { answers: number, horizon: Timestamp::from_unix_micros(number) }
+    }
+
+    fn seen(tallies: &Tallies, counted: u64) -> Vec<(String, u64, u64)> {
         let mut counts = Vec::new();
-        let show = |service: &ServiceName, pool: &PoolName, count| {
-            counts.push((format!("{service}/{pool}"), count));
+        let show = |service: &ServiceName, pool: &PoolName, sum: Sum| {
+            let horizon = sum.horizon.since_epoch().as_micros() as u64;
+            counts.push((format!("{service}/{pool}"), sum.answers, horizon));
         };
-        tallies.look(|_| counted, show);
+        tallies.look(|_| sum(counted), show);
         counts
     }
 
     #[test]
     fn a_pool_keeps_its_number_and_another_one_starts_at_nothing() {
         let tallies = Tallies::default();
-        let of = |name: &str| tallies.of(&service("api"), &pool(name), |_| 7);
+        let of = |name: &str| tallies.of(&service("api"), &pool(name), |_| sum(7));
         let (v1, v2) = (of("v1"), of("v2"));
         assert_ne!(v1, v2);
         assert_eq!(of("v1"), v1);
         tallies.retain(&service("api"), |kept| *kept == pool("v2"));
         assert_eq!(of("v3"), v1, "a number is given again");
-        assert_eq!(seen(&tallies, 9), [("api/v2".to_owned(), 9), ("api/v3".to_owned(), 2)]);
+        assert_eq!(seen(&tallies, 9), [("api/v2".to_owned(), 9, 9), ("api/v3".to_owned(), 2, 9)]);
+        let before = [("api/v2".to_owned(), 7, 7), ("api/v3".to_owned(), 0, 0)];
+        assert_eq!(seen(&tallies, 7), before, "what its owner before gave is not its own");
         tallies.retain(&service("api"), |_| false);
         assert_eq!(seen(&tallies, 9), []);
     }
@@ -159,9 +216,9 @@ mod tests {
     fn counts_are_there_when_they_are_first_needed() {
         let counts = TallyCounts::new();
         let far = Tally((CHUNK_LEN * 3 + 5) as u32);
-        assert_eq!(counts.get(far), 0);
-        counts.count(far).expect("in range").store(3, Relaxed);
-        assert_eq!(counts.get(far), 3);
+        assert_eq!(counts.get(far), Sum::default());
+        counts.count(far).expect("in range").answers.store(3, Relaxed);
+        assert_eq!(counts.get(far).answers, 3);
         assert!(counts.count(Tally(u32::MAX)).is_none());
     }
 }

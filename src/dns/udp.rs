@@ -23,10 +23,10 @@ use super::{
     general::reply_general,
     kernel::{self, Batch},
     question::Question,
-    responder::{Asker, Limit, Outcome, Responder, unix_secs},
+    responder::{Asker, Given, Limit, Outcome, Responder, unix_secs},
     rrl::{Class, Lengths, Limited, Limiter, NetworkHash},
 };
-use crate::table::{self, Answer, Asks, LOOKUPS_MAX, Table, Tally};
+use crate::table::{self, Answer, Asks, LOOKUPS_MAX, Table};
 
 const _: () = assert!(Batch::DATAGRAMS_MAX <= LOOKUPS_MAX);
 /// After an error that may come again at once.
@@ -83,8 +83,8 @@ struct Worker {
     began: Instant,
     /// The common questions of the batch.
     asked: Box<[Asked]>,
-    /// What the answers of the batch count for.
-    tallies: Vec<Tally>,
+    /// The answers of the batch that name endpoints of a pool.
+    given: Vec<Given>,
     /// A reply of the general path.
     general: Vec<u8>,
 }
@@ -171,7 +171,7 @@ impl Worker {
             judge: Judge { limiter, block, now_millis: 0 },
             began: Instant::now(),
             asked: (0..Batch::DATAGRAMS_MAX).map(|_| Asked::empty()).collect(),
-            tallies: Vec::with_capacity(Batch::DATAGRAMS_MAX),
+            given: Vec::with_capacity(Batch::DATAGRAMS_MAX),
             general: Vec::new(),
         }
     }
@@ -201,11 +201,13 @@ impl Worker {
             self.judge.block.general();
             self.count(&outcome);
         }
-        // All at once, so that these too wait for memory together.
-        for tally in self.tallies.drain(..) {
-            self.judge.block.tally(tally);
-        }
         let sent = self.batch.send(&self.socket);
+        // All at once, so that these too wait for memory together. With the time after sending, and
+        // before the table is let go: once nobody has it, its answers are all known.
+        if !self.given.is_empty() {
+            let now = plane.clock.now();
+            self.given.drain(..).for_each(|given| self.judge.block.given(given, now));
+        }
         self.judge.block.batch(count, sent.failed, table.generation());
     }
 
@@ -213,7 +215,7 @@ impl Worker {
     #[inline(never)] // A function of its own has the registers for itself.
     fn answer_common(&mut self, at: Moment<'_>, count: usize, done: &mut Done) {
         let asked = self.read(at.unix_secs, count);
-        let Self { batch, judge, tallies, asked: read, .. } = self;
+        let Self { batch, judge, given, asked: read, .. } = self;
         let asked = &mut read[..asked];
         for asked in &mut *asked {
             asked.network = judge.find(asked.asker.client);
@@ -230,9 +232,7 @@ impl Worker {
                 Some((outcome, len)) => {
                     batch.reply(asked.index, len);
                     judge.block.count(&outcome, Transport::Udp);
-                    if let Some(tally) = outcome.tally() {
-                        tallies.push(tally);
-                    }
+                    given.extend(outcome.given());
                 }
                 None => done.clear(asked.index),
             }
@@ -278,7 +278,7 @@ impl Worker {
 
     fn count(&mut self, outcome: &Outcome) {
         self.judge.block.count(outcome, Transport::Udp);
-        self.tallies.extend(outcome.tally());
+        self.given.extend(outcome.given());
     }
 }
 

@@ -89,6 +89,11 @@ pub struct ReleasePolicy {
     /// The share of the new pool's endpoints that must be up before the answers move; while it
     /// bakes, fewer make it roll back.
     pub min_up: Percent,
+    /// How long clients may hold an address beyond its TTL, as browsers do: a pool is not to be
+    /// switched off before.
+    pub pin_allowance: Duration,
+    /// How much longer, at the end of it, connections may take to end.
+    pub drain_grace: Duration,
 }
 
 impl Default for ReleasePolicy {
@@ -97,6 +102,8 @@ impl Default for ReleasePolicy {
             bake: Duration::from_secs(300),
             deadline: Duration::from_secs(600),
             min_up: Percent::ALL,
+            pin_allowance: Duration::from_secs(60),
+            drain_grace: Duration::ZERO,
         }
     }
 }

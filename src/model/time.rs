@@ -14,9 +14,19 @@ impl Timestamp {
         Self(micros)
     }
 
+    /// Microseconds since the Unix epoch.
+    pub const fn unix_micros(self) -> u64 {
+        self.0
+    }
+
     /// Whole seconds since the Unix epoch.
     pub const fn unix_secs(self) -> u64 {
         self.0 / 1_000_000
+    }
+
+    /// The next whole second, unless this is one.
+    pub const fn rounded_up(self) -> Self {
+        Self(self.0.div_ceil(1_000_000).saturating_mul(1_000_000))
     }
 
     /// The time since the Unix epoch.

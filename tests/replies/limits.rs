@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use cutover::{
-    dns::{Counters, Listener, Plane, Responder, Serving},
+    dns::{Clock, Counters, Listener, Plane, Responder, Serving},
     model::{CookieSecrets, RrlSettings},
 };
 use domain::base::Rtype;
@@ -33,6 +33,7 @@ impl Limited {
             responder: Responder::new(CookieSecrets::random([7; 16]), None),
             rrl,
             counters: Counters::register(&registry).expect("new names"),
+            clock: Clock::start(),
         });
         let listeners = Listener::bind(([127, 0, 0, 1], 0).into(), 1).expect("a free port");
         let address = listeners[0].local_addr().expect("an address");

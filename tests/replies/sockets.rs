@@ -9,7 +9,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use cutover::{
-    dns::{Counters, Listener, Plane, Responder, Serving, client, handler::Handler},
+    dns::{Clock, Counters, Listener, Plane, Responder, Serving, client, handler::Handler},
     model::{CookieSecrets, RrlSettings},
 };
 use domain::base::{Rtype, iana::Rcode};
@@ -35,6 +35,7 @@ fn plane() -> Arc<Plane> {
         responder: Responder::new(CookieSecrets::random([7; 16]), None),
         rrl: RrlSettings::default(),
         counters: Counters::register(&prometheus::Registry::new()).expect("new names"),
+        clock: Clock::start(),
     })
 }
 

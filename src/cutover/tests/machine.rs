@@ -1,6 +1,6 @@
 //! Random sequences of events: what must hold whatever happens.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
@@ -8,10 +8,7 @@ use super::{
     super::{Basis, phase::Release},
     Event, Sim, Transition, Wanted, file, secs,
 };
-use crate::{
-    health::Verdict,
-    model::{FailPolicy, Timestamp},
-};
+use crate::{health::Verdict, model::FailPolicy};
 
 const POOLS: [&str; 3] = ["v1", "v2", "v3"];
 const POLICIES: [FailPolicy; 3] = [FailPolicy::Previous, FailPolicy::Open, FailPolicy::Closed];
@@ -78,8 +75,6 @@ struct Watcher {
     sim: Sim,
     proven: BTreeSet<u8>,
     baked: BTreeSet<String>,
-    /// Until when a cache may hold an answer that names the pool.
-    horizons: BTreeMap<String, Timestamp>,
 }
 
 impl Watcher {
@@ -87,7 +82,7 @@ impl Watcher {
         let mut sim = Sim::adopt(file("v1").bake(30));
         sim.publishes = false;
         let baked = BTreeSet::from(["v1".to_owned()]);
-        Self { sim, proven: BTreeSet::from([1, 2]), baked, horizons: BTreeMap::new() }
+        Self { sim, proven: BTreeSet::from([1, 2]), baked }
     }
 
     fn happen(&mut self, what: Happens) {
@@ -135,7 +130,6 @@ impl Watcher {
     fn event(&mut self, event: Event) {
         let stored = matches!(event, Event::Published);
         let before = self.sim.cutover.phase().serving().name.to_string();
-        self.answered();
         let release = self.sim.cutover.phase().release().cloned();
         self.sim.handle(event);
         let told = std::mem::take(&mut self.sim.told);
@@ -143,7 +137,6 @@ impl Watcher {
         assert!(stored || !told.iter().any(|t| (t.from, t.to) == ("Shifting", "Baking")));
         self.edges_are_allowed(&told, &before);
         self.left_pools_are_out_of_caches(&told, release.as_ref());
-        self.answered();
         self.only_baked_pools_are_gone_back_to();
         self.the_gate_was_passed();
         self.answers_are_sound();
@@ -180,22 +173,6 @@ impl Watcher {
         }
     }
 
-    /// What is answered now is in caches until its TTL has passed. While it shifts, the pool
-    /// before is still answered too.
-    fn answered(&mut self) {
-        let answering = self.sim.cutover.answering(&self.sim.health);
-        let horizon = self.sim.now + answering.ttl.duration();
-        let mut pools = vec![answering.pool.to_string()];
-        if let (Some(release), "Shifting") = (self.sim.cutover.phase().release(), self.sim.phase())
-        {
-            pools.push(release.from.name.to_string());
-        }
-        for pool in pools {
-            let known = self.horizons.entry(pool).or_default();
-            *known = horizon.max(*known);
-        }
-    }
-
     /// When a drain or a rollback says that it is over, it is.
     fn left_pools_are_out_of_caches(&self, told: &[Transition], release: Option<&Release>) {
         let Some(release) = release else { return };
@@ -207,7 +184,7 @@ impl Watcher {
             };
             let serving = &self.sim.cutover.phase().serving().name;
             for left in left.into_iter().filter(|&left| left != serving) {
-                let horizon = self.horizons.get(left.as_str()).copied().unwrap_or_default();
+                let horizon = self.sim.horizons.get(left).copied().unwrap_or_default();
                 assert!(horizon <= self.sim.now, "{left} is in caches until {horizon}: {told:#?}");
             }
         }

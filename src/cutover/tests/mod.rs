@@ -14,12 +14,13 @@ mod release;
 mod supersede;
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
     time::Duration,
 };
 
-use super::{Basis, Cutover, Event, Transition};
+use super::{Basis, Cutover, Event, Facts, Horizons, Transition};
 use crate::{
     health::{Outcome, ServiceHealth, Verdict},
     model::{
@@ -133,12 +134,14 @@ impl Wanted {
     }
 }
 
-/// One service, its verdicts, and a clock that only the test moves. What the machine wants
-/// stored is stored at once, unless the test says otherwise.
+/// One service, its verdicts, caches that ask without a pause, and a clock that only the test
+/// moves. What the machine wants stored is stored at once, unless the test says otherwise.
 struct Sim {
     now: Timestamp,
     cutover: Cutover,
     health: ServiceHealth,
+    /// Until when a cache may hold an answer that names the pool.
+    horizons: BTreeMap<PoolName, Timestamp>,
     told: Vec<Transition>,
     publishes: bool,
 }
@@ -150,7 +153,8 @@ impl Sim {
         let mut health = ServiceHealth::default();
         health.retarget(at(0), &spec.probe, spec.live_pool().addresses(), Verdict::Presumed);
         let cutover = Cutover::adopt(spec);
-        let mut sim = Self { now: at(0), cutover, health, told: Vec::new(), publishes: true };
+        let (horizons, told) = (BTreeMap::new(), Vec::new());
+        let mut sim = Self { now: at(0), cutover, health, horizons, told, publishes: true };
         sim.retarget();
         sim
     }
@@ -186,14 +190,37 @@ impl Sim {
     }
 
     fn handle(&mut self, event: Event) {
-        self.told.extend(self.cutover.handle(self.now, event, &self.health));
+        self.hand_over(event);
         if self.publishes && self.phase() == "Shifting" {
             self.publish();
         }
     }
 
     fn publish(&mut self) {
-        self.told.extend(self.cutover.handle(self.now, Event::Published, &self.health));
+        self.hand_over(Event::Published);
+    }
+
+    fn hand_over(&mut self, event: Event) {
+        self.answer();
+        let horizons = Horizons::new(self.horizons.clone(), Timestamp::default());
+        let facts = Facts { health: &self.health, horizons: &horizons };
+        self.told.extend(self.cutover.handle(self.now, event, facts));
+        self.answer();
+    }
+
+    /// What is answered now is in caches until its TTL has passed. While it shifts, the pool
+    /// before is still answered too.
+    fn answer(&mut self) {
+        let answering = self.cutover.answering(&self.health);
+        let mut pools = vec![answering.pool];
+        if let (Some(release), "Shifting") = (self.cutover.phase().release(), self.phase()) {
+            pools.push(release.from.name.clone());
+        }
+        let horizon = self.now + answering.ttl.duration();
+        for pool in pools {
+            let known = self.horizons.entry(pool).or_default();
+            *known = horizon.max(*known);
+        }
     }
 
     fn observe(&mut self, host: u8, pass: bool) {
@@ -220,6 +247,7 @@ impl Sim {
             self.handle(Event::Observed);
         }
         self.now = at(second);
+        self.answer();
     }
 
     fn phase(&self) -> &'static str {

@@ -1,0 +1,233 @@
+//! `cutover wait`: for pipelines. Ends when something is true, or can no longer become true.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
+
+use humantime::format_duration;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    admin::{
+        client,
+        status::{ServiceStatus, Status},
+    },
+    config::{self, nearest},
+};
+
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The exit code when the time is up.
+const TIME_IS_UP: u8 = 3;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    what: What,
+    /// How long to wait at most, as in `30m`; without it, for as long as it takes.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// Until this pool can be switched off: no cache that keeps to the TTL holds an answer that names
+    /// it, and the pin allowance and the drain grace have passed too.
+    #[arg(long, num_args = 2, value_names = ["SERVICE", "POOL"])]
+    drained: Option<Vec<String>>,
+    /// Until what the release file asks of this service answers all clients, and has baked.
+    #[arg(long, value_name = "SERVICE")]
+    released: Option<String>,
+}
+
+/// How far it is.
+#[derive(Debug, PartialEq, Eq)]
+enum Progress {
+    Done(String),
+    NotYet(String),
+    /// It will not come by itself.
+    Never(String),
+}
+
+pub(super) async fn run(
+    path: &Path,
+    options: Options,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    let settings = config::load_settings(path)?;
+    let began = Instant::now();
+    let mut said = String::new();
+    loop {
+        let status = client::status(settings.http).await?;
+        let not_yet = match options.what.progress(&status)? {
+            Progress::Done(how) => {
+                writeln!(out, "{how}")?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            Progress::Never(why) => {
+                writeln!(io::stderr(), "cutover: {why}")?;
+                return Ok(ExitCode::FAILURE);
+            }
+            Progress::NotYet(why) => why,
+        };
+        if let Some(timeout) = options.timeout
+            && began.elapsed() >= timeout
+        {
+            writeln!(io::stderr(), "cutover: after {}: {not_yet}", format_duration(timeout))?;
+            return Ok(ExitCode::from(TIME_IS_UP));
+        }
+        if said != not_yet {
+            writeln!(io::stderr(), "{not_yet}")?;
+            said = not_yet;
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+impl What {
+    fn progress(&self, status: &Status) -> anyhow::Result<Progress> {
+        match (&self.drained, &self.released) {
+            (Some(names), _) => match names.as_slice() {
+                [service, pool] => drained(status, service, pool),
+                _ => anyhow::bail!("--drained takes a service and a pool"),
+            },
+            (None, Some(service)) => Ok(released(service, self::service(status, service)?)),
+            (None, None) => anyhow::bail!("say what to wait for: --drained or --released"),
+        }
+    }
+}
+
+fn service<'s>(status: &'s Status, name: &str) -> anyhow::Result<&'s ServiceStatus> {
+    let unknown = || unknown("service", name, status.services.keys());
+    status.services.get(name).ok_or_else(unknown)
+}
+
+fn unknown<'k>(kind: &str, name: &str, known: impl Iterator<Item = &'k String>) -> anyhow::Error {
+    let known: Vec<&str> = known.map(String::as_str).collect();
+    match nearest(name, &known) {
+        Some(near) => anyhow::anyhow!("there is no {kind} `{name}`; did you mean `{near}`?"),
+        None => anyhow::anyhow!("there is no {kind} `{name}`; there are: {}", known.join(", ")),
+    }
+}
+
+fn drained(status: &Status, service: &str, pool: &str) -> anyhow::Result<Progress> {
+    let pools = &self::service(status, service)?.pools;
+    let known = pools.get(pool).ok_or_else(|| unknown("pool", pool, pools.keys()))?;
+    let horizon = known.horizon.as_deref().unwrap_or("the start");
+    let off_from = known.off_from.as_deref().unwrap_or(horizon);
+    Ok(match (known.share, known.drained, known.off) {
+        (0, true, true) => Progress::Done(format!(
+            "{pool} of {service} can be switched off since {off_from}: drained since {horizon}"
+        )),
+        (0, true, false) => Progress::NotYet(format!(
+            "{pool} of {service} is drained since {horizon}, and can be switched off from {off_from}"
+        )),
+        (0, false, _) => Progress::NotYet(format!(
+            "{pool} of {service} is in caches until {horizon}, and can be switched off from {off_from}"
+        )),
+        (share, ..) => {
+            Progress::NotYet(format!("{pool} of {service} still answers {share} % of the clients"))
+        }
+    })
+}
+
+fn released(name: &str, service: &ServiceStatus) -> Progress {
+    let reason = service.release.as_ref().and_then(|release| release.reason.as_deref());
+    let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let answering: Vec<&str> = service.serving.keys().map(String::as_str).collect();
+    let (answering, phase) = (answering.join(", "), service.phase.as_str());
+    match phase {
+        "Failed" => Progress::Never(format!(
+            "the release of {name} has failed{reason}; {answering} answers"
+        )),
+        "Steady" | "Draining" if service.serving == service.desired => {
+            Progress::Done(format!("{name} is released: {answering} answers"))
+        }
+        _ => {
+            Progress::NotYet(format!("{name} is in the phase {phase}{reason}; {answering} answers"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::admin::status::{FileStatus, PoolStatus};
+
+    fn pool(share: u8, drained: bool, off: bool) -> PoolStatus {
+        let at = |text: &str| Some(text.to_owned());
+        PoolStatus {
+            share,
+            in_file: true,
+            horizon: at("12:00"),
+            drained,
+            off_from: at("12:01"),
+            off,
+            endpoints: Vec::new(),
+        }
+    }
+
+    fn api(phase: &str, serving: &str, v1: PoolStatus) -> ServiceStatus {
+        ServiceStatus {
+            serving: [(serving.to_owned(), 100)].into(),
+            desired: [("v2".to_owned(), 100)].into(),
+            phase: phase.to_owned(),
+            until: None,
+            health: "healthy".to_owned(),
+            ttl: 60,
+            orphaned: false,
+            release: None,
+            pools: [("v1".to_owned(), v1)].into(),
+        }
+    }
+
+    fn status(api: ServiceStatus) -> Status {
+        let (path, loaded_at, errors) = (String::new(), None, Vec::new());
+        Status {
+            generation: 1,
+            serial: 1,
+            zone: "zone.test.".to_owned(),
+            ready: true,
+            file: FileStatus { accepted: true, path, loaded_at, errors },
+            services: BTreeMap::from([("api".to_owned(), api)]),
+        }
+    }
+
+    #[test]
+    fn a_pool_is_drained_when_it_can_be_switched_off_and_not_before() {
+        let of = |share, is_drained, off| {
+            let status = status(api("Draining", "v2", pool(share, is_drained, off)));
+            drained(&status, "api", "v1").expect("known")
+        };
+        assert!(matches!(of(0, true, true), Progress::Done(_)));
+        let later = "v1 of api is drained since 12:00, and can be switched off from 12:01";
+        assert_eq!(of(0, true, false), Progress::NotYet(later.to_owned()));
+        assert!(matches!(of(0, false, false), Progress::NotYet(_)));
+        assert!(matches!(of(100, false, false), Progress::NotYet(_)));
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_is_an_error_with_the_one_that_was_meant() {
+        let status = status(api("Steady", "v2", pool(0, true, true)));
+        let error = drained(&status, "apy", "v1").expect_err("unknown");
+        assert_eq!(error.to_string(), "there is no service `apy`; did you mean `api`?");
+        let error = drained(&status, "api", "blue").expect_err("unknown");
+        assert_eq!(error.to_string(), "there is no pool `blue`; there are: v1");
+    }
+
+    #[test]
+    fn a_release_is_done_when_it_has_baked_and_never_once_it_has_failed() {
+        let of = |phase, serving| released("api", &api(phase, serving, pool(0, true, true)));
+        assert!(matches!(of("Steady", "v2"), Progress::Done(_)));
+        assert!(matches!(of("Draining", "v2"), Progress::Done(_)));
+        assert!(matches!(of("Baking", "v2"), Progress::NotYet(_)));
+        assert!(matches!(of("Steady", "v1"), Progress::NotYet(_)), "the file was just saved");
+        assert!(matches!(of("RollingBack", "v1"), Progress::NotYet(_)));
+        assert!(matches!(of("Failed", "v1"), Progress::Never(_)));
+    }
+}

@@ -1,0 +1,43 @@
+//! Until when caches can hold what was answered.
+//!
+//! The horizon of a pool is the latest instant at which a cache that keeps to the TTL can hold an
+//! answer that names it: of all answers that did, the latest time of sending plus TTL. It is
+//! observed where answers are sent, and here only asked for. Caches that stretch TTLs, browsers
+//! that pin addresses and connections that stay open are not covered by it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::model::{Pool, PoolName, Timestamp};
+
+/// Caches count whole seconds: an answer may be used until the second in which it ends is over.
+pub const CACHE_CLOCK: Duration = Duration::from_secs(1);
+
+/// The horizons of one service's pools.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Horizons {
+    known: BTreeMap<PoolName, Timestamp>,
+    floor: Timestamp,
+}
+
+impl Horizons {
+    /// Of the pools that have been answered. No pool's is before `floor`: until then caches may
+    /// hold answers that are not known of.
+    pub fn new(known: impl IntoIterator<Item = (PoolName, Timestamp)>, floor: Timestamp) -> Self {
+        Self { known: known.into_iter().collect(), floor }
+    }
+
+    /// The horizon of a pool; an instant that has passed when none of its answers is in a cache.
+    pub fn of(&self, pool: &PoolName) -> Timestamp {
+        self.known.get(pool).copied().unwrap_or_default().max(self.floor)
+    }
+
+    /// The latest horizon of the pools that are left for `serving`.
+    pub(super) fn of_left<'p>(
+        &self,
+        pools: impl IntoIterator<Item = &'p Pool>,
+        serving: &Pool,
+    ) -> Timestamp {
+        let left = pools.into_iter().filter(|pool| pool.name != serving.name);
+        left.map(|pool| self.of(&pool.name)).max().unwrap_or_default()
+    }
+}
