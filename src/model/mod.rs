@@ -26,5 +26,5 @@ pub use probe::{HttpProbe, ProbeKind, ProbeSetting, ProbeSpec, TcpProbe};
 pub use rrl::RrlSettings;
 pub use service::{Desired, FailPolicy, Pool, ReleasePolicy, ServiceSpec};
 pub use time::Timestamp;
-pub use units::{Percent, Ttl, UnitError, Weight};
+pub use units::{Percent, Share, Ttl, UnitError, Weight};
 pub use zone::{NEGATIVE_TTL, StaticRecord, ZoneSpec};

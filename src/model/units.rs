@@ -14,6 +14,9 @@ pub enum UnitError {
     /// A percentage that is none.
     #[error("a percentage is a whole number from 1 to 100 followed by `%`")]
     Percent,
+    /// A share outside its range.
+    #[error("a share is a whole number of millionths from 0 to {}", Share::ALL.0)]
+    Share,
 }
 
 /// How long a cache may keep an rrset (RFC 2181 §8): 1 s to 7 days.
@@ -122,6 +125,36 @@ impl fmt::Display for Percent {
     }
 }
 
+/// How many of the clients: none, some or all, in millionths, so that none and all are exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Share(u32);
+
+impl Share {
+    /// No client.
+    pub const NONE: Self = Self(0);
+    /// Every client.
+    pub const ALL: Self = Self(1_000_000);
+
+    /// A share, if it is at most all.
+    pub fn from_millionths(millionths: u64) -> Result<Self, UnitError> {
+        match u32::try_from(millionths) {
+            Ok(millionths) if millionths <= Self::ALL.0 => Ok(Self(millionths)),
+            _ => Err(UnitError::Share),
+        }
+    }
+
+    /// In millionths.
+    pub const fn millionths(self) -> u32 {
+        self.0
+    }
+}
+
+impl From<Percent> for Share {
+    fn from(percent: Percent) -> Self {
+        Self(u32::from(percent.0) * (Self::ALL.0 / 100))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +171,15 @@ mod tests {
         for wrong in ["75", "0%", "101%", "-1%", "%", ""] {
             assert_eq!(wrong.parse::<Percent>(), Err(UnitError::Percent), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_share_is_at_most_all() {
+        assert_eq!(Share::from_millionths(1_000_000), Ok(Share::ALL));
+        assert_eq!(Share::from_millionths(1_000_001), Err(UnitError::Share));
+        assert_eq!(Share::from_millionths(1 << 32), Err(UnitError::Share));
+        assert_eq!(Share::from(Percent::ALL), Share::ALL);
+        assert_eq!(Share::from(Percent::new_const(7)).millionths(), 70_000);
     }
 
     #[test]
