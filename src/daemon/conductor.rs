@@ -23,7 +23,7 @@ use crate::{
     dns::Plane,
     model::{Desired, DnsName, PoolName, ProbeSetting, ServiceName, ServiceSpec, Timestamp, Ttl},
     probe::{Assignment, Tried},
-    table::{Change, ServiceRecords},
+    table::{Change, Part, ServiceRecords, Split},
 };
 
 /// Events that are taken together, so that they change the table in one store.
@@ -294,9 +294,10 @@ impl Conductor {
             }
             tell_basis(name, service.published.as_ref(), &answering);
             let owner = &service.cutover.spec().owner;
-            let Answering { ttl, endpoints, lost, .. } = &answering;
-            let tally = self.plane.counters.tally(name, &answering.pool);
-            let records = ServiceRecords::new(owner, *ttl, endpoints, lost, Some(tally));
+            let Answering { pool, ttl, endpoints, lost, .. } = &answering;
+            let tally = Some(self.plane.counters.tally(name, pool));
+            let part = Part { lost, tally, ..Part::new(pool, *ttl, endpoints) };
+            let records = ServiceRecords::new(owner, &Split::new(&[part]));
             change.set.push((owner.clone(), records));
             let cutover = &service.cutover;
             let is_known = |pool: &PoolName| *pool == answering.pool || cutover.holds(pool);

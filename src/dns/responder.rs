@@ -212,13 +212,14 @@ impl Responder {
         use ExtendedError as Error;
         let (section, code, error) = match answer {
             Answer::Records(records) => (Section::Answer(records), Code::NO_ERROR, None),
-            Answer::NoData(soa) => (Section::Authority(soa), Code::NO_ERROR, None),
+            Answer::NoData(soa, _) => (Section::Authority(soa), Code::NO_ERROR, None),
             Answer::NxDomain(soa) => (Section::Authority(soa), Code::NX_DOMAIN, None),
             Answer::Refused => (Section::Nothing, Code::REFUSED, Some(Error::NotAuthoritative)),
             Answer::NotReady => (Section::Nothing, Code::SERV_FAIL, Some(Error::NotReady)),
-            Answer::Unavailable => (Section::Nothing, Code::SERV_FAIL, Some(Error::Unavailable)),
+            Answer::Unavailable(_) => (Section::Nothing, Code::SERV_FAIL, Some(Error::Unavailable)),
         };
-        let edns = edns.map(|edns| self.edns(code, error, edns, &section, asker));
+        let depends = || answer.depends_on_client();
+        let edns = edns.map(|edns| self.edns(code, error, edns, depends, asker));
         Response { code, authoritative: error.is_none(), truncated: false, section, edns }
     }
 
@@ -231,7 +232,7 @@ impl Responder {
         asker: &Asker,
     ) -> Response<'_> {
         let (code, section) = (code.into(), Section::Nothing);
-        let edns = edns.map(|edns| self.edns(code, error, edns, &section, asker));
+        let edns = edns.map(|edns| self.edns(code, error, edns, || false, asker));
         Response { code, authoritative: false, truncated: false, section, edns }
     }
 
@@ -241,14 +242,11 @@ impl Responder {
         code: Code,
         error: Option<ExtendedError>,
         asked: &ClientEdns,
-        section: &Section<'_>,
+        depends_on_client: impl FnOnce() -> bool,
         asker: &Asker,
     ) -> ServerEdns<'_> {
         let has_options = asked.options.is_some() || error.is_some();
-        let options = || {
-            let depends = section.depends_on_client();
-            self.options(asked.options.as_ref(), error, depends, asker)
-        };
+        let options = || self.options(asked.options.as_ref(), error, depends_on_client(), asker);
         ServerEdns {
             code_high: code.high(),
             dnssec_ok: asked.dnssec_ok,
@@ -284,15 +282,12 @@ impl Responder {
 
 /// For how much of the subnet of a client's resolver an answer holds that depends on the client
 /// (RFC 7871 §7.2.1). Others hold for everyone.
+///
+/// It is the same with negative answers, though RFC 7871 §7.4 would have them hold for everyone,
+/// because many resolvers take them so. Those who do not would be told that clients whose pool has
+/// addresses have none.
 fn scope(subnet: Subnet) -> u8 {
     subnet.prefix.min(ClientNetwork::prefix_max(Family::of(subnet.address)))
-}
-
-impl Section<'_> {
-    #[inline]
-    fn depends_on_client(&self) -> bool {
-        matches!(self, Self::Answer(records) if records.depends_on_client())
-    }
 }
 
 impl Response<'_> {

@@ -3,10 +3,12 @@
 //! A [`Table`] is immutable. A release makes a new one that shares all but the changed parts with
 //! the one before, so its cost does not grow with the zone ([`names`]). [`Table::answer`] and
 //! [`Table::answers`] decide every answer, for every transport: questions go in, views of records
-//! come out, which lie ready as they are sent ([`packed`]). Neither sockets nor the clock are
-//! known here.
+//! come out, which lie ready as they are sent ([`packed`]). Where several pools answer for a
+//! service, [`split`] says which one a client is given. Neither sockets nor the clock are known
+//! here.
 
 mod authority;
+mod logarithm;
 mod names;
 mod node;
 mod octets;
@@ -14,6 +16,7 @@ mod packed;
 mod selection;
 mod service;
 mod shard;
+mod split;
 
 #[cfg(test)]
 mod tests;
@@ -30,9 +33,10 @@ use names::Names;
 pub use names::{LOOKUPS_MAX, NameKey};
 use node::Node;
 use packed::Packed;
-pub use packed::{Records, Tally};
+pub use packed::{Audience, Records, Tally};
 pub use service::ServiceRecords;
 use service::client_fraction;
+pub use split::{Part, Shift, Split};
 
 use crate::model::{ClientNetwork, DnsName, NEGATIVE_TTL, Ttl, ZoneSpec};
 
@@ -102,7 +106,7 @@ pub enum Answer<'t> {
     /// Records of the name asked for.
     Records(Records<'t>),
     /// The name exists, but not with this type: the SOA record says for how long that is known.
-    NoData(&'t Authority),
+    NoData(&'t Authority, Audience),
     /// The name does not exist: likewise.
     NxDomain(&'t Authority),
     /// The name is not in the zone.
@@ -110,14 +114,24 @@ pub enum Answer<'t> {
     /// Nothing can be said of the name yet: the services are not known.
     NotReady,
     /// The service is known, but nothing of it is up, and nothing may stand in.
-    Unavailable,
+    Unavailable(Audience),
 }
 
 impl Answer<'_> {
     /// Whether it says what records there are, or that there are none: it needs no excuse.
     #[inline]
     pub const fn is_about_records(&self) -> bool {
-        matches!(self, Self::Records(_) | Self::NoData(_) | Self::NxDomain(_))
+        matches!(self, Self::Records(_) | Self::NoData(..) | Self::NxDomain(_))
+    }
+
+    /// Whether other clients are answered something else.
+    #[inline]
+    pub fn depends_on_client(&self) -> bool {
+        match self {
+            Self::Records(records) => records.depends_on_client(),
+            Self::NoData(_, audience) | Self::Unavailable(audience) => *audience == Audience::Some,
+            Self::NxDomain(_) | Self::Refused | Self::NotReady => false,
+        }
     }
 }
 
@@ -223,13 +237,18 @@ impl Table {
             ANY | SOA => self.special(node.rrsets(), name, kind),
             kind => Packed::find(node.rrsets(), kind),
         };
-        match found {
-            Some(packed) if packed.is_lost() => Answer::Unavailable,
-            Some(packed) if !packed.is_empty() => {
-                Answer::Records(packed.records_for(|salt| client_fraction(salt, client)))
-            }
-            _ => Answer::NoData(&self.authority),
-        }
+        let packed = match found {
+            Some(packed) if packed.is_special() => match part(packed, client) {
+                Some(part) if part.is_lost() => return Answer::Unavailable(part.audience()),
+                Some(part) if !part.is_empty() => part,
+                Some(part) => return Answer::NoData(&self.authority, part.audience()),
+                // The other side has some, or else nothing had been packed.
+                None => return Answer::NoData(&self.authority, Audience::Some),
+            },
+            Some(packed) if !packed.is_empty() => packed,
+            _ => return Answer::NoData(&self.authority, Audience::Everyone),
+        };
+        Answer::Records(packed.records_for(|salt| client_fraction(salt, client)))
     }
 
     /// What is answered to a question for a type that is not among the records of a name.
@@ -260,6 +279,12 @@ impl Table {
             (true, true) => Answer::NxDomain(&self.authority),
         }
     }
+}
+
+/// The part of a split that is this client's; what is no split is all of it.
+#[inline(never)] // What has no parts does not pay for them.
+fn part(packed: Packed<'_>, client: ClientNetwork) -> Option<Packed<'_>> {
+    packed.part_for(|salt| client_fraction(salt, client))
 }
 
 /// RFC 8482 §4.2: ANY is answered with one small record that no amplifier can use.

@@ -3,7 +3,8 @@
 //! Static records lie ready as they are sent. Of a service's records only the addresses differ, so
 //! only these are kept. In both the owner is a pointer to the question. An rrset is answered
 //! whole, except for the addresses of a service with unequal weights: then each client is given
-//! some of them ([`super::selection`]).
+//! some of them ([`super::selection`]). Where a service answers with more than one pool, each
+//! pool's rrset is packed within one that says which clients are given it ([`super::split`]).
 
 use hickory_proto::{
     op::{Message, MessageType, OpCode, Query},
@@ -40,7 +41,12 @@ const IS_SERVICE: u32 = 1 << 31;
 const IS_WEIGHTED: u32 = 1 << 30;
 /// All of it is down, and nothing may stand in: SERVFAIL.
 const IS_LOST: u32 = 1 << 29;
-const LEN_MASK: u32 = IS_LOST - 1;
+/// Not addresses but packed rrsets, one of which a client is given: those who have moved and the
+/// others, or, if also weighted, any number.
+const IS_SPLIT: u32 = 1 << 28;
+/// One of those, and there is another one that differs.
+const IS_FOR_SOME: u32 = 1 << 27;
+const LEN_MASK: u32 = IS_FOR_SOME - 1;
 
 /// What an answer counts for: a number that stands for one pool of one service. It stays the same
 /// from one table to the next.
@@ -49,6 +55,17 @@ pub struct Tally(pub u32);
 
 impl Tally {
     const NONE: u32 = u32::MAX;
+}
+
+/// For whom an answer holds. A whole word, because in an answer a smaller one would have to be
+/// copied in several pieces with what surrounds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Audience {
+    /// Every client is answered this.
+    Everyone,
+    /// Other clients are answered something else.
+    Some,
 }
 
 /// What a packed rrset is made from.
@@ -60,9 +77,12 @@ pub(super) struct Parts {
     pub(super) body: Body,
     pub(super) is_lost: bool,
     pub(super) tally: Option<Tally>,
+    /// For whom, if it is one of a split.
+    pub(super) audience: Audience,
 }
 
 /// What is packed.
+#[derive(PartialEq)]
 pub(super) enum Body {
     /// Records one after the other, as they are sent.
     Records(Vec<u8>),
@@ -70,24 +90,45 @@ pub(super) enum Body {
     Addresses(Vec<u8>),
     /// The same with their weights ([`Weighted`]).
     Weighted(Vec<u8>),
+    /// What those who have moved are given, and the others.
+    Shift(Vec<u8>),
+    /// What each pool of a split gives.
+    Split(Vec<u8>),
 }
 
 impl Parts {
+    /// Whether there is nothing to be said of its type.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.count == 0 && !self.is_lost
+    }
+
+    /// Whether a client cannot tell which of the two it was given.
+    pub(super) fn is_answered_like(&self, other: &Self) -> bool {
+        match (self.is_lost, other.is_lost) {
+            (false, false) if self.count == 0 => other.count == 0,
+            (false, false) => self.ttl == other.ttl && self.body == other.body,
+            (lost, other_lost) => lost == other_lost,
+        }
+    }
+
     pub(super) fn pack_into(&self, out: &mut Vec<u8>) {
         let (body, flags) = match &self.body {
             Body::Records(records) => (records, 0),
             Body::Addresses(addresses) => (addresses, IS_SERVICE),
             Body::Weighted(weighted) => (weighted, IS_SERVICE | IS_WEIGHTED),
+            Body::Shift(sides) => (sides, IS_SERVICE | IS_SPLIT),
+            Body::Split(pools) => (pools, IS_SERVICE | IS_SPLIT | IS_WEIGHTED),
         };
         let len = u32_of(body.len());
-        assert!(len <= LEN_MASK, "invariant: an rrset is smaller than 512 MiB");
+        assert!(len <= LEN_MASK, "invariant: an rrset is smaller than 128 MiB");
         let lost = if self.is_lost { IS_LOST } else { 0 };
+        let for_some = if self.audience == Audience::Some { IS_FOR_SOME } else { 0 };
         out.extend(u16::from(self.kind).to_le_bytes());
         // More than a message holds is never sent, but cut.
         out.extend(u16::try_from(self.count).unwrap_or(u16::MAX).to_le_bytes());
         out.extend(self.ttl.to_le_bytes());
         out.extend(self.tally.map_or(Tally::NONE, |tally| tally.0).to_le_bytes());
-        out.extend((len | flags | lost).to_le_bytes());
+        out.extend((len | flags | lost | for_some).to_le_bytes());
         out.extend(body);
     }
 }
@@ -97,8 +138,8 @@ impl Parts {
 pub(super) fn pack_static(owner: &DnsName, rrset: &Rrset, out: &mut Vec<u8>) {
     let (records, count) = encode(owner, rrset);
     let (kind, ttl) = (rrset.kind, rrset.ttl);
-    let body = Body::Records(records);
-    Parts { kind, ttl, count, body, is_lost: count == 0, tally: None }.pack_into(out);
+    let (body, audience) = (Body::Records(records), Audience::Everyone);
+    Parts { kind, ttl, count, body, is_lost: count == 0, tally: None, audience }.pack_into(out);
 }
 
 /// The answer section to a question for `owner`, and how many records it has.
@@ -153,15 +194,39 @@ impl<'t> Packed<'t> {
     }
 
     pub(super) fn is_service(&self) -> bool {
-        u32_at(self.head, LEN) & IS_SERVICE != 0
+        self.has(IS_SERVICE)
+    }
+
+    /// Whether it is not what is answered: a split, of which each client is given a part, or lost.
+    pub(super) fn is_special(&self) -> bool {
+        self.has(IS_SPLIT | IS_LOST)
     }
 
     pub(super) fn is_lost(&self) -> bool {
-        u32_at(self.head, LEN) & IS_LOST != 0
+        self.has(IS_LOST)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.body.is_empty()
+    }
+
+    /// The packed rrsets of a split, as they were packed.
+    pub(super) fn within(&self) -> Within<'t> {
+        match (self.has(IS_SPLIT), self.has(IS_WEIGHTED)) {
+            (false, _) => Within::Nothing,
+            (true, false) => Within::Shift(self.body),
+            (true, true) => Within::Split(self.body),
+        }
+    }
+
+    /// For whom it is, if it is one of a split.
+    pub(super) fn audience(&self) -> Audience {
+        if self.has(IS_FOR_SOME) { Audience::Some } else { Audience::Everyone }
+    }
+
+    /// Whether it has one of these flags.
+    fn has(&self, flags: u32) -> bool {
+        u32_at(self.head, LEN) & flags != 0
     }
 
     /// What the client at `u()` is given of it; `u` is asked for only if it makes a difference.
@@ -179,9 +244,18 @@ impl<'t> Packed<'t> {
 
     #[inline]
     fn weighted(&self) -> Option<Weighted<'t>> {
-        let is_weighted = u32_at(self.head, LEN) & IS_WEIGHTED != 0;
-        if is_weighted { Weighted::unpack(self.body) } else { None }
+        if self.has(IS_WEIGHTED) { Weighted::unpack(self.body) } else { None }
     }
+}
+
+/// What lies within a packed rrset.
+pub(super) enum Within<'t> {
+    /// No other one.
+    Nothing,
+    /// [`Body::Shift`].
+    Shift(&'t [u8]),
+    /// [`Body::Split`].
+    Split(&'t [u8]),
 }
 
 /// The number of the type CNAME.
@@ -224,9 +298,9 @@ impl Records<'_> {
         u16_at(self.packed.head, COUNT)
     }
 
-    /// Whether other clients are given others.
+    /// Whether other clients are given others, or something else.
     pub fn depends_on_client(&self) -> bool {
-        self.packed.weighted().is_some()
+        self.packed.has(IS_WEIGHTED | IS_FOR_SOME)
     }
 
     /// What this answer counts for.

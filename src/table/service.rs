@@ -1,4 +1,4 @@
-//! What a service answers: the addresses of one pool, by family.
+//! What a service answers: the addresses of its pools, by family.
 
 use std::{hash::Hasher, net::IpAddr};
 
@@ -6,10 +6,11 @@ use hickory_proto::rr::RecordType;
 use siphasher::sip::SipHasher13;
 
 use super::{
-    packed::{Body, Parts, Tally},
+    packed::{Audience, Body, Parts},
     selection::Weighted,
+    split::{Part, Split},
 };
-use crate::model::{ClientNetwork, DnsName, Endpoint, Family, Ttl};
+use crate::model::{ClientNetwork, DnsName, Family};
 
 /// The answers of one service, ready to be sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,39 +20,40 @@ pub struct ServiceRecords {
 }
 
 impl ServiceRecords {
-    /// The answers of the service at `owner` with these endpoints. What is asked of a family that
-    /// is `lost` is answered with SERVFAIL; one that is merely absent has no data. Answers count
-    /// for `tally`.
-    pub fn new(
-        owner: &DnsName,
-        ttl: Ttl,
-        endpoints: &[Endpoint],
-        lost: &[Family],
-        tally: Option<Tally>,
-    ) -> Self {
-        let mut packed = Vec::new();
+    /// The answers of the service at `owner`.
+    pub fn new(owner: &DnsName, split: &Split<'_>) -> Self {
+        let (salt, mut packed) = (salt_of_service(owner), Vec::new());
         for family in Family::ALL {
-            let of_family: Vec<(u32, Vec<u8>)> = endpoints
-                .iter()
-                .filter(|endpoint| Family::of(endpoint.address()) == family)
-                .map(|endpoint| (endpoint.weight().get(), octets(endpoint.address())))
-                .collect();
-            let is_lost = lost.contains(&family);
-            if of_family.is_empty() && !is_lost {
-                continue;
-            }
-            let (body, count) = match Weighted::pack(salt(owner), &of_family) {
-                Some((weighted, picked)) => (Body::Weighted(weighted), picked),
-                None => {
-                    let octets = of_family.iter().flat_map(|(_, octets)| octets).copied();
-                    (Body::Addresses(octets.collect()), of_family.len())
-                }
-            };
-            let parts =
-                Parts { kind: kind_of(family), ttl: ttl.secs(), count, body, is_lost, tally };
-            parts.pack_into(&mut packed);
+            let rrset = |part: &Part<'_>| rrset(part, family, salt);
+            split.pack_into(kind_of(family), salt, rrset, &mut packed);
         }
         Self { packed: packed.into() }
+    }
+}
+
+/// What a pool has of a family.
+fn rrset(part: &Part<'_>, family: Family, salt: u64) -> Parts {
+    let of_family: Vec<(u32, Vec<u8>)> = part
+        .endpoints
+        .iter()
+        .filter(|endpoint| Family::of(endpoint.address()) == family)
+        .map(|endpoint| (endpoint.weight().get(), octets(endpoint.address())))
+        .collect();
+    let (body, count) = match Weighted::pack(salt, &of_family) {
+        Some((weighted, picked)) => (Body::Weighted(weighted), picked),
+        None => {
+            let octets = of_family.iter().flat_map(|(_, octets)| octets).copied();
+            (Body::Addresses(octets.collect()), of_family.len())
+        }
+    };
+    Parts {
+        kind: kind_of(family),
+        ttl: part.ttl.secs(),
+        count,
+        body,
+        is_lost: part.lost.contains(&family),
+        tally: part.tally,
+        audience: Audience::Everyone,
     }
 }
 
@@ -69,7 +71,7 @@ fn octets(address: IpAddr) -> Vec<u8> {
     }
 }
 
-fn salt(owner: &DnsName) -> u64 {
+pub(super) fn salt_of_service(owner: &DnsName) -> u64 {
     SipHasher13::new_with_keys(0, 0).hash(owner.wire())
 }
 
@@ -93,7 +95,8 @@ pub(super) fn client_fraction(salt: u64, client: ClientNetwork) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Tally, *};
+    use crate::model::{Endpoint, PoolName, Ttl, Weight};
 
     /// Computed by another implementation, from the paper's definition. Changing them would move
     /// clients from one endpoint to another at the next upgrade.
@@ -108,6 +111,24 @@ mod tests {
         assert_eq!(v6(0x0123_4567_89ab_cdef, network), 0x3fb0_1bb9_b0da_bc87);
         assert_eq!(v6(u64::MAX, [255; 6]), 0x8231_e950_1541_72fe);
         let owner: DnsName = "api.svc.example.test".parse().expect("a name");
-        assert_eq!(salt(&owner), 0x282a_838d_4939_784f);
+        assert_eq!(salt_of_service(&owner), 0x282a_838d_4939_784f);
+    }
+
+    /// Whoever has one pool does not pay for those who have more.
+    #[test]
+    fn one_pool_is_its_addresses_and_nothing_else() {
+        let address = |text: &str| {
+            let address = text.parse().expect("an address");
+            Endpoint::new(address, Weight::ONE).expect("one host")
+        };
+        let (owner, pool) = ("api.svc.example.test".parse(), "v1".parse());
+        let (owner, pool): (DnsName, PoolName) = (owner.expect("a name"), pool.expect("a name"));
+        let endpoints = [address("192.0.2.1"), address("2001:db8::1"), address("192.0.2.2")];
+        let tally = Some(Tally(0x0102_0304));
+        let part = Part { tally, ..Part::new(&pool, Ttl::from_secs_const(60), &endpoints) };
+        let records = ServiceRecords::new(&owner, &Split::new(&[part]));
+        let a = b"\x01\0\x02\0\x3c\0\0\0\x04\x03\x02\x01\x08\0\0\x80\xc0\0\x02\x01\xc0\0\x02\x02";
+        let aaaa = b"\x1c\0\x01\0\x3c\0\0\0\x04\x03\x02\x01\x10\0\0\x80\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01";
+        assert_eq!(*records.packed, [&a[..], aaaa].concat());
     }
 }

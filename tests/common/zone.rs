@@ -15,8 +15,8 @@ use std::{
 use cutover::{
     config::settings,
     dns::{Packet, Reply, Responder, Transport},
-    model::{CookieSecrets, DnsName, Endpoint, Family, Ttl, Weight},
-    table::{Change, ServiceRecords, Table},
+    model::{CookieSecrets, DnsName, Endpoint, Family, PoolName, Share, Ttl, Weight},
+    table::{Change, Part, ServiceRecords, Shift, Split, Table},
 };
 
 use super::{oracle::Server, packets::Packets, wire::Message};
@@ -24,7 +24,7 @@ use super::{oracle::Server, packets::Packets, wire::Message};
 /// In wire form.
 pub const APEX: &[u8] = b"\x03svc\x07example\x04test\x00";
 /// The labels in front of it that have something, in wire form.
-pub const NAMES: [&[u8]; 15] = [
+pub const NAMES: [&[u8]; 16] = [
     b"",
     b"\x03api",
     b"\x02v6",
@@ -40,6 +40,7 @@ pub const NAMES: [&[u8]; 15] = [
     b"\x04n130",
     b"\x04text",
     b"\x05below\x04text",
+    b"\x06moving",
 ];
 const NSID: &str = "node-1";
 pub const SERVER: Server<'static> = Server { apex: APEX, nsid: Some(NSID.as_bytes()) };
@@ -72,6 +73,7 @@ pub fn table() -> Table {
         let weight = Weight::new(weight).expect("a weight");
         Endpoint::new(v4(host), weight).expect("one host")
     };
+    let [v1, v2, v3] = ["v1", "v2", "v3"].map(|pool| pool.parse().expect("the name of a pool"));
     let many = |count| (1..=count).map(|host| one(v4(host))).collect::<Vec<_>>();
     let set = [
         ("api", many(2), &[][..]),
@@ -91,12 +93,23 @@ pub fn table() -> Table {
     ];
     let set = set.map(|(name, endpoints, lost)| {
         let owner = DnsName::within(name, &zone.apex).expect("a name in the zone");
-        let ttl = Ttl::from_secs_const(60);
-        let records = ServiceRecords::new(&owner, ttl, &endpoints, lost, None);
+        let records = ServiceRecords::new(&owner, &Split::new(&[part(&v1, &endpoints, lost)]));
         (owner, records)
     });
+    let (old, new) = (many(3), [one(v4(9)), one(v6(9))]);
+    let parts = [part(&v1, &old, &[]), part(&v2, &new, &[])];
+    let to = [part(&v2, &new, &[]), part(&v3, &[], &Family::ALL)];
+    let share = Share::from_millionths(500_000).expect("a half");
+    let shift = Some(Shift { to: &to, share, salt: 7 });
+    let owner = DnsName::within("moving", &zone.apex).expect("a name in the zone");
+    let moving = ServiceRecords::new(&owner, &Split { parts: &parts, shift });
+    let set = set.into_iter().chain([(owner, moving)]).collect();
     let table = Table::new(&zone, (3, 4), NOW.into());
-    table.with(Change { set: set.into(), removed: Vec::new() }, NOW.into())
+    table.with(Change { set, removed: Vec::new() }, NOW.into())
+}
+
+fn part<'p>(pool: &'p PoolName, endpoints: &'p [Endpoint], lost: &'p [Family]) -> Part<'p> {
+    Part { lost, ..Part::new(pool, Ttl::from_secs_const(60), endpoints) }
 }
 
 pub fn responder() -> Responder {

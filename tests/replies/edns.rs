@@ -1,5 +1,7 @@
 //! EDNS (RFC 6891): there when asked for, and only then.
 
+use std::collections::BTreeSet;
+
 use cutover::dns::Transport;
 use domain::base::{
     Rtype,
@@ -76,7 +78,11 @@ type Options<'o> = &'o [(u16, &'o [u8])];
 
 /// A question for addresses of a service with these options.
 pub(crate) fn with_options(service: &str, options: Options<'_>) -> Vec<u8> {
-    let mut packet = query(service, Rtype::A).edns(1232).packet();
+    asked_with_options(service, Rtype::A, options)
+}
+
+fn asked_with_options(name: &str, kind: Rtype, options: Options<'_>) -> Vec<u8> {
+    let mut packet = query(name, kind).edns(1232).packet();
     let mut data = Vec::new();
     for (code, option) in options {
         data.extend(code.to_be_bytes());
@@ -175,12 +181,42 @@ fn the_scope_of_an_answer_is_who_else_is_given_the_same() {
 }
 
 #[test]
+fn the_scope_is_narrow_where_others_are_given_something_else_or_nothing() {
+    let mut seen = BTreeSet::new();
+    for network in 0..20 {
+        let subnet = [0, 1, 24, 0, 10, 0, network];
+        for (name, kind, scope) in [
+            ("moving", Rtype::A, 24),
+            ("moving", Rtype::AAAA, 24),
+            ("moving", Rtype::TXT, 0),
+            ("losing", Rtype::AAAA, 24),
+        ] {
+            let packet = asked_with_options(name, kind, &[(8, &subnet)]);
+            let reply = crate::seen(&sent(&packet, Transport::Udp));
+            let options = reply.opt.as_ref().expect("an OPT record").options.iter();
+            let scopes: Vec<u8> =
+                options.filter(|(code, _)| *code == 8).map(|(_, data)| data[3]).collect();
+            assert_eq!(scopes, [scope], "{name} {kind}");
+            seen.insert((name, kind, reply.code(), reply.answer.len()));
+        }
+    }
+    let expected = [
+        ("losing", Rtype::AAAA, Rcode::NOERROR, 0),
+        ("losing", Rtype::AAAA, Rcode::SERVFAIL, 0),
+        ("moving", Rtype::A, Rcode::NOERROR, 1),
+        ("moving", Rtype::AAAA, Rcode::NOERROR, 0),
+        ("moving", Rtype::AAAA, Rcode::NOERROR, 1),
+        ("moving", Rtype::TXT, Rcode::NOERROR, 0),
+    ];
+    assert_eq!(seen, BTreeSet::from(expected));
+}
+
+#[test]
 fn clients_behind_one_resolver_are_told_apart_by_their_subnet() {
     let given = |network: u8| {
         let packet = with_options("weighted", &[(8, &[0, 1, 24, 0, 10, 0, network])]);
         seen(&sent(&packet, Transport::Udp)).answer
     };
-    let different: std::collections::BTreeSet<_> =
-        (0..50).map(|network| format!("{:?}", given(network))).collect();
+    let different: BTreeSet<_> = (0..50).map(|network| format!("{:?}", given(network))).collect();
     assert_eq!(different.len(), 2, "each of the two hosts is given to somebody");
 }

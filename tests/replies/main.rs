@@ -23,8 +23,11 @@ use std::net::SocketAddr;
 
 use cutover::{
     dns::{DropCause, Packet, Reply, Responder, Transport},
-    model::{CookieSecrets, DnsName, Endpoint, Family, StaticRecord, Ttl, Weight, ZoneSpec},
-    table::{Change, ServiceRecords, Table},
+    model::{
+        CookieSecrets, DnsName, Endpoint, Family, PoolName, Share, StaticRecord, Ttl, Weight,
+        ZoneSpec,
+    },
+    table::{Change, Part, ServiceRecords, Shift, Split, Table},
 };
 use domain::{
     base::{
@@ -37,6 +40,7 @@ use hickory_proto::rr::{RData, rdata::TXT};
 
 const APEX: &str = "svc.example.test";
 const ID: u16 = 0x1234;
+const TTL: Ttl = Ttl::from_secs_const(60);
 
 fn name(text: &str) -> DnsName {
     let apex = APEX.parse().expect("a name");
@@ -49,7 +53,9 @@ fn hosts(service: &str, count: u8) -> (DnsName, ServiceRecords) {
     let endpoints: Vec<_> = (1..=count).map(endpoint).collect();
     let owner = name(service);
     let lost: &[Family] = if count == 0 { &Family::ALL } else { &[] };
-    let records = ServiceRecords::new(&owner, Ttl::from_secs_const(60), &endpoints, lost, None);
+    let pool = pool("v1");
+    let part = Part { lost, ..Part::new(&pool, TTL, &endpoints) };
+    let records = ServiceRecords::new(&owner, &Split::new(&[part]));
     (owner, records)
 }
 
@@ -61,8 +67,30 @@ fn weighted(service: &str) -> (DnsName, ServiceRecords) {
     };
     let owner = name(service);
     let endpoints = [endpoint(1, 1), endpoint(2, 3)];
-    let records = ServiceRecords::new(&owner, Ttl::from_secs_const(60), &endpoints, &[], None);
+    let pool = pool("v1");
+    let records = ServiceRecords::new(&owner, &Split::new(&[Part::new(&pool, TTL, &endpoints)]));
     (owner, records)
+}
+
+/// A service that is half way from an old pool, of one IPv4 address, to a new one of both families,
+/// of which IPv6 is lost if so wanted.
+fn half_moved(service: &str, lost: &[Family]) -> (DnsName, ServiceRecords) {
+    let endpoint = |address: &str| {
+        Endpoint::new(address.parse().expect("an address"), Weight::ONE).expect("one host")
+    };
+    let (old, new) = ([endpoint("192.0.2.1")], [endpoint("192.0.2.2"), endpoint("2001:db8::2")]);
+    let (v1, v2) = (pool("v1"), pool("v2"));
+    let to = [Part { lost, ..Part::new(&v2, TTL, &new) }];
+    let share = Share::from_millionths(500_000).expect("a half");
+    let shift = Some(Shift { to: &to, share, salt: 7 });
+    let split = Split { parts: &[Part::new(&v1, TTL, &old)], shift };
+    let owner = name(service);
+    let records = ServiceRecords::new(&owner, &split);
+    (owner, records)
+}
+
+fn pool(text: &str) -> PoolName {
+    text.parse().expect("the name of a pool")
 }
 
 /// `api` has two addresses, `none` has lost all, `n40` has forty, and so on.
@@ -80,6 +108,8 @@ fn table() -> Table {
     let counts = [("api", 2), ("none", 0), ("n40", 40), ("n100", 100)];
     let mut set: Vec<_> = counts.map(|(service, count)| hosts(service, count)).into();
     set.push(weighted("weighted"));
+    set.push(half_moved("moving", &[]));
+    set.push(half_moved("losing", &[Family::V6]));
     Table::new(&zone, (3, 4), 1_700_000_000).with(Change { set, removed: Vec::new() }, 0)
 }
 

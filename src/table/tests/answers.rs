@@ -6,7 +6,7 @@ use super::{
     Answer, CLIENT, Change, addresses, ask, ask_as, data, empty, kind_of, negative_secs, owner,
     set, table, to_hickory,
 };
-use crate::model::DnsName;
+use crate::{model::DnsName, table::Audience};
 
 #[test]
 fn the_addresses_of_a_service_are_answered_by_family() {
@@ -25,24 +25,25 @@ fn other_types_of_a_service_are_no_data() {
     let table = table();
     for kind in [RecordType::TXT, RecordType::MX, RecordType::SRV, RecordType::HTTPS] {
         let answer = ask(&table, "api", kind);
-        assert!(matches!(answer, Answer::NoData(_)), "{kind}: {answer:?}");
+        assert!(matches!(answer, Answer::NoData(..)), "{kind}: {answer:?}");
     }
 }
 
 #[test]
 fn a_pool_with_one_family_is_no_data_for_the_other() {
     let table = empty().with(set("four", &["192.0.2.1"]), 0).with(set("six", &["2001:db8::1"]), 0);
-    assert!(matches!(ask(&table, "four", RecordType::AAAA), Answer::NoData(_)));
-    assert!(matches!(ask(&table, "six", RecordType::A), Answer::NoData(_)));
+    for (name, kind) in [("four", RecordType::AAAA), ("six", RecordType::A)] {
+        assert!(matches!(ask(&table, name, kind), Answer::NoData(_, Audience::Everyone)));
+    }
 }
 
 #[test]
 fn a_service_without_endpoints_is_a_failure_and_never_absent() {
     let table = empty().with(set("api", &[]), super::NOON);
     for kind in [RecordType::A, RecordType::AAAA] {
-        assert_eq!(ask(&table, "api", kind), Answer::Unavailable, "{kind}");
+        assert_eq!(ask(&table, "api", kind), Answer::Unavailable(Audience::Everyone), "{kind}");
     }
-    assert!(matches!(ask(&table, "api", RecordType::TXT), Answer::NoData(_)));
+    assert!(matches!(ask(&table, "api", RecordType::TXT), Answer::NoData(..)));
 }
 
 #[test]
@@ -50,7 +51,7 @@ fn absent_names_are_known_to_be_absent_for_thirty_seconds() {
     let table = table();
     let Answer::NxDomain(soa) = ask(&table, "nothing", RecordType::A) else { panic!("NXDOMAIN") };
     assert_eq!(negative_secs(soa), (30, 30));
-    let Answer::NoData(soa) = ask(&table, "api", RecordType::MX) else { panic!("NODATA") };
+    let Answer::NoData(soa, _) = ask(&table, "api", RecordType::MX) else { panic!("NODATA") };
     assert_eq!(negative_secs(soa), (30, 30));
 }
 
@@ -65,7 +66,7 @@ fn a_name_with_something_below_it_exists() {
     for name in ["b.c", "c", "er.text"] {
         for kind in [RecordType::A, RecordType::ANY, RecordType::NS] {
             let answer = ask(&table, name, kind);
-            assert!(matches!(answer, Answer::NoData(_)), "{name} {kind}: {answer:?}");
+            assert!(matches!(answer, Answer::NoData(..)), "{name} {kind}: {answer:?}");
         }
     }
     assert!(matches!(ask(&table, "x.c", RecordType::A), Answer::NxDomain(_)));
@@ -105,7 +106,7 @@ fn static_records_are_answered_with_the_least_ttl_of_their_type() {
     assert_eq!((records.ttl(), records.count()), (1_800, 2));
     let below = ask(&table, "deep.er.text", RecordType::TXT);
     assert_eq!(data(&below), [super::text("below")]);
-    assert!(matches!(ask(&table, "ns1", RecordType::AAAA), Answer::NoData(_)));
+    assert!(matches!(ask(&table, "ns1", RecordType::AAAA), Answer::NoData(..)));
 }
 
 #[test]
@@ -132,8 +133,8 @@ fn the_apex_has_its_authority_and_its_name_servers() {
     assert_eq!(data.rname.to_string(), "hostmaster.svc.example.test.");
     let ns = ask(&table, "@", RecordType::NS);
     assert_eq!(addresses(&ns), ["ns1.svc.example.test.", "ns.elsewhere.test."]);
-    assert!(matches!(ask(&table, "@", RecordType::A), Answer::NoData(_)));
-    assert!(matches!(ask(&table, "api", RecordType::SOA), Answer::NoData(_)));
+    assert!(matches!(ask(&table, "@", RecordType::A), Answer::NoData(..)));
+    assert!(matches!(ask(&table, "api", RecordType::SOA), Answer::NoData(..)));
 }
 
 #[test]

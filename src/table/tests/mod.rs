@@ -1,10 +1,12 @@
 //! The table's answers: the zone and the ways of asking it. The cases are in the files below.
 
 mod answers;
+mod audiences;
 mod generations;
 mod model;
 mod services;
 mod shards;
+mod splits;
 
 use std::net::IpAddr;
 
@@ -13,7 +15,9 @@ use hickory_proto::rr::{
     rdata::{CNAME, TXT},
 };
 
-use super::{Answer, Authority, Change, Question, Records, ServiceRecords, Table, to_hickory};
+use super::{
+    Answer, Authority, Change, Part, Question, Records, ServiceRecords, Split, Table, to_hickory,
+};
 use crate::model::{
     ClientNetwork, DnsName, Endpoint, Family, StaticRecord, Ttl, Weight, ZoneSpec, mapped,
 };
@@ -71,7 +75,14 @@ fn records(name: &str, addresses: &[&str]) -> ServiceRecords {
     let endpoints: Vec<_> = addresses.iter().map(|address| endpoint(address, 1)).collect();
     // A service without any endpoint has lost what it had.
     let lost: &[Family] = if endpoints.is_empty() { &Family::ALL } else { &[] };
-    ServiceRecords::new(&owner(name), Ttl::from_secs_const(60), &endpoints, lost, None)
+    one_pool(name, 60, &endpoints, lost)
+}
+
+/// What a service answers with one pool.
+fn one_pool(name: &str, ttl: u32, endpoints: &[Endpoint], lost: &[Family]) -> ServiceRecords {
+    let pool = "v1".parse().expect("the name of a pool");
+    let part = Part { lost, ..Part::new(&pool, Ttl::from_secs_const(ttl), endpoints) };
+    ServiceRecords::new(&owner(name), &Split::new(&[part]))
 }
 
 /// One service set.

@@ -69,9 +69,9 @@ fn expected(model: &Model, name: &str, kind: RecordType) -> Kind {
 fn kind_of(answer: &Answer<'_>) -> Kind {
     match answer {
         Answer::Records(_) => Kind::Records,
-        Answer::NoData(_) => Kind::NoData,
+        Answer::NoData(..) => Kind::NoData,
         Answer::NxDomain(_) => Kind::Absent,
-        Answer::Unavailable => Kind::Failure,
+        Answer::Unavailable(_) => Kind::Failure,
         Answer::Refused | Answer::NotReady => panic!("every name of the model is in the zone"),
     }
 }

@@ -7,16 +7,11 @@ use std::{
 
 use hickory_proto::rr::RecordType;
 
-use super::{
-    Answer, Change, NOON, ServiceRecords, Table, addresses, ask_as, empty, endpoint, owner,
-};
-use crate::model::Ttl;
+use super::{Answer, Change, NOON, Table, addresses, ask_as, empty, endpoint, one_pool, owner};
 
 fn weighted(name: &str, weights: &[(&str, u64)]) -> Table {
     let endpoints: Vec<_> = weights.iter().map(|&(host, weight)| endpoint(host, weight)).collect();
-    let records =
-        ServiceRecords::new(&owner(name), Ttl::from_secs_const(60), &endpoints, &[], None);
-    let set = vec![(owner(name), records)];
+    let set = vec![(owner(name), one_pool(name, 60, &endpoints, &[]))];
     empty().with(Change { set, removed: Vec::new() }, NOON)
 }
 
@@ -83,9 +78,7 @@ fn a_client_is_given_the_same_each_time_and_by_every_name_server() {
     let mut again = one_to_three().with(set, NOON + 9);
     again = again.with(super::set("other", &["192.0.2.9"]), NOON + 10);
     let endpoints = [endpoint("192.0.2.1", 1), endpoint("192.0.2.2", 3)];
-    let records =
-        ServiceRecords::new(&owner("api"), Ttl::from_secs_const(5), &endpoints, &[], None);
-    let set = vec![(owner("api"), records)];
+    let set = vec![(owner("api"), one_pool("api", 5, &endpoints, &[]))];
     let twin = twin.with(Change { set, removed: vec![] }, 6);
     for number in 0..200 {
         let client = network(number, 1);

@@ -1,0 +1,248 @@
+//! Which of several pools one client is given.
+//!
+//! Between two splits, while a release moves clients from one to the other: those whose place
+//! among all clients lies below the share have moved. Their place is a hash salted by the release,
+//! so a share that grows moves clients one way only, and a share that falls moves back those who
+//! moved last.
+//!
+//! Within a split: weighted rendezvous hashing (Thaler and Ravishankar 1998; with weights as in
+//! Schindelhauer and Schomaker 2005, "Weighted distributed hash tables"). Each pool draws a number
+//! `u` from 0 to 1 for the client, and the least `−ln(u)/w` wins: a pool wins with the probability
+//! that its weight says. Draws hang on the service, the name of the pool and the client alone: so
+//! a changed weight moves clients to or from that pool only, and no release shuffles the others.
+//!
+//! Which pool it is does not hang on the type that is asked for.
+
+use std::hash::Hasher;
+
+use hickory_proto::rr::RecordType;
+use siphasher::sip::SipHasher13;
+
+use super::{
+    logarithm::minus_log2,
+    octets::{u32_at, u64_at},
+    packed::{Audience, Body, Packed, Parts, Tally, Within},
+    service::{client_fraction, salt_of_service},
+};
+use crate::model::{ClientNetwork, DnsName, Endpoint, Family, PoolName, Share, Ttl, Weight};
+
+/// Pools that together answer for a service, and where its clients are moving.
+#[derive(Clone, Copy, Debug)]
+pub struct Split<'p> {
+    /// What each pool gives; at least one, no pool twice.
+    pub parts: &'p [Part<'p>],
+    /// A release that is under way.
+    pub shift: Option<Shift<'p>>,
+}
+
+/// From one split to another.
+#[derive(Clone, Copy, Debug)]
+pub struct Shift<'p> {
+    /// What each pool gives to those who have moved; at least one, no pool twice.
+    pub to: &'p [Part<'p>],
+    /// How many of the clients have moved.
+    pub share: Share,
+    /// Of the release: another one moves others first.
+    pub salt: u64,
+}
+
+/// What one pool gives.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'p> {
+    /// The pool.
+    pub pool: &'p PoolName,
+    /// Among the pools of the split.
+    pub weight: Weight,
+    /// Of its records.
+    pub ttl: Ttl,
+    /// They themselves, by address.
+    pub endpoints: &'p [Endpoint],
+    /// What is asked of these families is answered with SERVFAIL; one that is merely absent has no
+    /// data.
+    pub lost: &'p [Family],
+    /// What its answers count for.
+    pub tally: Option<Tally>,
+}
+
+impl<'p> Part<'p> {
+    /// A part of weight 1 that has lost nothing and counts for nothing.
+    pub const fn new(pool: &'p PoolName, ttl: Ttl, endpoints: &'p [Endpoint]) -> Self {
+        Self { pool, weight: Weight::ONE, ttl, endpoints, lost: &[], tally: None }
+    }
+
+    fn draw(&self, salt_of_service: u64) -> Draw {
+        // Another second key than where clients are hashed.
+        let mut hasher = SipHasher13::new_with_keys(salt_of_service, 1);
+        hasher.write(self.pool.as_str().as_bytes());
+        Draw { salt: hasher.finish(), weight: self.weight.get() }
+    }
+}
+
+impl<'p> Split<'p> {
+    /// One that no release moves clients from.
+    pub const fn new(parts: &'p [Part<'p>]) -> Self {
+        Self { parts, shift: None }
+    }
+
+    /// What a client of the service at `owner` is given; nothing only if there are no parts.
+    pub fn picked(&self, owner: &DnsName, client: ClientNetwork) -> Option<&'p Part<'p>> {
+        let u = |salt| client_fraction(salt, client);
+        let parts = match self.shift {
+            Some(Shift { to, share, salt }) if has_moved(share.millionths(), u(salt)) => to,
+            _ => self.parts,
+        };
+        let salt = salt_of_service(owner);
+        pick(parts.iter().map(|part| (part.draw(salt), part)), u)
+    }
+
+    /// Packs what clients are given of one type, if any is given something: `rrset` says what of
+    /// one part.
+    pub(super) fn pack_into(
+        &self,
+        kind: RecordType,
+        salt_of_service: u64,
+        rrset: impl Fn(&Part<'_>) -> Parts,
+        out: &mut Vec<u8>,
+    ) {
+        let of_part = |part: &Part<'_>| (part.draw(salt_of_service), rrset(part));
+        let side = |parts: &[Part<'_>]| parts.iter().map(of_part).collect::<Side>();
+        let Some(Shift { to, share, salt }) = self.shift.filter(|shift| shift.share > Share::NONE)
+        else {
+            return pack(kind, [side(self.parts)], |[side]| side, out);
+        };
+        if share == Share::ALL {
+            return pack(kind, [side(to)], |[side]| side, out);
+        }
+        let shift = |sides: [Vec<u8>; 2]| {
+            let place = [&salt.to_le_bytes()[..], &share.millionths().to_le_bytes()].concat();
+            let body = Body::Shift([place, sides.concat()].concat());
+            packed_split(kind, body)
+        };
+        pack(kind, [side(to), side(self.parts)], shift, out);
+    }
+}
+
+/// What each pool of a split gives of one type.
+type Side = Vec<(Draw, Parts)>;
+
+/// Packs sides, as `join` puts them together, unless none of them gives anything.
+fn pack<const SIDES: usize>(
+    kind: RecordType,
+    mut sides: [Side; SIDES],
+    join: impl FnOnce([Vec<u8>; SIDES]) -> Vec<u8>,
+    out: &mut Vec<u8>,
+) {
+    let rrsets = || sides.iter().flatten().map(|(_, rrset)| rrset);
+    if rrsets().all(Parts::is_nothing) {
+        return;
+    }
+    let are_alike = rrsets().zip(rrsets().skip(1)).all(|(one, next)| one.is_answered_like(next));
+    if !are_alike || sides.iter().any(Vec::is_empty) {
+        let rrsets = sides.iter_mut().flatten().map(|(_, rrset)| rrset);
+        rrsets.for_each(|rrset| rrset.audience = Audience::Some);
+    }
+    out.extend(join(sides.map(|side| packed_side(kind, &side))));
+}
+
+fn packed_side(kind: RecordType, side: &[(Draw, Parts)]) -> Vec<u8> {
+    let mut packed = Vec::new();
+    match side {
+        [(_, rrset)] => rrset.pack_into(&mut packed),
+        side => {
+            for (draw, rrset) in side {
+                packed.extend(draw.salt.to_le_bytes());
+                packed.extend(draw.weight.to_le_bytes());
+                rrset.pack_into(&mut packed);
+            }
+            packed = packed_split(kind, Body::Split(packed));
+        }
+    }
+    packed
+}
+
+fn packed_split(kind: RecordType, body: Body) -> Vec<u8> {
+    let mut packed = Vec::new();
+    let audience = Audience::Everyone;
+    let parts = Parts { kind, ttl: 0, count: 0, body, is_lost: false, tally: None, audience };
+    parts.pack_into(&mut packed);
+    packed
+}
+
+/// Lengths of what stands before the two sides of a shift, a salt and a share, and before each
+/// packed rrset of a split, a salt and a weight.
+const SHIFT_LEN: usize = 12;
+const DRAW_LEN: usize = 12;
+const BEHIND_SALT: usize = 8;
+
+impl<'t> Packed<'t> {
+    /// What of it the client is given who stands at `u()` for each salt: one part, or all if it is
+    /// no split. Nothing if the side has no part.
+    #[inline]
+    pub(super) fn part_for(self, u: impl Fn(u64) -> u64) -> Option<Self> {
+        let side = match self.within() {
+            Within::Shift(octets) => {
+                let (head, sides) = octets.split_first_chunk::<SHIFT_LEN>()?;
+                let (moved, others) = Self::split_first(sides)?;
+                match has_moved(u32_at(head, BEHIND_SALT), u(u64_at(head, 0))) {
+                    true => moved,
+                    false => Self::split_first(others)?.0,
+                }
+            }
+            _ => self,
+        };
+        match side.within() {
+            Within::Split(octets) => pick(draws(octets), u),
+            _ => Some(side),
+        }
+    }
+}
+
+/// The packed rrsets of a split, and how each draws.
+fn draws<'t>(mut octets: &'t [u8]) -> impl Iterator<Item = (Draw, Packed<'t>)> {
+    std::iter::from_fn(move || {
+        let (head, rest) = octets.split_first_chunk::<DRAW_LEN>()?;
+        let (packed, rest) = Packed::split_first(rest)?;
+        octets = rest;
+        Some((Draw { salt: u64_at(head, 0), weight: u32_at(head, BEHIND_SALT) }, packed))
+    })
+}
+
+/// Whether the client at `u`, a fraction of 2^64, is one of the share that has moved.
+#[inline]
+fn has_moved(share_millionths: u32, u: u64) -> bool {
+    let place = (u128::from(u) * u128::from(Share::ALL.millionths())) >> u64::BITS;
+    place < u128::from(share_millionths)
+}
+
+/// How a pool draws.
+#[derive(Clone, Copy)]
+struct Draw {
+    salt: u64,
+    weight: u32,
+}
+
+/// Weighted rendezvous: the item whose draw is the least for the client at `u()`. A single one is
+/// not drawn for.
+#[inline]
+fn pick<I>(mut items: impl Iterator<Item = (Draw, I)>, u: impl Fn(u64) -> u64) -> Option<I> {
+    let (first, mut picked) = items.next()?;
+    let Some(second) = items.next() else { return Some(picked) };
+    let drawn = |draw: Draw| (minus_log2(u(draw.salt)), draw);
+    let mut least = drawn(first);
+    for (draw, item) in std::iter::once(second).chain(items) {
+        let next = drawn(draw);
+        if is_less(next, least) {
+            (least, picked) = (next, item);
+        }
+    }
+    Some(picked)
+}
+
+/// Whether one logarithm is less than the other, each by its weight; without a division, which
+/// would not be exact. Where they are the same the salts decide, so that their order does not.
+#[inline]
+fn is_less((log, draw): (u64, Draw), (other_log, other): (u64, Draw)) -> bool {
+    let this = u128::from(log) * u128::from(other.weight);
+    let that = u128::from(other_log) * u128::from(draw.weight);
+    (this, draw.salt) < (that, other.salt)
+}
