@@ -9,8 +9,11 @@ use std::{
 use arc_swap::ArcSwap;
 use cutover::{
     dns::{Packet, Responder, Transport},
-    model::{ClientNetwork, CookieSecrets, DnsName, Endpoint, Ttl, Weight, ZoneSpec, mapped},
-    table::{Change, LOOKUPS_MAX, Question, ServiceRecords, Table},
+    model::{
+        ClientNetwork, CookieSecrets, DnsName, Endpoint, PoolName, Share, Ttl, Weight, ZoneSpec,
+        mapped,
+    },
+    table::{Change, LOOKUPS_MAX, Part, Question, ServiceRecords, Shift, Split, Table},
 };
 use divan::{Bencher, black_box, counter::ItemsCount};
 use hickory_proto::{
@@ -33,7 +36,24 @@ fn main() {
 /// A thousand answers decided, as many at once as a UDP worker takes: names to records.
 #[divan::bench(args = SIZES)]
 fn answers_1000(bencher: Bencher, size: usize) {
-    let (table, names) = (table(size), asked(size));
+    decide_1000(bencher, &table(size), &asked(size));
+}
+
+/// The same, of services half of whose clients have moved from one pool to another.
+#[divan::bench(args = SIZES)]
+fn split_1000(bencher: Bencher, size: usize) {
+    static TABLES: Tables = [const { OnceLock::new() }; SIZES.len()];
+    decide_1000(bencher, &kept(&TABLES, size, half_moved), &asked(size));
+}
+
+/// The same, of services with two pools that weigh the same.
+#[divan::bench(args = SIZES)]
+fn split_weighted_1000(bencher: Bencher, size: usize) {
+    static TABLES: Tables = [const { OnceLock::new() }; SIZES.len()];
+    decide_1000(bencher, &kept(&TABLES, size, two_pools), &asked(size));
+}
+
+fn decide_1000(bencher: Bencher, table: &Table, names: &[DnsName]) {
     let mut turns = names.chunks(QUESTIONS).cycle();
     bencher.counter(ItemsCount::new(QUESTIONS)).bench_local(|| {
         for names in turns.next().expect("a cycle").chunks(LOOKUPS_MAX) {
@@ -129,11 +149,22 @@ fn build(bencher: Bencher, size: usize) {
         .bench_local_values(|set| black_box(filled(set)));
 }
 
+/// One for each size.
+type Tables = [OnceLock<Arc<Table>>; SIZES.len()];
+
 fn table(size: usize) -> Arc<Table> {
-    static TABLES: [OnceLock<Arc<Table>>; SIZES.len()] = [const { OnceLock::new() }; SIZES.len()];
+    static TABLES: Tables = [const { OnceLock::new() }; SIZES.len()];
+    kept(&TABLES, size, |number| service(number, 1))
+}
+
+fn kept(
+    tables: &Tables,
+    size: usize,
+    service: impl Fn(usize) -> (DnsName, ServiceRecords),
+) -> Arc<Table> {
     let at = SIZES.iter().position(|known| *known == size).expect("a known size");
-    let fill = || Arc::new(filled((0..size).map(|number| service(number, 1)).collect()));
-    TABLES[at].get_or_init(fill).clone()
+    let fill = || Arc::new(filled((0..size).map(service).collect()));
+    tables[at].get_or_init(fill).clone()
 }
 
 fn filled(set: Vec<(DnsName, ServiceRecords)>) -> Table {
@@ -152,12 +183,45 @@ fn zone() -> ZoneSpec {
 
 /// Service `number` with three endpoints of version `version`.
 fn service(number: usize, version: u8) -> (DnsName, ServiceRecords) {
-    let name = format!("service-{number}");
-    let endpoint = |last| Endpoint::new(Ipv4Addr::new(192, 0, version, last).into(), Weight::ONE);
-    let endpoints = [1, 2, 3].map(|last| endpoint(last).expect("an address"));
-    let owner = DnsName::within(&name, &zone().apex).expect("a name");
-    let records = ServiceRecords::new(&owner, TTL, &endpoints, &[], None);
+    let owner = owner(number);
+    let endpoints = endpoints(version);
+    let records = ServiceRecords::new(&owner, &Split::new(&[Part::new(pool(0), TTL, &endpoints)]));
     (owner, records)
+}
+
+/// Service `number` half of whose clients have moved to another pool; each has a release of its
+/// own, so that nobody can foretell whether a client has moved.
+fn half_moved(number: usize) -> (DnsName, ServiceRecords) {
+    let (owner, old, new) = (owner(number), endpoints(1), endpoints(2));
+    let to = [Part::new(pool(1), TTL, &new)];
+    let share = Share::from_millionths(500_000).expect("a half");
+    let shift = Some(Shift { to: &to, share, salt: number as u64 });
+    let split = Split { parts: &[Part::new(pool(0), TTL, &old)], shift };
+    let records = ServiceRecords::new(&owner, &split);
+    (owner, records)
+}
+
+/// Service `number` with two pools.
+fn two_pools(number: usize) -> (DnsName, ServiceRecords) {
+    let (owner, one, other) = (owner(number), endpoints(1), endpoints(2));
+    let parts = [Part::new(pool(0), TTL, &one), Part::new(pool(1), TTL, &other)];
+    let records = ServiceRecords::new(&owner, &Split::new(&parts));
+    (owner, records)
+}
+
+fn owner(number: usize) -> DnsName {
+    DnsName::within(&format!("service-{number}"), &zone().apex).expect("a name")
+}
+
+fn endpoints(version: u8) -> [Endpoint; 3] {
+    let endpoint = |last| Endpoint::new(Ipv4Addr::new(192, 0, version, last).into(), Weight::ONE);
+    [1, 2, 3].map(|last| endpoint(last).expect("an address"))
+}
+
+fn pool(number: usize) -> &'static PoolName {
+    static POOLS: OnceLock<[PoolName; 2]> = OnceLock::new();
+    let pools = || ["v1", "v2"].map(|pool| pool.parse().expect("the name of a pool"));
+    &POOLS.get_or_init(pools)[number]
 }
 
 fn asked(size: usize) -> Vec<DnsName> {
