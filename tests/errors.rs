@@ -312,6 +312,23 @@ fn encrypted_transports_and_their_certificate_come_together_or_not_at_all() {
 }
 
 #[test]
+fn a_ramp_that_does_not_rise() {
+    insta::assert_snapshot!(release_error(&format!(
+        r#"{SERVICE}
+[services.api.release]
+ramp = [
+    {{ share = "10%", bake = "5m" }},
+    {{ share = "10%", bake = "1m" }},
+    {{ share = "20%", bake = "8d" }},
+    {{ share = "0%", bake = "5m" }},
+    {{ share = "100%", bake = "5m" }},
+    {{ bake = "5m" }},
+]
+"#
+    )));
+}
+
+#[test]
 fn an_address_cannot_be_had_twice() {
     let tls = "[tls]\ncertificate = \"c.pem\"\nkey = \"k.pem\"";
     insta::assert_snapshot!(settings_error(&listening(

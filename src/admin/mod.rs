@@ -6,6 +6,7 @@
 
 pub mod client;
 mod metrics;
+pub mod orders;
 pub mod status;
 pub mod tree;
 
@@ -25,7 +26,10 @@ use tokio::{
     time::timeout,
 };
 
+use orders::{Done, Undone};
 use status::{Pulse, Status};
+
+use crate::{cutover::Order, model::ServiceName};
 
 /// How long the conductor may take to say how things are.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -37,6 +41,8 @@ pub enum Request {
     Status(oneshot::Sender<Box<Status>>),
     /// The short form, for those who ask every few seconds: its cost hardly grows with services.
     Pulse(oneshot::Sender<Pulse>),
+    /// What a person asks of a service. Answered when it is being answered from.
+    Order(ServiceName, Order, oneshot::Sender<Result<Done, Undone>>),
 }
 
 /// What else there is to see.
@@ -60,6 +66,11 @@ impl Inquiry {
     /// How things are in short; likewise.
     pub async fn pulse(&self) -> Option<Pulse> {
         self.ask(Request::Pulse).await
+    }
+
+    /// Has a verb carried out; likewise.
+    pub async fn order(&self, service: ServiceName, order: Order) -> Option<Result<Done, Undone>> {
+        self.ask(|reply| Request::Order(service, order, reply)).await
     }
 
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {

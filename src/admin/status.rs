@@ -96,6 +96,12 @@ pub struct ReleaseStatus {
     pub from: String,
     /// The pool it goes to.
     pub to: String,
+    /// Which step it is at, from 1.
+    pub step: usize,
+    /// How many steps it has; the last one is all clients.
+    pub steps: usize,
+    /// The percentage of the clients that the new pool answers.
+    pub share: u8,
     /// When it began (RFC 3339).
     pub started_at: String,
     /// Why it failed, is being rolled back, or is held.

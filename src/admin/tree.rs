@@ -41,7 +41,10 @@ fn service_lines(name: &str, service: &ServiceStatus) -> Vec<String> {
     let mut lines = vec![format!("{name}  {phase}{until}  {health}  ttl {ttl} s{orphaned}")];
     if let Some(release) = &service.release {
         let (id, from, to, at) = (release.id, &release.from, &release.to, &release.started_at);
-        lines.push(format!("│  release {id}: {from} → {to}, begun {at}"));
+        let (step, steps, share) = (release.step, release.steps, release.share);
+        let ramp =
+            if steps > 1 { format!(", step {step} of {steps}: {share} %") } else { String::new() };
+        lines.push(format!("│  release {id}: {from} → {to}{ramp}, begun {at}"));
         lines.extend(release.reason.iter().map(|reason| format!("│  because {reason}")));
     }
     let pools: Vec<Vec<String>> =

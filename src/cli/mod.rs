@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod order;
 mod serve;
 mod status;
 mod wait;
@@ -15,7 +16,7 @@ use std::{
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::config::Rejected;
+use crate::{config::Rejected, cutover::Verb as Order};
 
 /// An authoritative DNS server that releases software.
 #[derive(Debug, Parser)]
@@ -50,6 +51,17 @@ enum Verb {
         #[command(flatten)]
         output: Output,
     },
+    /// Answer everyone with the pool that was good before, in one swap, whatever the phase.
+    ///
+    /// The release counts as failed, so that it does not begin again by itself, though the file still
+    /// asks for it: edit the file, or `retry`. Refused when nothing of the old pool is up.
+    Rollback(order::Options),
+    /// Take the next step of a release now, without waiting for caches or the bake.
+    ///
+    /// Refused while the new pool has not passed its probes, or something of it is down.
+    Promote(order::Options),
+    /// Begin a release again that has failed.
+    Retry(order::Options),
     /// Wait until a release is done, or a pool can be switched off.
     ///
     /// Exits 0 when that is so, 1 when it will not come by itself (the release has failed, there is
@@ -86,10 +98,15 @@ pub fn main() -> ExitCode {
     let quiet = matches!(arguments.verb, Verb::Demo(_));
     start_logging(arguments.log.unwrap_or(if quiet { LogLevel::Error } else { LogLevel::Info }));
     let out = &mut io::stdout();
+    let order =
+        |verb, options| in_runtime(order::run(&arguments.config, verb, options, &mut io::stdout()));
     let ended = match arguments.verb {
         Verb::Serve => in_runtime(serve::run(&arguments.config)),
         Verb::Check { output } => check::run(&arguments.config, output.form, out),
         Verb::Status { output } => in_runtime(status::run(&arguments.config, output.form, out)),
+        Verb::Rollback(options) => order(Order::Rollback, options),
+        Verb::Promote(options) => order(Order::Promote, options),
+        Verb::Retry(options) => order(Order::Retry, options),
         Verb::Wait(options) => in_runtime(wait::run(&arguments.config, options, out)),
         Verb::Demo(options) => in_runtime(demo::run(options, out)),
     };

@@ -16,8 +16,9 @@ use super::{
     settings::ttl,
 };
 use crate::model::{
-    Desired, DnsName, Endpoint, FailPolicy, HttpProbe, Pool, PoolName, ProbeKind, ProbeSetting,
-    ProbeSpec, ReleasePolicy, ServiceName, ServiceSpec, TcpProbe, Weight, ZoneSpec,
+    Desired, DnsName, Endpoint, FailPolicy, HttpProbe, Percent, Pool, PoolName, ProbeKind,
+    ProbeSetting, ProbeSpec, RampStep, ReleasePolicy, ServiceName, ServiceSpec, TcpProbe, Weight,
+    ZoneSpec,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -25,6 +26,7 @@ const INTERVAL_MIN: Duration = Duration::from_millis(100);
 const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
 const TIMEOUT_MIN: Duration = Duration::from_millis(10);
 const ENDPOINTS_MAX: usize = 1_000;
+const RAMP_STEPS_MAX: usize = 20;
 
 /// Reads the text of a release file for `zone`.
 pub fn parse(path: &Path, text: &str, zone: &ZoneSpec) -> Result<Desired, Rejected> {
@@ -213,6 +215,7 @@ fn fail_policy(value: &Value<'_>) -> Option<FailPolicy> {
 fn release(value: &Value<'_>) -> Option<ReleasePolicy> {
     let mut table = value.table()?;
     let default = ReleasePolicy::default();
+    let ramp = table.optional("ramp").map_or(Some(Vec::new()), |value| self::ramp(&value));
     let bake = table
         .optional("bake")
         .map_or(Some(default.bake), |value| value.duration_in(Duration::ZERO..=7 * DAY));
@@ -227,12 +230,47 @@ fn release(value: &Value<'_>) -> Option<ReleasePolicy> {
     let drain_grace = day_at_most(table.optional("drain_grace"), default.drain_grace);
     table.finish();
     Some(ReleasePolicy {
+        ramp: ramp?,
         bake: bake?,
         deadline: deadline?,
         min_up: min_up?,
         pin_allowance: pin_allowance?,
         drain_grace: drain_grace?,
     })
+}
+
+/// `[{ share = "10%", bake = "5m" }]`, each with a greater share than the one before.
+fn ramp(value: &Value<'_>) -> Option<Vec<RampStep>> {
+    let mut steps: Vec<RampStep> = Vec::new();
+    let items = value.array()?;
+    let mut is_good = true;
+    for item in &items {
+        let Some(step) = ramp_step(item) else {
+            is_good = false;
+            continue;
+        };
+        if step.share == Percent::ALL {
+            let hint = "`bake` of the release says how long all clients are watched";
+            item.wrong_with_hint("the last step is always all clients: leave it out", hint);
+        } else if steps.last().is_some_and(|before| before.share >= step.share) {
+            item.wrong("each step must have a greater share than the one before");
+        }
+        steps.push(step);
+    }
+    if steps.len() > RAMP_STEPS_MAX {
+        value.wrong(format!("a ramp has at most {RAMP_STEPS_MAX} steps"));
+    }
+    is_good.then_some(steps)
+}
+
+fn ramp_step(value: &Value<'_>) -> Option<RampStep> {
+    let mut table = value.table()?;
+    let share = table.required("share", r#""10%""#);
+    let bake = table.required("bake", r#""5m""#);
+    table.finish();
+    let share = share.and_then(|value| value.parse());
+    let bake = bake.and_then(|value| value.duration_in(Duration::ZERO..=7 * DAY));
+    Some(RampStep { share: share?, bake: bake? })
 }
 
 /// `"none"`, or a table with one kind and the schedule.

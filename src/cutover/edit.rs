@@ -1,27 +1,36 @@
 //! The edges that an edit of the release file takes.
 
-use super::phase::{
-    Baking, Context, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting, Step,
+use super::{
+    phase::{
+        Baking, Context, Draining, Edge, Failed, Phase, Probing, Release, RollingBack, Shifting,
+    },
+    ramp::{Judging, Settling},
 };
+use crate::model::Percent;
 
 /// The service was edited in the file: where to from here. `number` is the next release's.
-pub(super) fn edited(phase: Phase, cx: &Context<'_>, number: u64) -> Step {
+pub(super) fn edited(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
     let live = &cx.spec.live;
     if *live == phase.serving().name {
         return stay_where_we_are(phase, cx);
+    }
+    if phase.share() < Percent::ALL && *live == phase.main().name {
+        return give_back(phase, cx);
     }
     match phase {
         // The same release with other endpoints or limits: it gets its whole deadline again.
         Phase::Probing(mut probing) if *live == probing.release.to.name => {
             probing.deadline = cx.now + cx.spec.release.deadline;
-            Step::Stay(Phase::Probing(probing))
+            Edge::Stay(Phase::Probing(probing))
         }
         // Of a release that replaced a baking one, only the baking one ever answered.
         Phase::Probing(Probing { release, .. }) if can_go_back(&release, cx) => {
             go_back(Release { to: release.from.clone(), ..release }, cx)
         }
         // While it shifts, the new pool may or may not be seen yet: taken as if it were.
-        Phase::Shifting(Shifting { release })
+        Phase::Shifting(Shifting { release, .. })
+        | Phase::Settling(Settling { release, .. })
+        | Phase::Judging(Judging { release, .. })
         | Phase::Baking(Baking { release, .. })
         | Phase::Draining(Draining { release, .. })
             if can_go_back(&release, cx) =>
@@ -33,13 +42,13 @@ pub(super) fn edited(phase: Phase, cx: &Context<'_>, number: u64) -> Step {
 }
 
 /// The file asks for the pool that answers: end what was being prepared.
-fn stay_where_we_are(phase: Phase, cx: &Context<'_>) -> Step {
+fn stay_where_we_are(phase: Phase, cx: &Context<'_>) -> Edge {
     let previous = phase.fallback().cloned();
     match phase {
         Phase::Probing(Probing { release, .. }) => withdraw(release, cx),
         Phase::RollingBack(mut back) => {
             back.failure = None;
-            Step::Stay(Phase::RollingBack(back))
+            Edge::Stay(Phase::RollingBack(back))
         }
         // It failed to replace a pool that was still baking: that one has yet to finish.
         Phase::Failed(Failed { release, serving, .. }) if serving.name != release.safe.name => {
@@ -47,28 +56,53 @@ fn stay_where_we_are(phase: Phase, cx: &Context<'_>) -> Step {
         }
         Phase::Failed(failed) => {
             let why = format!("the file asks for {} again", failed.serving.name);
-            Step::Go(Phase::steady(failed.serving, previous), why)
+            Edge::Go(Phase::steady(failed.serving, previous), why)
         }
         // Another probe has judged nothing yet: it gets the whole bake.
         Phase::Baking(baking) if !cx.health.is_judged_by(&cx.spec.probe) => {
-            Step::Stay(Phase::Baking(Baking::begin(baking.release, cx)))
+            Edge::Stay(Phase::Baking(Baking::begin(baking.release, cx)))
         }
         Phase::Baking(mut baking) => {
             baking.bake = cx.spec.release.bake;
-            Step::Stay(Phase::Baking(baking))
+            Edge::Stay(Phase::Baking(baking))
         }
-        rest @ (Phase::Steady(_) | Phase::Shifting(_) | Phase::Draining(_)) => Step::Stay(rest),
+        Phase::Judging(judging) if !cx.health.is_judged_by(&cx.spec.probe) => {
+            Edge::Stay(Phase::Judging(Judging::begin(judging.release, judging.share, cx)))
+        }
+        Phase::Judging(mut judging) => {
+            judging.bake = cx.spec.release.bake_at(judging.share);
+            Edge::Stay(Phase::Judging(judging))
+        }
+        rest
+        @ (Phase::Steady(_) | Phase::Shifting(_) | Phase::Settling(_) | Phase::Draining(_)) => {
+            Edge::Stay(rest)
+        }
     }
 }
 
 /// Nothing was moved yet. A pool whose bake was interrupted begins it anew.
-fn withdraw(release: Release, cx: &Context<'_>) -> Step {
+fn withdraw(release: Release, cx: &Context<'_>) -> Edge {
     let why = format!("the file asks for {} again; nothing was moved", release.from.name);
     if release.from.name == release.safe.name {
-        return Step::Go(Phase::steady(release.from, release.fallback), why);
+        return Edge::Go(Phase::steady(release.from, release.fallback), why);
     }
     let release = Release { to: release.from, from: release.safe.clone(), ..release };
-    Step::Go(Phase::Baking(Baking::begin(release, cx)), why)
+    Edge::Go(Phase::Baking(Baking::begin(release, cx)), why)
+}
+
+/// The file asks for the pool that answers all but a share of the clients: that share goes back.
+fn give_back(phase: Phase, cx: &Context<'_>) -> Edge {
+    match phase.release().cloned() {
+        Some(release) if release.from.name == release.safe.name => go_back(release, cx),
+        // It replaced a release that was still baking: that one has yet to finish.
+        Some(release) => {
+            let (from, to) = (&release.from.name, &release.to.name);
+            let why = format!("the file asks for {from} again: {to} gives its share back");
+            let release = Release { to: release.from, from: release.safe.clone(), ..release };
+            Edge::Go(Phase::Baking(Baking::begin(release, cx)), why)
+        }
+        None => Edge::Stay(phase),
+    }
 }
 
 /// Whether the file asks for the last good pool while another one answers, and that pool can take
@@ -77,16 +111,18 @@ fn can_go_back(release: &Release, cx: &Context<'_>) -> bool {
     cx.spec.live == release.safe.name && cx.health.tally(&release.safe).all.eligible > 0
 }
 
-fn go_back(release: Release, cx: &Context<'_>) -> Step {
+fn go_back(release: Release, cx: &Context<'_>) -> Edge {
     let why = format!("the file asks for {} again: rolled back", release.safe.name);
-    Step::Go(Phase::RollingBack(RollingBack::begin(release, None, cx)), why)
+    Edge::Go(Phase::RollingBack(RollingBack::begin(release, None, cx)), why)
 }
 
 /// A new release from wherever we stand. Its rollback goes to the last pool that was proven.
-fn begin(phase: Phase, cx: &Context<'_>, number: u64) -> Step {
-    let from = phase.serving().clone();
+pub(super) fn begin(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
+    let from = phase.main().clone();
     let safe = match &phase {
-        Phase::Shifting(Shifting { release })
+        Phase::Shifting(Shifting { release, .. })
+        | Phase::Settling(Settling { release, .. })
+        | Phase::Judging(Judging { release, .. })
         | Phase::Baking(Baking { release, .. })
         | Phase::Probing(Probing { release, .. })
         | Phase::Failed(Failed { release, .. }) => release.safe.clone(),
@@ -102,5 +138,5 @@ fn begin(phase: Phase, cx: &Context<'_>, number: u64) -> Step {
     };
     let why = format!("the file asks for {} instead of {}", release.to.name, release.from.name);
     let deadline = cx.now + cx.spec.release.deadline;
-    Step::Go(Phase::Probing(Probing { release, deadline }), why)
+    Edge::Go(Phase::Probing(Probing { release, deadline }), why)
 }

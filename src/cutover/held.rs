@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
-use super::phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting};
+use super::{
+    phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting},
+    ramp::{Judging, Settling},
+};
 use crate::{
     health::ServiceHealth,
     model::{Pool, ServiceSpec},
@@ -72,7 +75,9 @@ impl Phase {
         match self {
             Self::Steady(_) => None,
             Self::Probing(Probing { release, .. })
-            | Self::Shifting(Shifting { release })
+            | Self::Shifting(Shifting { release, .. })
+            | Self::Settling(Settling { release, .. })
+            | Self::Judging(Judging { release, .. })
             | Self::Baking(Baking { release, .. })
             | Self::Draining(Draining { release, .. })
             | Self::RollingBack(RollingBack { release, .. })

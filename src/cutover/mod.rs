@@ -13,6 +13,8 @@ mod edit;
 mod held;
 mod horizons;
 pub mod phase;
+mod ramp;
+mod verbs;
 mod view;
 
 #[cfg(test)]
@@ -20,14 +22,15 @@ mod tests;
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
-pub use answering::{Answering, Basis};
+pub use answering::{Answering, Basis, Moved};
 pub use horizons::{CACHE_CLOCK, Horizons};
+pub use verbs::{Order, Refusal, Verb};
 
 use crate::{
     health::ServiceHealth,
     model::{PoolName, ProbeSetting, ServiceSpec, Timestamp},
 };
-use phase::{Context, Phase, Step};
+use phase::{Context, Edge, Phase};
 
 /// What can happen to a service.
 #[derive(Clone, Debug)]
@@ -106,6 +109,24 @@ impl Cutover {
         told
     }
 
+    /// Does what a person asks, or says why not; then nothing has changed.
+    pub fn ask(
+        &mut self,
+        now: Timestamp,
+        order: &Order,
+        facts: Facts<'_>,
+    ) -> Result<Vec<Transition>, Refusal> {
+        let Facts { health, horizons } = facts;
+        let context = Context { now, spec: &self.spec, health, horizons };
+        let next_release = self.releases + 1;
+        let edge = verbs::asked(self.phase.clone(), order, &context, next_release)?;
+        let mut told = Vec::new();
+        self.go(&mut told, |_, _| edge, now, facts);
+        self.count_release(next_release);
+        told.extend(self.handle(now, Event::Observed, facts));
+        Ok(told)
+    }
+
     /// When the machine must next be handed [`Event::Observed`], if nothing happens before. Known
     /// horizons may come to be earlier than it was told: then that is worth an [`Event::Observed`].
     pub fn next_deadline(&self) -> Option<Timestamp> {
@@ -154,8 +175,13 @@ impl Cutover {
         self.spec = spec;
         let next_release = self.releases + 1;
         self.go(told, |phase, cx| edit::edited(phase, cx, next_release), now, facts);
-        if self.phase.release().is_some_and(|release| release.id == next_release) {
-            self.releases = next_release;
+        self.count_release(next_release);
+    }
+
+    /// A release that has begun has its number for itself.
+    fn count_release(&mut self, number: u64) {
+        if self.phase.release().is_some_and(|release| release.id == number) {
+            self.releases = number;
         }
     }
 
@@ -176,15 +202,15 @@ impl Cutover {
     fn go(
         &mut self,
         told: &mut Vec<Transition>,
-        edge: impl FnOnce(Phase, &Context<'_>) -> Step,
+        edge: impl FnOnce(Phase, &Context<'_>) -> Edge,
         now: Timestamp,
         Facts { health, horizons }: Facts<'_>,
     ) {
         let context = Context { now, spec: &self.spec, health, horizons };
         let from = self.phase.name();
         match edge(self.phase.clone(), &context) {
-            Step::Stay(phase) => self.phase = phase,
-            Step::Go(phase, why) => {
+            Edge::Stay(phase) => self.phase = phase,
+            Edge::Go(phase, why) => {
                 let release = phase.release().or(self.phase.release()).map(|release| release.id);
                 told.push(Transition { from, to: phase.name(), why, release });
                 self.phase = phase;

@@ -1,17 +1,21 @@
-//! The phases as types: `Steady → Probing → Shifting → Baking → Draining → Steady`, and the way
-//! back: `RollingBack`, `Failed`.
+//! The phases as types: `Steady → Probing → Shifting → Baking → Draining → Steady`, on a ramp
+//! `Shifting → Settling → Judging → Shifting` for each step before that, and the way back:
+//! `RollingBack`, `Failed`.
 //!
-//! Edges that time and verdicts take are here; those that an edit of the file takes are in
-//! `edit`. What a phase shows is in `view`, what it holds on to in `held`.
+//! Edges that time and verdicts take are here, those of a ramp in `ramp`; those that an edit of the
+//! file takes are in `edit`. What a phase shows is in `view`, what it holds on to in `held`.
 
 use std::{sync::Arc, time::Duration};
 
 use humantime::format_duration;
 
-use super::Horizons;
+use super::{
+    Horizons,
+    ramp::{Judging, Settling},
+};
 use crate::{
     health::{Count, ServiceHealth},
-    model::{Pool, ServiceSpec, Timestamp},
+    model::{Percent, Pool, ServiceSpec, Timestamp},
 };
 
 /// What an edge may look at.
@@ -23,7 +27,7 @@ pub(super) struct Context<'a> {
 }
 
 /// The result of looking at a phase.
-pub(super) enum Step {
+pub(super) enum Edge {
     Stay(Phase),
     Go(Phase, String),
 }
@@ -60,10 +64,11 @@ pub struct Probing {
     pub(super) deadline: Timestamp,
 }
 
-/// The new pool may answer; the table that says so is not stored yet.
+/// The new pool may answer a share of the clients; the table that says so is not stored yet.
 #[derive(Clone, Debug)]
 pub struct Shifting {
     pub(super) release: Release,
+    pub(super) share: Percent,
 }
 
 /// The new pool answers everyone and is being watched.
@@ -114,6 +119,10 @@ pub enum Phase {
     #[allow(missing_docs)]
     Shifting(Shifting),
     #[allow(missing_docs)]
+    Settling(Settling),
+    #[allow(missing_docs)]
+    Judging(Judging),
+    #[allow(missing_docs)]
     Baking(Baking),
     #[allow(missing_docs)]
     Draining(Draining),
@@ -124,7 +133,7 @@ pub enum Phase {
 }
 
 impl Probing {
-    fn advance(mut self, cx: &Context<'_>) -> Step {
+    fn advance(mut self, cx: &Context<'_>) -> Edge {
         let Release { from, safe, .. } = &self.release;
         if from.name != safe.name
             && let Some(trouble) = trouble(from, cx)
@@ -135,7 +144,7 @@ impl Probing {
             let why =
                 format!("{trouble}: rolled back to {}; {to} is still being probed", safe.name);
             self.release.from = safe;
-            return Step::Go(Phase::Probing(self), why);
+            return Edge::Go(Phase::Probing(self), why);
         }
         let policy = &cx.spec.release;
         let tally = cx.health.tally(&self.release.to);
@@ -145,27 +154,33 @@ impl Probing {
             self.release.to.name, policy.min_up
         );
         if tally.is_ready(policy.min_up) {
-            return Step::Go(Phase::Shifting(Shifting { release: self.release }), count);
+            let (release, share) = (self.release, policy.share_after(None));
+            return Edge::Go(Phase::Shifting(Shifting { release, share }), count);
         }
         if let Some(family) = tally.first_without(|count| count.proven) {
             count.push_str(&format!(", none of them with {}", family.name()));
         }
         if cx.now < self.deadline {
-            return Step::Stay(Phase::Probing(self));
+            return Edge::Stay(Phase::Probing(self));
         }
         let allowed = format_duration(policy.deadline);
         let reason = format!("after {allowed} only {count}; nothing was moved");
         let serving = self.release.from.clone();
         let failed = Failed { release: self.release, serving, reason: reason.clone() };
-        Step::Go(Phase::Failed(failed), reason)
+        Edge::Go(Phase::Failed(failed), reason)
     }
 }
 
 impl Shifting {
-    fn published(self, cx: &Context<'_>) -> Step {
-        let why =
-            format!("answers moved from {} to {}", self.release.from.name, self.release.to.name);
-        Step::Go(Phase::Baking(Baking::begin(self.release, cx)), why)
+    fn published(self, cx: &Context<'_>) -> Edge {
+        let Self { release, share } = self;
+        let (from, to) = (&release.from.name, &release.to.name);
+        if share == Percent::ALL {
+            let why = format!("answers moved from {from} to {to}");
+            return Edge::Go(Phase::Baking(Baking::begin(release, cx)), why);
+        }
+        let why = format!("{share} of the clients moved from {from} to {to}");
+        Edge::Go(Phase::Settling(Settling::begin(release, share, cx)), why)
     }
 }
 
@@ -175,41 +190,51 @@ impl Baking {
         Self { release, since, bake, held: None }
     }
 
-    fn advance(mut self, cx: &Context<'_>) -> Step {
-        let Some(trouble) = trouble(&self.release.to, cx) else {
-            return self.advance_healthy(cx);
-        };
-        let safe = &self.release.safe;
-        if can_take_over(safe, &self.release.to, cx) {
-            let why = format!("{trouble}: rolled back to {}", safe.name);
-            let back = RollingBack::begin(self.release, Some(trouble), cx);
-            return Step::Go(Phase::RollingBack(back), why);
-        }
-        let Count { eligible, total, .. } = cx.health.tally(safe).all;
-        let held = format!(
-            "{trouble}, but only {eligible} of {total} endpoints of {} are up: not rolled back",
-            safe.name
-        );
-        if self.held.as_ref() == Some(&held) {
-            return Step::Stay(Phase::Baking(self));
-        }
-        self.held = Some(held.clone());
-        Step::Go(Phase::Baking(self), held)
-    }
-
-    fn advance_healthy(mut self, cx: &Context<'_>) -> Step {
-        if cx.now >= self.since + self.bake {
-            let why = format!("{} baked for {}", self.release.to.name, format_duration(self.bake));
-            return Step::Go(Phase::Draining(Draining::begin(self.release, cx)), why);
-        }
-        match self.held.take() {
-            Some(_) => {
-                let why = format!("{} is healthy again", self.release.to.name);
-                Step::Go(Phase::Baking(self), why)
+    fn advance(mut self, cx: &Context<'_>) -> Edge {
+        match watch(&self.release, &mut self.held, cx) {
+            Watched::Back(trouble) => RollingBack::after(trouble, self.release, cx),
+            Watched::Healthy(_) if cx.now >= self.since + self.bake => {
+                let name = &self.release.to.name;
+                let why = format!("{name} baked for {}", format_duration(self.bake));
+                Edge::Go(Phase::Draining(Draining::begin(self.release, cx)), why)
             }
-            None => Step::Stay(Phase::Baking(self)),
+            Watched::Held(Some(why)) | Watched::Healthy(Some(why)) => {
+                Edge::Go(Phase::Baking(self), why)
+            }
+            Watched::Healthy(None) | Watched::Held(None) => Edge::Stay(Phase::Baking(self)),
         }
     }
+}
+
+/// What the guards say of a pool that has clients and has not finished its bake.
+pub(super) enum Watched {
+    /// It may stay; with what is to be told when that was not so before.
+    Healthy(Option<String>),
+    /// It should go, but nothing could take its place; with what is to be told if that is new.
+    Held(Option<String>),
+    /// It is to be rolled back, because of this.
+    Back(String),
+}
+
+/// Looks at the pool that a release goes to.
+pub(super) fn watch(release: &Release, held: &mut Option<String>, cx: &Context<'_>) -> Watched {
+    let Release { to, safe, .. } = release;
+    let Some(trouble) = trouble(to, cx) else {
+        return Watched::Healthy(held.take().map(|_| format!("{} is healthy again", to.name)));
+    };
+    if can_take_over(safe, to, cx) {
+        return Watched::Back(trouble);
+    }
+    let Count { eligible, total, .. } = cx.health.tally(safe).all;
+    let why = format!(
+        "{trouble}, but only {eligible} of {total} endpoints of {} are up: not rolled back",
+        safe.name
+    );
+    if held.as_ref() == Some(&why) {
+        return Watched::Held(None);
+    }
+    *held = Some(why.clone());
+    Watched::Held(Some(why))
 }
 
 /// Why a pool that has not finished its bake should not go on answering, if it should not.
@@ -237,20 +262,20 @@ fn can_take_over(safe: &Pool, left: &Pool, cx: &Context<'_>) -> bool {
 }
 
 impl Draining {
-    fn begin(release: Release, cx: &Context<'_>) -> Self {
+    pub(super) fn begin(release: Release, cx: &Context<'_>) -> Self {
         let Release { from, to, safe, .. } = &release;
         let until = cx.horizons.of_left([&**from, safe], to);
         Self { release, until }
     }
 
-    fn advance(self, cx: &Context<'_>) -> Step {
+    fn advance(self, cx: &Context<'_>) -> Edge {
         let draining = Self::begin(self.release, cx);
         if cx.now < draining.until {
-            return Step::Stay(Phase::Draining(draining));
+            return Edge::Stay(Phase::Draining(draining));
         }
         let Release { from, to, safe, .. } = draining.release;
         let why = format!("no cache that keeps to the TTL holds {} any longer", from.name);
-        Step::Go(Phase::steady(to, Some(safe)), why)
+        Edge::Go(Phase::steady(to, Some(safe)), why)
     }
 }
 
@@ -261,20 +286,26 @@ impl RollingBack {
         Self { release, until, failure }
     }
 
-    fn advance(self, cx: &Context<'_>) -> Step {
+    /// A rollback that nobody asked for.
+    pub(super) fn after(trouble: String, release: Release, cx: &Context<'_>) -> Edge {
+        let why = format!("{trouble}: rolled back to {}", release.safe.name);
+        Edge::Go(Phase::RollingBack(Self::begin(release, Some(trouble), cx)), why)
+    }
+
+    fn advance(self, cx: &Context<'_>) -> Edge {
         let back = Self::begin(self.release, self.failure, cx);
         if cx.now < back.until {
-            return Step::Stay(Phase::RollingBack(back));
+            return Edge::Stay(Phase::RollingBack(back));
         }
         let Self { release, failure, .. } = back;
         let serving = release.safe.clone();
         let cleared =
             format!("no cache that keeps to the TTL holds {} any longer", release.to.name);
         match failure {
-            None => Step::Go(Phase::steady(serving, release.fallback), cleared),
+            None => Edge::Go(Phase::steady(serving, release.fallback), cleared),
             Some(reason) => {
                 let why = format!("{reason}; {cleared}");
-                Step::Go(Phase::Failed(Failed { release, serving, reason }), why)
+                Edge::Go(Phase::Failed(Failed { release, serving, reason }), why)
             }
         }
     }
@@ -282,20 +313,16 @@ impl RollingBack {
 
 impl Failed {
     /// Stays, unless what it left answering had not finished its bake either and turns out bad.
-    fn advance(self, cx: &Context<'_>) -> Step {
+    fn advance(self, cx: &Context<'_>) -> Edge {
         let safe = &self.release.safe;
         if self.serving.name != safe.name
             && let Some(trouble) = trouble(&self.serving, cx)
             && can_take_over(safe, &self.serving, cx)
         {
-            let why = format!("{trouble}: rolled back to {}", safe.name);
             let release = Release { to: self.serving, ..self.release };
-            return Step::Go(
-                Phase::RollingBack(RollingBack::begin(release, Some(trouble), cx)),
-                why,
-            );
+            return RollingBack::after(trouble, release, cx);
         }
-        Step::Stay(Phase::Failed(self))
+        Edge::Stay(Phase::Failed(self))
     }
 }
 
@@ -304,21 +331,23 @@ impl Phase {
         Self::Steady(Steady { pool, previous })
     }
 
-    pub(super) fn advance(self, cx: &Context<'_>) -> Step {
+    pub(super) fn advance(self, cx: &Context<'_>) -> Edge {
         match self {
             Self::Probing(probing) => probing.advance(cx),
+            Self::Settling(settling) => settling.advance(cx),
+            Self::Judging(judging) => judging.advance(cx),
             Self::Baking(baking) => baking.advance(cx),
             Self::Draining(draining) => draining.advance(cx),
             Self::RollingBack(back) => back.advance(cx),
             Self::Failed(failed) => failed.advance(cx),
-            rest @ (Self::Steady(_) | Self::Shifting(_)) => Step::Stay(rest),
+            rest @ (Self::Steady(_) | Self::Shifting(_)) => Edge::Stay(rest),
         }
     }
 
-    pub(super) fn published(self, cx: &Context<'_>) -> Step {
+    pub(super) fn published(self, cx: &Context<'_>) -> Edge {
         match self {
             Self::Shifting(shifting) => shifting.published(cx),
-            rest => Step::Stay(rest),
+            rest => Edge::Stay(rest),
         }
     }
 }

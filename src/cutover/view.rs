@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use super::phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting};
-use crate::model::{Pool, Timestamp};
+use super::{
+    phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting},
+    ramp::{Judging, Settling},
+};
+use crate::model::{Percent, Pool, Timestamp};
 
 impl Phase {
     /// The word for people, logs and metrics.
@@ -12,6 +15,8 @@ impl Phase {
             Self::Steady(_) => "Steady",
             Self::Probing(_) => "Probing",
             Self::Shifting(_) => "Shifting",
+            Self::Settling(_) => "Settling",
+            Self::Judging(_) => "Judging",
             Self::Baking(_) => "Baking",
             Self::Draining(_) => "Draining",
             Self::RollingBack(_) => "RollingBack",
@@ -20,19 +25,49 @@ impl Phase {
     }
 
     /// Every name that [`Phase::name`] can give.
-    pub const NAMES: [&str; 7] =
-        ["Steady", "Probing", "Shifting", "Baking", "Draining", "RollingBack", "Failed"];
+    pub const NAMES: [&str; 9] = [
+        "Steady",
+        "Probing",
+        "Shifting",
+        "Settling",
+        "Judging",
+        "Baking",
+        "Draining",
+        "RollingBack",
+        "Failed",
+    ];
 
-    /// The pool that is to answer in this phase.
+    /// The share of the clients that [`Phase::serving`] is to answer; the others are answered with
+    /// what the release started from.
+    pub const fn share(&self) -> Percent {
+        match self {
+            Self::Shifting(Shifting { share, .. })
+            | Self::Settling(Settling { share, .. })
+            | Self::Judging(Judging { share, .. }) => *share,
+            _ => Percent::ALL,
+        }
+    }
+
+    /// The pool that is to answer in this phase, or a share of the clients.
     pub fn serving(&self) -> &Arc<Pool> {
         match self {
             Self::Steady(steady) => &steady.pool,
             Self::Probing(probing) => &probing.release.from,
-            Self::Shifting(Shifting { release })
+            Self::Shifting(Shifting { release, .. })
+            | Self::Settling(Settling { release, .. })
+            | Self::Judging(Judging { release, .. })
             | Self::Baking(Baking { release, .. })
             | Self::Draining(Draining { release, .. }) => &release.to,
             Self::RollingBack(back) => &back.release.safe,
             Self::Failed(failed) => &failed.serving,
+        }
+    }
+
+    /// The pool that answers whoever is not in [`Phase::share`], or everyone.
+    pub fn main(&self) -> &Arc<Pool> {
+        match self.release() {
+            Some(release) if self.share() < Percent::ALL => &release.from,
+            _ => self.serving(),
         }
     }
 
@@ -48,7 +83,9 @@ impl Phase {
     pub fn fallback(&self) -> Option<&Arc<Pool>> {
         let fallback = match self {
             Self::Steady(steady) => steady.previous.as_ref(),
-            Self::Shifting(Shifting { release })
+            Self::Shifting(Shifting { release, .. })
+            | Self::Settling(Settling { release, .. })
+            | Self::Judging(Judging { release, .. })
             | Self::Baking(Baking { release, .. })
             | Self::Draining(Draining { release, .. }) => Some(&release.safe),
             Self::Probing(Probing { release, .. })
@@ -66,7 +103,9 @@ impl Phase {
         match self {
             Self::Steady(_) => None,
             Self::Probing(Probing { release, .. })
-            | Self::Shifting(Shifting { release })
+            | Self::Shifting(Shifting { release, .. })
+            | Self::Settling(Settling { release, .. })
+            | Self::Judging(Judging { release, .. })
             | Self::Baking(Baking { release, .. })
             | Self::Draining(Draining { release, .. })
             | Self::RollingBack(RollingBack { release, .. })
@@ -78,6 +117,10 @@ impl Phase {
     pub fn deadline(&self) -> Option<Timestamp> {
         match self {
             Self::Probing(probing) => Some(probing.deadline),
+            Self::Settling(settling) => settling.held.is_none().then_some(settling.until),
+            Self::Judging(judging) => {
+                judging.held.is_none().then_some(judging.since + judging.bake)
+            }
             // Held past its bake, it waits for a verdict and not for the clock.
             Self::Baking(baking) => baking.held.is_none().then_some(baking.since + baking.bake),
             Self::Draining(draining) => Some(draining.until),
@@ -89,6 +132,8 @@ impl Phase {
     /// Why the release failed or is held, if it is.
     pub fn trouble(&self) -> Option<&str> {
         match self {
+            Self::Settling(settling) => settling.held.as_deref(),
+            Self::Judging(judging) => judging.held.as_deref(),
             Self::Baking(baking) => baking.held.as_deref(),
             Self::RollingBack(back) => back.failure.as_deref(),
             Self::Failed(failed) => Some(&failed.reason),

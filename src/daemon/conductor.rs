@@ -4,6 +4,8 @@
 //! that changed together, and tells the prober whom to probe. Answers to "how are things" are
 //! given between events.
 
+mod requests;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
@@ -15,7 +17,7 @@ use prometheus::Registry;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use super::{caches::Caches, file::FileState, metrics::Metrics, report, service::Service};
+use super::{caches::Caches, file::FileState, metrics::Metrics, service::Service};
 use crate::{
     admin::Request,
     config::watch::Reading,
@@ -23,7 +25,7 @@ use crate::{
     dns::Plane,
     model::{Desired, DnsName, PoolName, ProbeSetting, ServiceName, ServiceSpec, Timestamp, Ttl},
     probe::{Assignment, Tried},
-    table::{Change, Part, ServiceRecords, Split},
+    table::{Change, Part, ServiceRecords, Shift, Split},
 };
 
 /// Events that are taken together, so that they change the table in one store.
@@ -97,16 +99,22 @@ impl Conductor {
     ) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         loop {
+            let mut ordered = None;
             let deadline = tokio::time::sleep(self.until_next_deadline());
             tokio::select! {
                 received = events.recv_many(&mut batch, BATCH_MAX) => match received {
                     0 => return,
                     _ => batch.drain(..).for_each(|event| self.take(event)),
                 },
-                Some(request) = requests.recv() => {
-                    self.answer(request);
-                    continue;
-                }
+                Some(request) = requests.recv() => match request {
+                    Request::Order(service, order, reply) => {
+                        ordered = self.order(&service, &order, reply);
+                    }
+                    request => {
+                        self.answer(request);
+                        continue;
+                    }
+                },
                 () = deadline => {}
             }
             self.meet_deadlines();
@@ -115,6 +123,9 @@ impl Conductor {
                 self.publish();
             }
             self.tell();
+            if let Some(ordered) = ordered {
+                self.confirm(ordered);
+            }
             if let Some(waiting) = self.first_look.take_if(|_| self.file.is_known()) {
                 // The start may have stopped waiting.
                 let _ = waiting.send(());
@@ -294,11 +305,7 @@ impl Conductor {
             }
             tell_basis(name, service.published.as_ref(), &answering);
             let owner = &service.cutover.spec().owner;
-            let Answering { pool, ttl, endpoints, lost, .. } = &answering;
-            let tally = Some(self.plane.counters.tally(name, pool));
-            let part = Part { lost, tally, ..Part::new(pool, *ttl, endpoints) };
-            let records = ServiceRecords::new(owner, &Split::new(&[part]));
-            change.set.push((owner.clone(), records));
+            change.set.push((owner.clone(), records(owner, name, &answering, &self.plane)));
             let cutover = &service.cutover;
             let is_known = |pool: &PoolName| *pool == answering.pool || cutover.holds(pool);
             self.plane.counters.retain(name, is_known);
@@ -328,18 +335,28 @@ impl Conductor {
             }
         }
     }
+}
 
-    fn answer(&self, request: Request) {
-        let (table, file, services) = (self.plane.store.load(), &self.file, &self.services);
-        let now = self.now();
-        // Whoever asked may have gone.
-        let _ = match request {
-            Request::Status(reply) => reply
-                .send(Box::new(report::status(now, &table, file, services, &self.caches)))
-                .is_ok(),
-            Request::Pulse(reply) => reply.send(report::pulse(&table, file, services)).is_ok(),
-        };
-    }
+/// What is answered, as the table has it.
+fn records(
+    owner: &DnsName,
+    name: &ServiceName,
+    answering: &Answering,
+    plane: &Plane,
+) -> ServiceRecords {
+    let Answering { pool, ttl, endpoints, lost, moved, .. } = answering;
+    let part = |pool, endpoints| Part {
+        tally: Some(plane.counters.tally(name, pool)),
+        ..Part::new(pool, *ttl, endpoints)
+    };
+    let main = [Part { lost, ..part(pool, endpoints) }];
+    let to = moved.as_ref().map(|moved| [part(&moved.pool, &moved.endpoints)]);
+    let shift = moved.as_ref().zip(to.as_ref()).map(|(moved, to)| Shift {
+        to,
+        share: moved.share.into(),
+        salt: moved.salt,
+    });
+    ServiceRecords::new(owner, &Split { parts: &main, shift })
 }
 
 /// A service that answers with something else than its own healthy endpoints is worth waking up

@@ -11,18 +11,26 @@ mod conductor;
 mod file;
 mod handover;
 mod metrics;
+mod place;
 mod report;
 mod secrets;
 mod service;
 mod sockets;
 pub mod systemd;
 
-use std::{io, mem, net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{
+    io, mem,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use prometheus::Registry;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, UnixListener},
     sync::{Notify, mpsc, oneshot, watch},
     task::{AbortHandle, JoinHandle},
 };
@@ -42,6 +50,7 @@ use crate::{
 use conductor::{Conductor, Event};
 pub use handover::HandoverError;
 use handover::{Offer, Succession};
+use place::Draft;
 use sockets::Sockets;
 
 /// Events that may wait for the conductor; senders wait beyond.
@@ -76,6 +85,9 @@ pub enum StartError {
     /// The sockets cannot be had a second time, for a successor.
     #[error("cannot keep the sockets for a successor: {0}")]
     Lend(io::Error),
+    /// The socket for the operator's verbs.
+    #[error("cannot use the admin socket {0}: {1}")]
+    Admin(PathBuf, io::Error),
     /// A running daemon does not hand over, or we cannot.
     #[error(transparent)]
     Handover(#[from] HandoverError),
@@ -113,7 +125,9 @@ impl Daemon {
             Some(path) => handover::seek(path).await?,
             None => None,
         };
-        let draft = place.as_deref().map(handover::Draft::new).transpose()?;
+        let place_error = |error| HandoverError::Socket(place.clone().unwrap_or_default(), error);
+        let draft = place.as_deref().map(Draft::new).transpose().map_err(place_error)?;
+        let admin = settings.admin.as_deref().map(admin_place).transpose()?;
         let inherited = succession.as_mut().map(|them| mem::take(&mut them.sockets));
         let workers = settings.workers.unwrap_or_else(cores);
         let inherited = inherited.unwrap_or_default();
@@ -152,8 +166,12 @@ impl Daemon {
             return Err(error.into());
         }
         daemon.show_pages(sockets.pages, begin.registry);
+        if let Some((path, draft)) = admin {
+            let listener = draft.publish().map_err(|error| StartError::Admin(path, error))?;
+            daemon.take_orders(listener);
+        }
         if let Some((draft, offer)) = offer {
-            match daemon.offer(draft, offer) {
+            match daemon.offer(draft, offer).map_err(place_error) {
                 // Nobody else answers any more.
                 Err(error) if is_successor => error!(%error, "nobody can succeed this daemon"),
                 offered => offered?,
@@ -231,8 +249,18 @@ impl Daemon {
         self.pages = Some(tokio::spawn(pages).abort_handle());
     }
 
+    fn take_orders(&mut self, listener: UnixListener) {
+        let inquiry = self.inquiry.clone();
+        let taking = async move {
+            if let Err(error) = admin::orders::serve(listener, inquiry).await {
+                error!(%error, "verbs are no longer taken; answers go on");
+            }
+        };
+        self.control_plane.push(tokio::spawn(taking).abort_handle());
+    }
+
     /// Lets a successor take our place.
-    fn offer(&mut self, draft: handover::Draft, offer: Offer) -> Result<(), StartError> {
+    fn offer(&mut self, draft: Draft, offer: Offer) -> io::Result<()> {
         let listener = draft.publish()?;
         let (succeed, succeeded) = watch::channel(false);
         self.succeeded = succeeded;
@@ -337,6 +365,15 @@ fn handover_place(settings: &Settings, passed: &[Listener]) -> Option<PathBuf> {
         return None;
     }
     Some(path)
+}
+
+/// The socket for the operator's verbs, still without its name.
+fn admin_place(path: &Path) -> Result<(PathBuf, Draft), StartError> {
+    let error = |error| StartError::Admin(path.to_path_buf(), error);
+    if !place::may_be_taken(path) {
+        return Err(error(io::Error::other("something else has this name")));
+    }
+    Ok((path.to_path_buf(), Draft::new(path).map_err(error)?))
 }
 
 async fn serve_pages(listener: TcpListener, inquiry: Inquiry, registry: Registry) {

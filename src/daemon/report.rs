@@ -76,15 +76,23 @@ fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> Service
     let cutover = &service.cutover;
     let phase = cutover.phase();
     let answering = cutover.answering(&service.health);
+    let policy = &cutover.spec().release;
+    let taken = policy.ramp.iter().filter(|step| step.share < phase.share()).count();
     let release = phase.release().map(|release| ReleaseStatus {
         id: release.id,
+        step: taken + 1,
+        steps: policy.ramp.len() + 1,
+        share: answering.share_of(&release.to.name),
         from: release.from.name.to_string(),
         to: release.to.name.to_string(),
         started_at: release.started_at.to_string(),
         reason: phase.trouble().map(str::to_owned),
     });
     ServiceStatus {
-        serving: [(answering.pool.to_string(), 100)].into(),
+        serving: answering
+            .pools()
+            .map(|pool| (pool.to_string(), answering.share_of(pool)))
+            .collect(),
         desired: [(cutover.spec().live.to_string(), 100)].into(),
         phase: phase.name().to_owned(),
         until: cutover.next_deadline().map(|at| at.to_string()),
@@ -97,7 +105,7 @@ fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> Service
 }
 
 fn health(service: &Service, answering: &Answering) -> &'static str {
-    let tally = service.health.tally(service.cutover.phase().serving());
+    let tally = service.health.tally(service.cutover.phase().main());
     match answering.basis {
         Basis::Live if tally.all.eligible == tally.all.total => "healthy",
         Basis::Live => "degraded",
@@ -124,12 +132,14 @@ fn pools(
             pools.entry(&pool.name).or_insert(pool);
         }
     }
-    let answered: BTreeSet<IpAddr> = answering.endpoints.iter().map(Endpoint::address).collect();
+    let moved = answering.moved.iter().flat_map(|moved| &moved.endpoints);
+    let answered: BTreeSet<IpAddr> =
+        answering.endpoints.iter().chain(moved).map(Endpoint::address).collect();
     let policy = &service.cutover.spec().release;
     let show = |(name, held): (&PoolName, &Arc<Pool>)| {
         let horizon = horizons.of(name);
         let off_from = horizon + policy.pin_allowance + policy.drain_grace;
-        let share = if *name == answering.pool { 100 } else { 0 };
+        let share = answering.share_of(name);
         let wanted = in_file.get(name);
         let endpoints =
             members(held, wanted).into_iter().map(|(endpoint, change)| EndpointStatus {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use super::caches::Caches;
 use crate::{
-    cutover::{Answering, Cutover, Event, Facts, Transition},
+    cutover::{Answering, Cutover, Event, Facts, Order, Refusal, Transition},
     health::{Outcome, ServiceHealth, Verdict},
     model::{ProbeSpec, ServiceSpec, Timestamp},
     probe::Assignment,
@@ -64,6 +64,20 @@ impl Service {
 
     pub(super) fn published(&mut self, now: Timestamp, caches: &Caches) -> Vec<Transition> {
         self.handle(now, Event::Published, caches)
+    }
+
+    /// Does what a person asks, or says why not.
+    pub(super) fn ask(
+        &mut self,
+        now: Timestamp,
+        order: &Order,
+        caches: &Caches,
+    ) -> Result<Vec<Transition>, Refusal> {
+        let horizons = caches.horizons(now, self);
+        let facts = Facts { health: &self.health, horizons: &horizons };
+        let told = self.cutover.ask(now, order, facts)?;
+        self.retarget(now);
+        Ok(told)
     }
 
     fn handle(&mut self, now: Timestamp, event: Event, caches: &Caches) -> Vec<Transition> {

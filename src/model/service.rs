@@ -82,6 +82,9 @@ impl FailPolicy {
 /// How a release of one service is carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleasePolicy {
+    /// The steps before the last, each with a greater share than the one before. The last one is
+    /// all clients.
+    pub ramp: Vec<RampStep>,
     /// How long the new pool is watched at 100 % before the release counts as done.
     pub bake: Duration,
     /// How long the new pool may take to pass its probes; after it the release has failed.
@@ -99,12 +102,37 @@ pub struct ReleasePolicy {
 impl Default for ReleasePolicy {
     fn default() -> Self {
         Self {
+            ramp: Vec::new(),
             bake: Duration::from_secs(300),
             deadline: Duration::from_secs(600),
             min_up: Percent::ALL,
             pin_allowance: Duration::from_secs(60),
             drain_grace: Duration::ZERO,
         }
+    }
+}
+
+/// A step of a ramp: a share of the clients, and how long they are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RampStep {
+    /// Of the clients, those that are answered with the new pool; not all.
+    pub share: Percent,
+    /// From when the share is true in caches too.
+    pub bake: Duration,
+}
+
+impl ReleasePolicy {
+    /// The share that comes after one, or the first one.
+    pub fn share_after(&self, share: Option<Percent>) -> Percent {
+        let shares = self.ramp.iter().map(|step| step.share);
+        shares.into_iter().find(|next| Some(*next) > share).unwrap_or(Percent::ALL)
+    }
+
+    /// How long a share is watched: as its step says, or the last one before it, if the file has
+    /// been edited since.
+    pub fn bake_at(&self, share: Percent) -> Duration {
+        let upto = self.ramp.iter().rfind(|step| step.share <= share);
+        upto.map_or(self.bake, |step| step.bake)
     }
 }
 

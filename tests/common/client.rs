@@ -1,7 +1,7 @@
 //! Asks through real sockets, with the codec of the `domain` crate.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     str::FromStr,
     time::Duration,
 };
@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Asks one server.
 pub struct Client {
     server: SocketAddr,
+    from: IpAddr,
 }
 
 /// What was answered.
@@ -40,14 +41,20 @@ pub struct Asked {
 
 impl Client {
     pub fn new(server: SocketAddr) -> Self {
-        Self { server }
+        let from =
+            if server.is_ipv4() { [127, 0, 0, 1].into() } else { Ipv6Addr::LOCALHOST.into() };
+        Self::from(server, from)
+    }
+
+    /// One that asks from this address.
+    pub fn from(server: SocketAddr, from: IpAddr) -> Self {
+        Self { server, from }
     }
 
     /// Asks by UDP; a question without a reply is a failure of the test.
     pub async fn ask(&self, name: &str, kind: &str) -> Asked {
         let query = query(name, kind);
-        let local = if self.server.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
-        let socket = UdpSocket::bind(local).await.expect("a socket");
+        let socket = UdpSocket::bind((self.from, 0)).await.expect("a socket");
         socket.connect(self.server).await.expect("connected");
         socket.send(&query).await.expect("sent");
         let mut reply = vec![0; 4096];

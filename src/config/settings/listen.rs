@@ -15,6 +15,7 @@ pub(super) struct Listen<'a> {
     pub(super) https: Vec<SocketAddr>,
     pub(super) workers: Option<usize>,
     pub(super) handover: Option<PathBuf>,
+    pub(super) admin: Option<PathBuf>,
     /// The first list of encrypted transports that has an address.
     pub(super) encrypted_at: Option<Value<'a>>,
 }
@@ -33,6 +34,7 @@ impl Default for Listen<'_> {
             https: Vec::new(),
             workers: None,
             handover: None,
+            admin: None,
             encrypted_at: None,
         }
     }
@@ -55,7 +57,8 @@ pub(super) fn listen<'a>(value: &Value<'a>) -> Option<Listen<'a>> {
     let workers = table.optional("workers").map_or(Some(None), |value| {
         value.integer_in(WORKERS).and_then(|number| usize::try_from(number).ok()).map(Some)
     });
-    let handover = table.optional("handover").map_or(Some(None), |value| socket(&value).map(Some));
+    let [handover, admin] = ["handover", "admin"]
+        .map(|key| table.optional(key).map_or(Some(None), |value| socket(&value).map(Some)));
     table.finish();
     let (dns, http, tls, quic, https) = (dns?, vec![http?], tls?, quic?, https?);
     check_clashes(&[
@@ -67,8 +70,8 @@ pub(super) fn listen<'a>(value: &Value<'a>) -> Option<Listen<'a>> {
     ]);
     let [dns, http, tls, quic, https] = [dns, http, tls, quic, https]
         .map(|placed| placed.into_iter().map(|(address, _)| address).collect::<Vec<SocketAddr>>());
-    let (http, workers, handover) = (http[0], workers?, handover?);
-    Some(Listen { dns, http, tls, quic, https, workers, handover, encrypted_at })
+    let (http, workers, handover, admin) = (http[0], workers?, handover?, admin?);
+    Some(Listen { dns, http, tls, quic, https, workers, handover, admin, encrypted_at })
 }
 
 /// An address and where it stands; a default stands nowhere.
@@ -128,7 +131,7 @@ fn addresses<'a>(value: &Value<'a>) -> Option<Vec<Placed<'a>>> {
 fn socket(value: &Value<'_>) -> Option<PathBuf> {
     let path = PathBuf::from(value.text()?);
     if path.file_name().is_none() {
-        let hint = "leave the key out to restart without a handover";
+        let hint = "leave the key out to do without it";
         value.wrong_with_hint("not the name of a socket", hint);
         return None;
     }

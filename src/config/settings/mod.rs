@@ -41,6 +41,8 @@ pub struct Settings {
     pub workers: Option<usize>,
     /// The socket where a successor asks for the other sockets; without it there is no handover.
     pub handover: Option<PathBuf>,
+    /// The Unix socket on which the operator's verbs are taken, if they are.
+    pub admin: Option<PathBuf>,
     /// What this server is called, for those who ask it (RFC 5001).
     pub nsid: Option<String>,
     /// Response rate limiting.
@@ -76,6 +78,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
             http: listen.http,
             workers: listen.workers,
             handover: listen.handover.map(|socket| beside.join(socket)),
+            admin: listen.admin.map(|socket| beside.join(socket)),
             nsid: nsid?,
             rrl: rrl?,
             cookie_secret_file: cookies?.secret_file.map(|file| beside.join(file)),

@@ -8,15 +8,20 @@ use super::{
     super::{Basis, phase::Release},
     Event, Sim, Transition, Wanted, file, secs,
 };
-use crate::{health::Verdict, model::FailPolicy};
+use crate::{
+    health::Verdict,
+    model::{FailPolicy, Percent},
+};
 
 const POOLS: [&str; 3] = ["v1", "v2", "v3"];
 const POLICIES: [FailPolicy; 3] = [FailPolicy::Previous, FailPolicy::Open, FailPolicy::Closed];
+/// The phases of a step.
+const IN_STEPS: [&str; 3] = ["Shifting", "Settling", "Judging"];
 /// More than any chain of edges needs.
 const TRANSITIONS_MAX: usize = 8;
 
 /// Every edge that may be taken.
-const EDGES: [(&str, &str); 21] = [
+const EDGES: [(&str, &str); 32] = [
     ("Steady", "Probing"),
     ("Probing", "Steady"),
     ("Probing", "Probing"),
@@ -27,6 +32,17 @@ const EDGES: [(&str, &str); 21] = [
     ("Shifting", "Probing"),
     ("Shifting", "Baking"),
     ("Shifting", "RollingBack"),
+    ("Shifting", "Settling"),
+    ("Settling", "Settling"),
+    ("Settling", "Judging"),
+    ("Settling", "Probing"),
+    ("Settling", "Baking"),
+    ("Settling", "RollingBack"),
+    ("Judging", "Judging"),
+    ("Judging", "Shifting"),
+    ("Judging", "Probing"),
+    ("Judging", "Baking"),
+    ("Judging", "RollingBack"),
     ("Baking", "Baking"),
     ("Baking", "Probing"),
     ("Baking", "Draining"),
@@ -46,20 +62,36 @@ const EDGES_OUT_OF_FAILED: [(&str, &str); 3] =
 
 #[derive(Clone, Debug)]
 enum Happens {
-    Saved { live: usize, ttl: u64, min_up: u8, policy: usize, hosts: Vec<u8>, gone: Option<usize> },
+    Saved {
+        live: usize,
+        ttl: u64,
+        min_up: u8,
+        policy: usize,
+        hosts: Vec<u8>,
+        gone: Option<usize>,
+        shares: Vec<u8>,
+    },
     Vanished,
-    Tried { host: u8, passes: bool, times: u32 },
-    Passed { secs: u64 },
+    Tried {
+        host: u8,
+        passes: bool,
+        times: u32,
+    },
+    Passed {
+        secs: u64,
+    },
     DeadlineCame,
     Stored,
 }
 
 fn happens() -> impl Strategy<Value = Happens> {
     let hosts = prop::sample::subsequence(vec![1, 2, 3, 7, 8], 1..4);
-    let saved = (0..3usize, 1..100u64, 1..=100u8, 0..3usize, hosts, prop::option::of(0..3usize));
+    let shares = prop::sample::subsequence(vec![1, 10, 50, 99], 0..4);
+    let gone = prop::option::of(0..3usize);
+    let saved = (0..3usize, 1..100u64, 1..=100u8, 0..3usize, hosts, gone, shares);
     prop_oneof![
-        3 => saved.prop_map(|(live, ttl, min_up, policy, hosts, gone)| {
-            Happens::Saved { live, ttl, min_up, policy, hosts, gone }
+        3 => saved.prop_map(|(live, ttl, min_up, policy, hosts, gone, shares)| {
+            Happens::Saved { live, ttl, min_up, policy, hosts, gone, shares }
         }),
         1 => Just(Happens::Vanished),
         8 => (1..9u8, any::<bool>(), 1..4u32)
@@ -87,9 +119,10 @@ impl Watcher {
 
     fn happen(&mut self, what: Happens) {
         match what {
-            Happens::Saved { live, ttl, min_up, policy, hosts, gone } => {
+            Happens::Saved { live, ttl, min_up, policy, hosts, gone, shares } => {
                 let wanted = file(POOLS[live]).bake(30).ttl(ttl).min_up(min_up);
-                let wanted = wanted.policy(POLICIES[policy]).pool("v1", &hosts);
+                let steps: Vec<(u8, u64)> = shares.into_iter().map(|share| (share, 20)).collect();
+                let wanted = wanted.policy(POLICIES[policy]).pool("v1", &hosts).ramp(&steps);
                 self.save(match gone {
                     Some(gone) if gone != live => wanted.without(POOLS[gone]),
                     _ => wanted,
@@ -128,13 +161,18 @@ impl Watcher {
 
     /// Hands over one event and looks at everything.
     fn event(&mut self, event: Event) {
-        let stored = matches!(event, Event::Published);
+        let (stored, saved) =
+            (matches!(event, Event::Published), matches!(event, Event::Desired(_)));
         let before = self.sim.cutover.phase().serving().name.to_string();
+        let share = self.sim.cutover.phase().share();
         let release = self.sim.cutover.phase().release().cloned();
         self.sim.handle(event);
         let told = std::mem::take(&mut self.sim.told);
         assert!(told.len() <= TRANSITIONS_MAX, "{told:#?}");
-        assert!(stored || !told.iter().any(|t| (t.from, t.to) == ("Shifting", "Baking")));
+        let moved =
+            told.iter().any(|t| t.from == "Shifting" && matches!(t.to, "Baking" | "Settling"));
+        assert!(stored || saved || !moved, "{told:#?}");
+        self.shares_grow_by_judged_steps(share, &told);
         self.edges_are_allowed(&told, &before);
         self.left_pools_are_out_of_caches(&told, release.as_ref());
         self.only_baked_pools_are_gone_back_to();
@@ -150,16 +188,37 @@ impl Watcher {
         }
         let serving = self.sim.cutover.phase().serving().name.to_string();
         let moves = |transition: &Transition| matches!(transition.to, "Shifting" | "RollingBack");
+        // A share of the clients goes back to where the others are.
+        let gives_back =
+            |t: &Transition| IN_STEPS.contains(&t.from) && matches!(t.to, "Probing" | "Baking");
         // A bake that is being replaced turned out bad: its release ends, the next goes on.
         let safe = self.sim.cutover.phase().release().map(|release| release.safe.name.to_string());
         let left = |t: &Transition| (t.from, t.to) == ("Probing", "Probing");
         let gave_up = told.iter().any(left) && safe.as_ref() == Some(&serving);
-        let moved = told.is_empty() || told.iter().any(moves) || gave_up || serving == before;
+        let moved = told.is_empty()
+            || told.iter().any(moves)
+            || told.iter().any(gives_back)
+            || gave_up
+            || serving == before;
         assert!(moved, "from {before} to {serving} by {told:#?}");
         let done = |transition: &Transition| transition.to == "Draining";
         if told.iter().any(done) {
             self.baked.insert(serving);
         }
+    }
+
+    /// The share of the new pool grows only when the step before has been judged, and is the only one
+    /// that a release begins with.
+    fn shares_grow_by_judged_steps(&self, before: Percent, told: &[Transition]) {
+        let after = self.sim.cutover.phase().share();
+        let judged = told.iter().any(|t| (t.from, t.to) == ("Judging", "Shifting"));
+        let left = |t: &Transition| {
+            IN_STEPS.contains(&t.from) && matches!(t.to, "Probing" | "Baking" | "RollingBack")
+        };
+        assert!(
+            after <= before || judged || told.iter().any(left),
+            "{before} to {after}: {told:#?}"
+        );
     }
 
     fn only_baked_pools_are_gone_back_to(&self) {
@@ -209,6 +268,11 @@ impl Watcher {
         }
         let probed = self.sim.cutover.addresses();
         assert!(answering.endpoints.iter().all(|e| probed.contains(&e.address())));
+        if let Some(moved) = &answering.moved {
+            assert!(!moved.endpoints.is_empty() && moved.pool != answering.pool);
+            assert!(moved.endpoints.iter().all(|e| verdict(e.address()).is_eligible()));
+            assert!(moved.endpoints.iter().all(|e| probed.contains(&e.address())));
+        }
     }
 }
 

@@ -10,8 +10,10 @@ mod families;
 mod machine;
 mod pools;
 mod probes;
+mod ramp;
 mod release;
 mod supersede;
+mod verbs;
 
 use std::{
     collections::BTreeMap,
@@ -20,12 +22,12 @@ use std::{
     time::Duration,
 };
 
-use super::{Basis, Cutover, Event, Facts, Horizons, Transition};
+use super::{Basis, Cutover, Event, Facts, Horizons, Order, Refusal, Transition, Verb};
 use crate::{
     health::{Outcome, ServiceHealth, Verdict},
     model::{
         Endpoint, FailPolicy, Percent, Pool, PoolName, ProbeKind, ProbeSetting, ProbeSpec,
-        ReleasePolicy, ServiceSpec, TcpProbe, Timestamp, Ttl, Weight,
+        RampStep, ReleasePolicy, ServiceSpec, TcpProbe, Timestamp, Ttl, Weight,
     },
 };
 
@@ -110,6 +112,13 @@ impl Wanted {
 
     fn bake(mut self, count: u64) -> Self {
         self.0.release.bake = secs(count);
+        self
+    }
+
+    /// Shares and how many seconds they bake.
+    fn ramp(mut self, steps: &[(u8, u64)]) -> Self {
+        let step = |&(share, bake)| RampStep { share: Percent::new_const(share), bake: secs(bake) };
+        self.0.release.ramp = steps.iter().map(step).collect();
         self
     }
 
@@ -208,11 +217,24 @@ impl Sim {
         self.answer();
     }
 
+    /// A person asks for something.
+    fn ask(&mut self, verb: Verb, force: bool) -> Result<(), Refusal> {
+        self.answer();
+        let horizons = Horizons::new(self.horizons.clone(), Timestamp::default());
+        let facts = Facts { health: &self.health, horizons: &horizons };
+        let order = Order { verb, by: "alice".to_owned(), force };
+        self.told.extend(self.cutover.ask(self.now, &order, facts)?);
+        if self.publishes && self.phase() == "Shifting" {
+            self.publish();
+        }
+        Ok(())
+    }
+
     /// What is answered now is in caches until its TTL has passed. While it shifts, the pool
     /// before is still answered too.
     fn answer(&mut self) {
         let answering = self.cutover.answering(&self.health);
-        let mut pools = vec![answering.pool];
+        let mut pools: Vec<PoolName> = answering.pools().cloned().collect();
         if let (Some(release), "Shifting") = (self.cutover.phase().release(), self.phase()) {
             pools.push(release.from.name.clone());
         }
@@ -273,6 +295,15 @@ impl Sim {
     #[track_caller]
     fn assert_answers(&self, pool: &str, hosts: &[u8], basis: Basis) {
         assert_eq!(self.answers(), (pool.to_owned(), hosts.to_vec(), basis));
+    }
+
+    /// How many percent of the clients each pool answers.
+    #[track_caller]
+    fn assert_shares(&self, wanted: &[(&str, u8)]) {
+        let answering = self.cutover.answering(&self.health);
+        let shares: Vec<_> =
+            answering.pools().map(|p| (p.as_str(), answering.share_of(p))).collect();
+        assert_eq!(shares, wanted);
     }
 
     /// All of the pool answers because it is up.

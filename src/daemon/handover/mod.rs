@@ -8,7 +8,7 @@
 //! queue, and binding stays exclusive.
 //!
 //! Read in this order: `wire` is how octets and descriptors travel; `predecessor` gives;
-//! `successor` takes; `place` is the name of the socket between them.
+//! `successor` takes; `super::place` is the name of the socket between them.
 //!
 //! 1. The successor connects and says its version.
 //! 2. The predecessor says its version, the number of sockets, and the secret of its DNS cookies if
@@ -24,7 +24,6 @@
 //! Left out: the state of releases, which no restart keeps, and QUIC connections, whose clients are
 //! told to connect again.
 
-mod place;
 mod predecessor;
 mod successor;
 #[cfg(test)]
@@ -33,7 +32,6 @@ mod wire;
 
 use std::{io, path::PathBuf, time::Duration};
 
-pub(super) use place::Draft;
 pub(super) use predecessor::Offer;
 pub(super) use successor::{Succession, seek};
 

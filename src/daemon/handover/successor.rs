@@ -14,10 +14,10 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
-    HandoverError, PATIENCE, STEP, place,
+    HandoverError, PATIENCE, STEP,
     wire::{self, ANSWERING, Header, MINE, VERSION, YOURS, malformed},
 };
-use crate::{dns::Inherited, model::CookieSecrets};
+use crate::{daemon::place::may_be_taken, dns::Inherited, model::CookieSecrets};
 
 /// How long to wait in line: another successor may be before us.
 const IN_LINE: Duration = PATIENCE.saturating_add(STEP);
@@ -37,7 +37,9 @@ pub(in crate::daemon) struct Succession {
 
 /// Asks the daemon behind `path` for its sockets; `None` when there is no such daemon.
 pub(in crate::daemon) async fn seek(path: &Path) -> Result<Option<Succession>, HandoverError> {
-    place::check(path)?;
+    if !may_be_taken(path) {
+        return Err(HandoverError::NotASocket(path.to_path_buf()));
+    }
     let begun = Instant::now();
     let mut last_met = None;
     while begun.elapsed() < IN_LINE {

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{successor::Succession, wire::Header, *};
-use crate::{dns::Purpose, model::CookieSecrets};
+use crate::{daemon::place::Draft, dns::Purpose, model::CookieSecrets};
 
 fn scratch() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a scratch folder");

@@ -1,10 +1,10 @@
-//! The name of the handover socket: the running daemon has it, and gives it up to nobody but its
+//! The names of Unix sockets: the running daemon has them, and gives them up to nobody but its
 //! successor.
 //!
 //! Nobody ever removes a name. The socket of a daemon that has ended, however it ended, refuses
 //! connections, which is as good as none; the next daemon renames its own over it. So there is no
 //! moment at which one can remove what has become another's. That two daemons do not start side by
-//! side is not this socket's business: their other sockets cannot be bound twice.
+//! side is not their business: the other sockets cannot be bound twice.
 
 use std::{
     fs::{self, Permissions},
@@ -16,9 +16,7 @@ use std::{
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixListener;
 
-use super::HandoverError;
-
-/// Successors that may wait in line.
+/// Clients that may wait in line.
 const BACKLOG: i32 = 16;
 
 /// A socket that listens, and does not have its name yet. Without it, it is removed.
@@ -31,13 +29,12 @@ pub(in crate::daemon) struct Draft {
 
 impl Draft {
     /// Makes a socket beside `path`, for this user alone.
-    pub(in crate::daemon) fn new(path: &Path) -> Result<Self, HandoverError> {
-        let error = |error| HandoverError::Socket(path.to_path_buf(), error);
+    pub(in crate::daemon) fn new(path: &Path) -> io::Result<Self> {
         let mut draft = path.as_os_str().to_owned();
         draft.push(format!(".{:08x}", rand::random::<u32>()));
         let mut draft =
             Self { listener: None, draft: PathBuf::from(draft), path: path.to_path_buf() };
-        draft.listen().map_err(error)?;
+        draft.listen()?;
         Ok(draft)
     }
 
@@ -53,10 +50,9 @@ impl Draft {
     }
 
     /// Takes the name, whoever had it.
-    pub(in crate::daemon) fn publish(mut self) -> Result<UnixListener, HandoverError> {
+    pub(in crate::daemon) fn publish(mut self) -> io::Result<UnixListener> {
         let listener = self.listener.take().expect("invariant: it is taken only here");
-        let renamed = fs::rename(&self.draft, &self.path);
-        renamed.map_err(|error| HandoverError::Socket(self.path.clone(), error))?;
+        fs::rename(&self.draft, &self.path)?;
         Ok(listener)
     }
 }
@@ -69,12 +65,7 @@ impl Drop for Draft {
 }
 
 /// Whether the name is one that may be renamed over: a socket's, or nobody's.
-pub(super) fn check(path: &Path) -> Result<(), HandoverError> {
-    match fs::metadata(path) {
-        Ok(found) if !found.file_type().is_socket() => {
-            Err(HandoverError::NotASocket(path.to_path_buf()))
-        }
-        // What else is wrong with it, connecting and renaming will tell.
-        _ => Ok(()),
-    }
+pub(super) fn may_be_taken(path: &Path) -> bool {
+    // What else is wrong with it, connecting and renaming will tell.
+    fs::metadata(path).map_or(true, |found| found.file_type().is_socket())
 }

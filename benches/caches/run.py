@@ -1,0 +1,241 @@
+#!/usr/bin/env python3
+"""Real caches in front of the daemon: is the horizon that it shows the end of the old answers?
+
+Starts the daemon and whichever of unbound, BIND, dnsmasq and Knot Resolver is installed, all on
+loopback, asks each cache without a pause, and releases back and forth. After each release the last
+old answer that any cache gave is compared with the horizon that the daemon showed for the pool that
+was left: it must not be earlier, and no more than two seconds later. Exits 1 if it is.
+
+    cargo build --release --locked && benches/caches/run.py
+
+Debian: apt-get install --no-install-recommends unbound bind9 dnsmasq-base knot-resolver python3
+"""
+import argparse
+import calendar
+import contextlib
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ZONE = "svc.example.com"  # resolvers answer for names under test. themselves
+NAME = f"api.{ZONE}"
+POOLS = {"v1": "192.0.2.1", "v2": "192.0.2.2"}
+ASK_EVERY_SECS = 0.02
+LATE_MAX_SECS = 2
+PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
+
+SETTINGS = """version = 1
+zone = "{zone}"
+nameservers = ["ns1.{zone}"]
+hostmaster = "hostmaster@{zone}"
+listen = {{ dns = ["127.0.0.1:{dns}"], http = "127.0.0.1:{http}", workers = 1 }}
+rrl = {{ enabled = false }}
+[[records]]
+name = "ns1"
+type = "A"
+data = ["127.0.0.1"]
+"""
+RELEASE = """version = 1
+[services.api]
+live = "{live}"
+ttl = "{ttl}s"
+probe = "none"
+pools.v1.endpoints = ["{v1}"]
+pools.v2.endpoints = ["{v2}"]
+release = {{ bake = "0s" }}
+"""
+UNBOUND = """server:
+  interface: 127.0.0.1@{port}
+  do-daemonize: no
+  username: ""
+  chroot: ""
+  directory: "{work}"
+  pidfile: "{work}/unbound.pid"
+  use-syslog: no
+  logfile: "{work}/unbound.log"
+  do-not-query-localhost: no
+  module-config: "iterator"
+stub-zone:
+  name: "{zone}"
+  stub-addr: 127.0.0.1@{dns}
+"""
+BIND = """options {{
+  directory "{work}";
+  pid-file none;
+  session-keyfile "{work}/session.key";
+  listen-on port {port} {{ 127.0.0.1; }};
+  listen-on-v6 {{ none; }};
+  recursion yes;
+  dnssec-validation no;
+  prefetch 0;
+}};
+controls {{ }};
+zone "{zone}" {{ type forward; forward only; forwarders {{ 127.0.0.1 port {dns}; }}; }};
+"""
+KRESD = """net.listen('127.0.0.1', {port}, {{ kind = 'dns' }})
+cache.open(10 * MB, 'lmdb://{work}/kresd')
+trust_anchors.remove('.')
+policy.add(policy.suffix(policy.STUB('127.0.0.1@{dns}'), {{ todname('{zone}.') }}))
+"""
+# Program, its configuration file and what is in it, its arguments.
+CACHES = {
+    "unbound": ("unbound", "unbound.conf", UNBOUND, ["-d", "-c", "{work}/unbound.conf"]),
+    "BIND": ("named", "named.conf", BIND, ["-f", "-n", "1", "-c", "{work}/named.conf"]),
+    "dnsmasq": ("dnsmasq", "dnsmasq.conf", "", [
+        "--keep-in-foreground", "--conf-file={work}/dnsmasq.conf", "--port={port}", "--no-resolv", "--no-hosts",
+        "--listen-address=127.0.0.1", "--bind-interfaces", "--user=root", "--pid-file=",
+        "--server=/{zone}/127.0.0.1#{dns}"]),
+    "Knot Resolver": ("kresd", "kresd.conf", KRESD, ["-n", "-q", "-c", "{work}/kresd.conf", "{work}"]),
+}
+
+
+def main():
+    options = arguments()
+    with contextlib.ExitStack() as ends:
+        work = ends.enter_context(tempfile.TemporaryDirectory(prefix="caches-"))
+        daemon = Daemon(options, work, ends)
+        caches = [cache for number, name in enumerate(CACHES)
+                  if (cache := Cache.start(name, options, options.port + 10 + number, work, ends))]
+        if not caches:
+            sys.exit("skipped: none of unbound, named, dnsmasq and kresd is installed")
+        rounds = [daemon.release(caches, options.ttl) for _ in range(options.rounds)]
+    sys.exit(report(options, caches, rounds))
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cutover", default=f"{ROOT}/target/release/cutover", help="the daemon's binary")
+    parser.add_argument("--rounds", type=int, default=6, help="releases (6)")
+    parser.add_argument("--ttl", type=int, default=10, help="of the answers, in seconds (10)")
+    parser.add_argument("--port", type=int, default=5500, help="the first of some ports of loopback (5500)")
+    return parser.parse_args()
+
+
+class Daemon:
+    """The daemon, and what it says."""
+
+    def __init__(self, options, work, ends):
+        self.ttl, self.folder, self.live = options.ttl, f"{work}/cutover", "v1"
+        self.status_url = f"http://127.0.0.1:{options.port + 1}/status"
+        os.mkdir(self.folder)
+        with open(f"{self.folder}/cutover.toml", "w") as f:
+            f.write(SETTINGS.format(zone=ZONE, dns=options.port, http=options.port + 1))
+        self.save()
+        run([options.cutover, "serve", "--config", f"{self.folder}/cutover.toml", "--log", "warn"], ends)
+        wait_until(lambda: ask(options.port) == POOLS["v1"], "the daemon answers")
+
+    def save(self):
+        with open(f"{self.folder}/release.toml.new", "w") as f:
+            f.write(RELEASE.format(live=self.live, ttl=self.ttl, **POOLS))
+        os.rename(f"{self.folder}/release.toml.new", f"{self.folder}/release.toml")
+
+    def release(self, caches, ttl):
+        """One release under questions: when it was, the last old answer of each cache, the horizon."""
+        old = self.live
+        self.live = "v2" if old == "v1" else "v1"
+        last, stop = {}, threading.Event()
+        threads = [threading.Thread(target=watch, args=(cache, POOLS[old], last, stop)) for cache in caches]
+        for thread in threads:
+            thread.start()
+        time.sleep(ttl * 0.7)  # each cache is somewhere in its TTL
+        self.save()
+        saved = time.time()
+        wait_until(lambda: self.pool(old)["drained"], f"{old} is drained", patience_secs=3 * ttl + 10)
+        time.sleep(LATE_MAX_SECS)  # whoever is late shows
+        stop.set()
+        for thread in threads:
+            thread.join()
+        horizon = calendar.timegm(time.strptime(self.pool(old)["horizon"], "%Y-%m-%dT%H:%M:%SZ"))
+        return {"saved": saved, "last": last, "horizon": horizon}
+
+    def pool(self, name):
+        with urllib.request.urlopen(self.status_url, timeout=5) as page:
+            return json.load(page)["services"]["api"]["pools"][name]
+
+
+class Cache:
+    """One cache, on one port."""
+
+    def __init__(self, name, port):
+        self.name, self.port = name, port
+
+    @classmethod
+    def start(cls, name, options, port, work, ends):
+        program, file, text, arguments = CACHES[name]
+        program = shutil.which(program, path=PATH)
+        if not program:
+            print(f"left out: {name} is not installed")
+            return None
+        folder = f"{work}/{name.replace(' ', '-')}"
+        os.mkdir(folder)
+        fill = {"port": port, "dns": options.port, "zone": ZONE, "work": folder}
+        with open(f"{folder}/{file}", "w") as f:
+            f.write(text.format(**fill))
+        run([program, *(argument.format(**fill) for argument in arguments)], ends)
+        wait_until(lambda: ask(port) in POOLS.values(), f"{name} answers")
+        return cls(name, port)
+
+
+def watch(cache, old, last, stop):
+    while not stop.is_set():
+        if ask(cache.port) == old:
+            last[cache.name] = time.time()
+        time.sleep(ASK_EVERY_SECS)
+
+
+def ask(port):
+    """The address that is answered, or None."""
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in NAME.split("."))
+    query = b"\0\7\1\0\0\1\0\0\0\0\0\0" + labels + b"\0\0\1\0\1"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(0.5)
+        try:
+            s.connect(("127.0.0.1", port))
+            s.send(query)
+            reply = s.recv(4096)
+        except OSError:
+            return None
+    answers = int.from_bytes(reply[6:8], "big")
+    # The one record stands behind the question; its owner is a pointer.
+    return socket.inet_ntoa(reply[len(query) + 12:][:4]) if answers == 1 else None
+
+
+def run(command, ends):
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    ends.callback(process.wait)
+    ends.callback(process.terminate)
+
+
+def wait_until(is_so, what, patience_secs=20):
+    end = time.monotonic() + patience_secs
+    while not is_so():
+        if time.monotonic() > end:
+            sys.exit(f"not seen within {patience_secs} s: {what}")
+        time.sleep(0.05)
+
+
+def report(options, caches, rounds):
+    print(f"\n{len(rounds)} releases, TTL {options.ttl} s, each cache asked every {ASK_EVERY_SECS * 1e3:.0f} ms\n")
+    print("| cache | last old answer after the release: median, most | horizon after it: least |")
+    print("|---|--:|--:|")
+    for cache in caches:
+        seen = [r for r in rounds if cache.name in r["last"]]
+        after = [r["last"][cache.name] - r["saved"] for r in seen]
+        spare = [r["horizon"] - r["last"][cache.name] for r in seen]
+        print(f"| {cache.name} | {statistics.median(after):.2f} s, {max(after):.2f} s | {min(spare):.2f} s |")
+    late = [r["horizon"] - max(r["last"].values()) for r in rounds]
+    print(f"\nhorizon after the last old answer of all: {min(late):.2f} to {max(late):.2f} s")
+    return 0 if min(late) >= 0 and max(late) <= LATE_MAX_SECS else 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+//! The operator's verbs against the real daemon: through its socket, and what clients are answered.
+
+mod common;
+
+use std::{net::IpAddr, os::unix::fs::PermissionsExt, path::PathBuf};
+
+use common::{House, endpoints, release};
+use cutover::{
+    admin::orders::{self, OrderError, Undone},
+    cutover::Verb,
+};
+
+struct Scene {
+    house: House,
+    v1: Vec<IpAddr>,
+    v2: Vec<IpAddr>,
+    socket: PathBuf,
+    port: u16,
+    _servers: tokio::task::JoinSet<()>,
+}
+
+impl Scene {
+    /// v1 live, v2 healthy; a release bakes for an hour.
+    async fn open() -> Self {
+        let all = ["127.0.1.1", "127.0.1.2", "127.0.2.1", "127.0.2.2"];
+        let (port, hosts, servers) = endpoints::start(&all).await;
+        let addresses: Vec<IpAddr> = hosts.iter().map(|host| host.address).collect();
+        let (v1, v2) = (addresses[..2].to_vec(), addresses[2..].to_vec());
+        let mut socket = PathBuf::new();
+        let file = release("v1", &v1, &v2, port, "bake = \"1h\"");
+        let house = House::start_with("127.0.0.1", &file, |settings| {
+            socket = settings.release_file.with_file_name("admin.sock");
+            settings.admin = Some(socket.clone());
+        })
+        .await;
+        house.until_pool_is("v2", "up").await;
+        Self { house, v1, v2, socket, port, _servers: servers }
+    }
+
+    fn release_v2(&self) {
+        self.house.save(&release("v2", &self.v1, &self.v2, self.port, "bake = \"1h\""));
+    }
+
+    async fn ask(&self, verb: Verb) -> Result<orders::Done, OrderError> {
+        orders::ask(&self.socket, "api", verb, false).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_rollback_the_next_answer_is_the_old_pool() {
+    let scene = Scene::open().await;
+    let house = &scene.house;
+    scene.release_v2();
+    house.until_answered(&scene.v1, &scene.v2).await;
+    let done = scene.ask(Verb::Rollback).await.expect("there is a way back");
+    // Not soon: the reply says that it is so.
+    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.v1);
+    assert_eq!(
+        (done.transitions[0].from.as_str(), done.transitions[0].to.as_str()),
+        ("Baking", "RollingBack")
+    );
+    assert!(done.transitions[0].why.contains("rollback by user "), "{done:?}");
+    assert!(house.status().await.generation >= done.generation);
+    house.until_phase("Failed").await;
+    let refused = scene.ask(Verb::Rollback).await.expect_err("nothing left to do");
+    assert_eq!(refused.to_string(), "refused: v1 answers everyone already");
+    scene.ask(Verb::Retry).await.expect("it has failed");
+    house.until_answered(&scene.v1, &scene.v2).await;
+    scene.ask(Verb::Promote).await.expect("it bakes");
+    house.until("it is done", |status| status.services["api"].phase == "Steady").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_changes_nothing() {
+    let scene = Scene::open().await;
+    let before = scene.house.status().await.generation;
+    for verb in Verb::ALL {
+        let refused = scene.ask(verb).await.expect_err("nothing is being released");
+        assert!(matches!(refused, OrderError::Undone(Undone::Refused(_))), "{refused:?}");
+    }
+    let unknown = orders::ask(&scene.socket, "web", Verb::Rollback, false).await;
+    let unknown = unknown.expect_err("no such service");
+    assert_eq!(unknown.to_string(), "there is no service `web`");
+    assert_eq!(scene.house.status().await.generation, before);
+    assert_eq!(scene.house.client.ask("api.zone.test", "A").await.addresses, scene.v1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_socket_is_for_its_user_alone() {
+    let scene = Scene::open().await;
+    let mode = std::fs::metadata(&scene.socket).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let elsewhere = scene.socket.with_file_name("nobody.sock");
+    let error = orders::ask(&elsewhere, "api", Verb::Rollback, false).await.expect_err("nobody");
+    assert!(error.to_string().contains("no daemon takes orders at"), "{error}");
+}
