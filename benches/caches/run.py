@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Real caches in front of the daemon: is the horizon that it shows the end of the old answers?
 
-Starts the daemon and whichever of unbound, BIND, dnsmasq and Knot Resolver is installed, all on
-loopback, asks each cache without a pause, and releases back and forth. After each release the last
-old answer that any cache gave is compared with the horizon that the daemon showed for the pool that
-was left: it must not be earlier, and no more than two seconds later. Exits 1 if it is.
+Starts the daemon and, one after the other, whichever of unbound, BIND, dnsmasq and Knot Resolver is
+installed, all on loopback, asks the cache without a pause, and releases back and forth. After each
+release the last old answer that the cache gave is compared with the horizon that the daemon showed
+for the pool that was left: it must not be earlier, and no more than two seconds later. Exits 1 if it
+is. Knot Resolver asks anew some seconds before an answer ends, so for it the horizon may be later.
 
     cargo build --release --locked && benches/caches/run.py
 
@@ -15,9 +16,9 @@ import calendar
 import contextlib
 import json
 import os
+import random
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ NAME = f"api.{ZONE}"
 POOLS = {"v1": "192.0.2.1", "v2": "192.0.2.2"}
 ASK_EVERY_SECS = 0.02
 LATE_MAX_SECS = 2
+ASKS_ANEW = ["Knot Resolver"]  # before an answer ends
 PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
 
 SETTINGS = """version = 1
@@ -107,15 +109,15 @@ def main():
                   if (cache := Cache.start(name, options, options.port + 10 + number, work, ends))]
         if not caches:
             sys.exit("skipped: none of unbound, named, dnsmasq and kresd is installed")
-        rounds = [daemon.release(caches, options.ttl) for _ in range(options.rounds)]
-    sys.exit(report(options, caches, rounds))
+        releases = {cache.name: [daemon.release(cache) for _ in range(options.rounds)] for cache in caches}
+    sys.exit(report(options, releases))
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cutover", default=f"{ROOT}/target/release/cutover", help="the daemon's binary")
-    parser.add_argument("--rounds", type=int, default=6, help="releases (6)")
-    parser.add_argument("--ttl", type=int, default=10, help="of the answers, in seconds (10)")
+    parser.add_argument("--rounds", type=int, default=4, help="releases for each cache (4)")
+    parser.add_argument("--ttl", type=int, default=6, help="of the answers, in seconds (6)")
     parser.add_argument("--port", type=int, default=5500, help="the first of some ports of loopback (5500)")
     return parser.parse_args()
 
@@ -138,24 +140,22 @@ class Daemon:
             f.write(RELEASE.format(live=self.live, ttl=self.ttl, **POOLS))
         os.rename(f"{self.folder}/release.toml.new", f"{self.folder}/release.toml")
 
-    def release(self, caches, ttl):
-        """One release under questions: when it was, the last old answer of each cache, the horizon."""
+    def release(self, cache):
+        """One release under questions: seconds from it to the last old answer, and from that to the horizon."""
         old = self.live
         self.live = "v2" if old == "v1" else "v1"
-        last, stop = {}, threading.Event()
-        threads = [threading.Thread(target=watch, args=(cache, POOLS[old], last, stop)) for cache in caches]
-        for thread in threads:
-            thread.start()
-        time.sleep(ttl * 0.7)  # each cache is somewhere in its TTL
+        stop, last = threading.Event(), []
+        asking = threading.Thread(target=watch, args=(cache, POOLS[old], stop, last))
+        asking.start()
+        time.sleep(self.ttl * (1 + random.random()))  # somewhere in the TTL
         self.save()
         saved = time.time()
-        wait_until(lambda: self.pool(old)["drained"], f"{old} is drained", patience_secs=3 * ttl + 10)
+        wait_until(lambda: self.pool(old)["drained"], f"{old} is drained", patience_secs=3 * self.ttl + 10)
         time.sleep(LATE_MAX_SECS)  # whoever is late shows
         stop.set()
-        for thread in threads:
-            thread.join()
+        asking.join()
         horizon = calendar.timegm(time.strptime(self.pool(old)["horizon"], "%Y-%m-%dT%H:%M:%SZ"))
-        return {"saved": saved, "last": last, "horizon": horizon}
+        return last[-1] - saved, horizon - last[-1]
 
     def pool(self, name):
         with urllib.request.urlopen(self.status_url, timeout=5) as page:
@@ -185,10 +185,10 @@ class Cache:
         return cls(name, port)
 
 
-def watch(cache, old, last, stop):
+def watch(cache, old, stop, last):
     while not stop.is_set():
         if ask(cache.port) == old:
-            last[cache.name] = time.time()
+            last.append(time.time())
         time.sleep(ASK_EVERY_SECS)
 
 
@@ -223,18 +223,17 @@ def wait_until(is_so, what, patience_secs=20):
         time.sleep(0.05)
 
 
-def report(options, caches, rounds):
-    print(f"\n{len(rounds)} releases, TTL {options.ttl} s, each cache asked every {ASK_EVERY_SECS * 1e3:.0f} ms\n")
-    print("| cache | last old answer after the release: median, most | horizon after it: least |")
+def report(options, releases):
+    print(f"\n{options.rounds} releases for each cache, TTL {options.ttl} s, "
+          f"asked every {ASK_EVERY_SECS * 1e3:.0f} ms\n")
+    print("| cache | last old answer after the release | from it to the horizon: least, most |")
     print("|---|--:|--:|")
-    for cache in caches:
-        seen = [r for r in rounds if cache.name in r["last"]]
-        after = [r["last"][cache.name] - r["saved"] for r in seen]
-        spare = [r["horizon"] - r["last"][cache.name] for r in seen]
-        print(f"| {cache.name} | {statistics.median(after):.2f} s, {max(after):.2f} s | {min(spare):.2f} s |")
-    late = [r["horizon"] - max(r["last"].values()) for r in rounds]
-    print(f"\nhorizon after the last old answer of all: {min(late):.2f} to {max(late):.2f} s")
-    return 0 if min(late) >= 0 and max(late) <= LATE_MAX_SECS else 1
+    good = True
+    for name, seen in releases.items():
+        after, spare = zip(*seen)
+        print(f"| {name} | {min(after):.2f} to {max(after):.2f} s | {min(spare):.2f} s, {max(spare):.2f} s |")
+        good &= min(spare) >= 0 and (max(spare) <= LATE_MAX_SECS + 2 * ASK_EVERY_SECS or name in ASKS_ANEW)
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
