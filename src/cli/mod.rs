@@ -16,7 +16,7 @@ use std::{
 use clap::{Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{config::Rejected, cutover::Verb as Order};
+use crate::{config::Rejected, cutover};
 
 /// An authoritative DNS server that releases software.
 #[derive(Debug, Parser)]
@@ -104,9 +104,9 @@ pub fn main() -> ExitCode {
         Verb::Serve => in_runtime(serve::run(&arguments.config)),
         Verb::Check { output } => check::run(&arguments.config, output.form, out),
         Verb::Status { output } => in_runtime(status::run(&arguments.config, output.form, out)),
-        Verb::Rollback(options) => order(Order::Rollback, options),
-        Verb::Promote(options) => order(Order::Promote, options),
-        Verb::Retry(options) => order(Order::Retry, options),
+        Verb::Rollback(options) => order(cutover::Verb::Rollback, options),
+        Verb::Promote(options) => order(cutover::Verb::Promote, options),
+        Verb::Retry(options) => order(cutover::Verb::Retry, options),
         Verb::Wait(options) => in_runtime(wait::run(&arguments.config, options, out)),
         Verb::Demo(options) => in_runtime(demo::run(options, out)),
     };

@@ -216,6 +216,7 @@ fn release(value: &Value<'_>) -> Option<ReleasePolicy> {
     let mut table = value.table()?;
     let default = ReleasePolicy::default();
     let ramp = table.optional("ramp").map_or(Some(Vec::new()), |value| self::ramp(&value));
+    let ttl = table.optional("ttl").map_or(Some(None), |value| ttl(&value).map(Some));
     let bake = table
         .optional("bake")
         .map_or(Some(default.bake), |value| value.duration_in(Duration::ZERO..=7 * DAY));
@@ -231,6 +232,7 @@ fn release(value: &Value<'_>) -> Option<ReleasePolicy> {
     table.finish();
     Some(ReleasePolicy {
         ramp: ramp?,
+        ttl: ttl?,
         bake: bake?,
         deadline: deadline?,
         min_up: min_up?,

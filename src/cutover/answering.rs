@@ -91,7 +91,7 @@ impl Cutover {
             pool: pool.name.clone(),
             endpoints,
             lost,
-            ttl: self.spec.ttl,
+            ttl: self.ttl(),
             basis,
             moved: moved.filter(|moved| moved.pool != pool.name),
         };
@@ -106,6 +106,12 @@ impl Cutover {
             return answer(pool, eligible(pool, health), Vec::new(), Basis::Previous);
         }
         answer(serving, open(serving, health), Vec::new(), Basis::Open)
+    }
+
+    /// Short for as long as a rollback is likely: caches keep its time.
+    fn ttl(&self) -> Ttl {
+        let short = self.spec.release.ttl.filter(|_| self.phase.is_on_trial());
+        short.map_or(self.spec.ttl, |short| short.min(self.spec.ttl))
     }
 
     /// What the clients are answered with that a ramp has moved. If nothing can be, they are answered

@@ -71,6 +71,11 @@ impl Phase {
         }
     }
 
+    /// Whether a new pool has clients, and has not finished its bake.
+    pub(super) const fn is_on_trial(&self) -> bool {
+        matches!(self, Self::Shifting(_) | Self::Settling(_) | Self::Judging(_) | Self::Baking(_))
+    }
+
     /// The pool whose release failed. It may have been mended since.
     pub(super) fn failed_pool(&self) -> Option<&Arc<Pool>> {
         match self {

@@ -85,6 +85,9 @@ pub struct ReleasePolicy {
     /// The steps before the last, each with a greater share than the one before. The last one is
     /// all clients.
     pub ramp: Vec<RampStep>,
+    /// The TTL of answers from the first step to the end of the bake, if it is not to be the
+    /// service's own: what a rollback has to wait for. The lesser of the two counts.
+    pub ttl: Option<Ttl>,
     /// How long the new pool is watched at 100 % before the release counts as done.
     pub bake: Duration,
     /// How long the new pool may take to pass its probes; after it the release has failed.
@@ -103,6 +106,7 @@ impl Default for ReleasePolicy {
     fn default() -> Self {
         Self {
             ramp: Vec::new(),
+            ttl: None,
             bake: Duration::from_secs(300),
             deadline: Duration::from_secs(600),
             min_up: Percent::ALL,

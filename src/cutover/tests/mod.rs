@@ -122,6 +122,12 @@ impl Wanted {
         self
     }
 
+    /// From the first step to the end of the bake.
+    fn short_ttl(mut self, count: u64) -> Self {
+        self.0.release.ttl = Some(Ttl::new(secs(count)).expect("a TTL"));
+        self
+    }
+
     fn deadline(mut self, count: u64) -> Self {
         self.0.release.deadline = secs(count);
         self

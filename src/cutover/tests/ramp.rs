@@ -51,6 +51,32 @@ fn each_step_is_shift_settle_judge_and_the_last_is_everyone() {
 }
 
 #[test]
+fn on_trial_answers_are_short_lived_and_so_is_what_is_waited_for() {
+    let ttl = |sim: &Sim| sim.cutover.answering(&sim.health).ttl.secs();
+    let mut sim = Sim::proven(file("v1"));
+    assert_eq!(ttl(&sim), 60);
+    sim.save(ramped().short_ttl(5));
+    assert_eq!(ttl(&sim), 5);
+    sim.run_to(80);
+    sim.assert_shares(&[("v1", 50), ("v2", 50)]);
+    sim.run_to(85);
+    assert_eq!(sim.phase(), "Judging", "answers of the step before lived for 5 s");
+    sim.run_to(115);
+    assert_eq!((sim.phase(), ttl(&sim)), ("Baking", 5));
+    sim.down(&[3]);
+    assert_eq!((sim.phase(), ttl(&sim)), ("RollingBack", 60));
+    sim.run_to(120);
+    assert_eq!(sim.phase(), "Failed", "rolled back out of caches within 5 s");
+}
+
+#[test]
+fn a_short_ttl_that_is_longer_than_the_service_s_own_changes_nothing() {
+    let mut sim = Sim::proven(file("v1").ttl(10));
+    sim.save(ramped().ttl(10).short_ttl(20));
+    assert_eq!(sim.cutover.answering(&sim.health).ttl.secs(), 10);
+}
+
+#[test]
 fn no_client_is_given_the_new_pool_before_the_gate() {
     let mut sim = Sim::adopt(file("v1"));
     sim.save(ramped());
