@@ -86,11 +86,7 @@ fn answer_1000(bencher: Bencher, size: usize) {
 }
 
 fn question(name: &[u8]) -> Question<'_> {
-    Question {
-        name,
-        kind: RecordType::A.into(),
-        client: ClientNetwork::of(mapped(CLIENT), None),
-    }
+    Question { name, kind: RecordType::A.into(), client: ClientNetwork::of(mapped(CLIENT), None) }
 }
 
 /// A thousand packets answered one by one: octets to octets, on the common path.
