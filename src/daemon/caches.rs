@@ -7,7 +7,7 @@ use super::service::Service;
 use crate::{
     cutover::{CACHE_CLOCK, Horizons},
     dns::Plane,
-    model::{ServiceName, Timestamp, Ttl},
+    model::{PoolName, ServiceName, Timestamp, Ttl},
     table::Table,
 };
 
@@ -37,7 +37,17 @@ impl Caches {
         let still_answered = leaving.map(|ttl| now + ttl.duration() + CACHE_CLOCK).max();
         let floor = still_answered.unwrap_or_default().max(service.unknown_until);
         let noted = self.plane.counters.horizons(name).into_iter();
-        Horizons::new(noted.map(|(pool, sent)| (pool, sent + CACHE_CLOCK)), floor)
+        let mut known: BTreeMap<PoolName, Timestamp> =
+            noted.map(|(pool, sent)| (pool, sent + CACHE_CLOCK)).collect();
+        // What the stored table answers, a cache may be given now.
+        if let Some(answering) = &service.published {
+            for pool in answering.pools() {
+                let given_now = now + answering.ttl.duration() + CACHE_CLOCK;
+                let horizon = known.entry(pool.clone()).or_default();
+                *horizon = given_now.max(*horizon);
+            }
+        }
+        Horizons::new(known, floor)
     }
 
     /// A table is no longer stored.
@@ -58,5 +68,88 @@ impl Caches {
         let gone =
             self.leaving.extract_if(.., |leaving| Arc::get_mut(&mut leaving.table).is_some());
         gone.flat_map(|leaving| leaving.services.into_keys()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use arc_swap::ArcSwap;
+    use prometheus::Registry;
+
+    use super::*;
+    use crate::{
+        config::release,
+        dns::{Clock, Counters, Responder},
+        model::{CookieSecrets, DnsName, RrlSettings, ZoneSpec},
+    };
+
+    const FILE: &str = r#"version = 1
+[services.api]
+live = "v1"
+ttl = "60s"
+probe = "none"
+pools.v1.endpoints = ["192.0.2.1"]
+pools.v2.endpoints = ["192.0.2.2"]
+"#;
+
+    fn name(text: &str) -> DnsName {
+        text.parse().expect("a name")
+    }
+
+    /// A daemon's caches and the one service of the file, which nobody has asked for.
+    fn scene() -> (Caches, Service) {
+        let zone = ZoneSpec {
+            apex: name("zone.test"),
+            nameservers: vec![name("ns1.zone.test")],
+            hostmaster: name("hostmaster.zone.test"),
+            records: Vec::new(),
+        };
+        let desired = release::parse("release.toml".as_ref(), FILE, &zone).expect("good");
+        let plane = Plane {
+            store: Arc::new(ArcSwap::from_pointee(Table::new(&zone, (1, 2), 1))),
+            responder: Responder::new(CookieSecrets::random([1; 16]), None),
+            rrl: RrlSettings::default(),
+            counters: Counters::register(&Registry::new()).expect("new names"),
+            clock: Clock::start(),
+        };
+        let spec = desired.services.values().next().expect("one").clone();
+        let service = Service::adopt(at(0), spec, Timestamp::default());
+        (Caches::new(Arc::new(plane)), service)
+    }
+
+    fn at(second: u64) -> Timestamp {
+        Timestamp::from_unix_micros(1_000_000_000) + Duration::from_secs(second)
+    }
+
+    fn horizon(caches: &Caches, service: &Service, second: u64, pool: &str) -> Timestamp {
+        caches.horizons(at(second), service).of(&pool.parse().expect("a name"))
+    }
+
+    #[test]
+    fn what_is_answered_may_be_given_at_any_time() {
+        let (caches, mut service) = scene();
+        assert_eq!(horizon(&caches, &service, 5, "v1"), Timestamp::default());
+        service.published = Some(service.cutover.answering(&service.health));
+        assert_eq!(horizon(&caches, &service, 5, "v1"), at(5 + 60 + 1));
+        assert_eq!(horizon(&caches, &service, 5, "v2"), Timestamp::default());
+    }
+
+    #[test]
+    fn a_table_that_was_replaced_counts_until_nobody_answers_from_it() {
+        let (mut caches, service) = scene();
+        let table = caches.plane.store.load_full();
+        let reader = table.clone();
+        let api = service.cutover.spec().name.clone();
+        let next = Table::clone(&table).with(crate::table::Change::default(), 2);
+        caches.plane.store.store(Arc::new(next));
+        caches.leave(table, BTreeMap::from([(api.clone(), Ttl::from_secs_const(60))]));
+        assert!(caches.settled().is_empty() && caches.is_unsettled());
+        assert_eq!(horizon(&caches, &service, 5, "v1"), at(5 + 60 + 1));
+        drop(reader);
+        assert_eq!(caches.settled(), [api]);
+        assert!(!caches.is_unsettled());
+        assert_eq!(horizon(&caches, &service, 5, "v1"), Timestamp::default());
     }
 }
