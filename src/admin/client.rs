@@ -5,7 +5,11 @@ use std::{net::SocketAddr, time::Duration};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Request, body::Bytes, client::conn::http1, header::HOST};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
 
 use super::status::Status;
 
@@ -46,15 +50,22 @@ pub async fn status(address: SocketAddr) -> Result<Status, StatusError> {
         .map_err(|error| StatusError::NotAStatus(address, error.to_string()))
 }
 
-type PageError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type PageError = Box<dyn std::error::Error + Send + Sync>;
 
 /// One page: its status code and its body.
 pub async fn get(address: SocketAddr, path: &str) -> Result<(u16, Bytes), PageError> {
     let stream = TcpStream::connect(address).await?;
+    let request = Request::get(path).header(HOST, address.to_string()).body(Empty::new())?;
+    exchange(stream, request).await
+}
+
+/// One request over a connection of its own: the status code of what is said to it, and its body.
+pub(super) async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Empty<Bytes>>,
+) -> Result<(u16, Bytes), PageError> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
-    let request =
-        Request::get(path).header(HOST, address.to_string()).body(Empty::<Bytes>::new())?;
     let response = sender.send_request(request).await?;
     let code = response.status().as_u16();
     let body = Limited::new(response.into_body(), STATUS_MAX).collect().await?.to_bytes();

@@ -20,6 +20,7 @@ use axum::{
     routing::get,
 };
 use prometheus::Registry;
+use serde::Serialize;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
@@ -114,9 +115,15 @@ async fn tree_page(State(pages): State<Arc<Pages>>) -> Response {
 }
 
 async fn status_page(State(pages): State<Arc<Pages>>) -> Response {
-    let Some(status) = pages.inquiry.status().await else { return stalled() };
-    match serde_json::to_string_pretty(&status) {
-        Ok(json) => ([(CONTENT_TYPE, "application/json")], json + "\n").into_response(),
+    match pages.inquiry.status().await {
+        Some(status) => json(StatusCode::OK, &status),
+        None => stalled(),
+    }
+}
+
+fn json(code: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_string_pretty(value) {
+        Ok(json) => (code, [(CONTENT_TYPE, "application/json")], json + "\n").into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }

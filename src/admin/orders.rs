@@ -12,28 +12,30 @@ use std::{
 use axum::{
     Router,
     extract::{ConnectInfo, Path as UrlPath, State, connect_info::Connected},
-    http::{StatusCode, Uri, header::CONTENT_TYPE},
+    http::{StatusCode, Uri},
     response::{IntoResponse, Response},
     routing::post,
     serve::IncomingStream,
 };
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{Request, body::Bytes, client::conn::http1, header::HOST};
-use hyper_util::rt::TokioIo;
+use http_body_util::Empty;
+use hyper::{Request, body::Bytes, header::HOST};
 use serde::{Deserialize, Serialize};
 use tokio::{
     net::{UnixListener, UnixStream},
     time::timeout,
 };
 
-use super::Inquiry;
+use super::{
+    Inquiry,
+    client::{PageError, exchange},
+    json,
+};
 use crate::{
     cutover::{Order, Transition, Verb},
     model::ServiceName,
 };
 
 const PATIENCE: Duration = Duration::from_secs(5);
-const REPLY_MAX: usize = 1 << 20;
 
 /// What came of a verb.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -116,13 +118,6 @@ async fn order(
     }
 }
 
-fn json(code: StatusCode, value: &impl Serialize) -> Response {
-    match serde_json::to_string(value) {
-        Ok(json) => (code, [(CONTENT_TYPE, "application/json")], json + "\n").into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
-    }
-}
-
 /// Why a verb came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
@@ -159,9 +154,7 @@ pub async fn ask(
     }
 }
 
-type PostError = Box<dyn std::error::Error + Send + Sync>;
-
-fn explained(socket: &Path, error: &PostError) -> String {
+fn explained(socket: &Path, error: &PageError) -> String {
     let owner = std::fs::metadata(socket).map(|found| found.uid());
     match (error.downcast_ref::<std::io::Error>().map(std::io::Error::kind), owner) {
         (Some(std::io::ErrorKind::PermissionDenied), Ok(owner)) => {
@@ -176,16 +169,10 @@ async fn post_to(
     service: &str,
     verb: Verb,
     force: bool,
-) -> Result<(u16, Bytes), PostError> {
+) -> Result<(u16, Bytes), PageError> {
     let stream = UnixStream::connect(socket).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let connection = tokio::spawn(connection);
     let force = if force { "?force=true" } else { "" };
     let path = format!("/services/{service}/{}{force}", verb.name());
-    let request = Request::post(path).header(HOST, "cutover").body(Empty::<Bytes>::new())?;
-    let response = sender.send_request(request).await?;
-    let code = response.status().as_u16();
-    let body = Limited::new(response.into_body(), REPLY_MAX).collect().await?.to_bytes();
-    connection.abort();
-    Ok((code, body))
+    let request = Request::post(path).header(HOST, "cutover").body(Empty::new())?;
+    exchange(stream, request).await
 }

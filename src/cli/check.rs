@@ -69,8 +69,7 @@ fn as_json(files: &[File<'_>], out: &mut impl Write) -> std::io::Result<()> {
         path: path.to_path_buf(),
         errors: mistakes(result.as_ref().err()),
     };
-    serde_json::to_writer_pretty(&mut *out, &files.iter().map(checked).collect::<Vec<_>>())?;
-    writeln!(out)
+    super::write_json(&files.iter().map(checked).collect::<Vec<_>>(), out)
 }
 
 fn mistakes(rejected: Option<&Rejected>) -> Vec<Mistake> {

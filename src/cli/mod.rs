@@ -14,6 +14,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand, ValueEnum};
+use serde::Serialize;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::{config::Rejected, cutover};
@@ -114,6 +115,11 @@ pub fn main() -> ExitCode {
         complain(&error);
         ExitCode::FAILURE
     })
+}
+
+fn write_json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
 }
 
 fn complain(error: &anyhow::Error) {

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 
-use super::Form;
+use super::{Form, write_json};
 use crate::{
     admin::orders::{self, Done},
     config,
@@ -41,10 +41,7 @@ pub(super) async fn run(
     let done = orders::ask(&socket, service.as_str(), verb, force).await?;
     match output.form {
         Form::Text => tell(&done, out)?,
-        Form::Json => {
-            serde_json::to_writer_pretty(&mut *out, &done).map_err(io::Error::from)?;
-            writeln!(out)?;
-        }
+        Form::Json => write_json(&done, out)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,12 +1,8 @@
 //! `cutover status`: how things are, as a tree.
 
-use std::{
-    io::{self, Write},
-    path::Path,
-    process::ExitCode,
-};
+use std::{io::Write, path::Path, process::ExitCode};
 
-use super::Form;
+use super::{Form, write_json};
 use crate::{
     admin::{client, tree::tree},
     config,
@@ -17,10 +13,7 @@ pub(super) async fn run(path: &Path, form: Form, out: &mut impl Write) -> anyhow
     let status = client::status(settings.http).await?;
     match form {
         Form::Text => out.write_all(tree(&status).as_bytes())?,
-        Form::Json => {
-            serde_json::to_writer_pretty(&mut *out, &status).map_err(io::Error::from)?;
-            writeln!(out)?;
-        }
+        Form::Json => write_json(&status, out)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -18,6 +18,7 @@ use crate::{
     config::{self, nearest},
 };
 
+/// The daemon is asked anew: it tells nobody of its own accord.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The exit code when the time is up.
 const TIME_IS_UP: u8 = 3;

@@ -86,6 +86,11 @@ fn withdraw(release: Release, cx: &Context<'_>) -> Edge {
     if release.from.name == release.safe.name {
         return Edge::Go(Phase::steady(release.from, release.fallback), why);
     }
+    bake_again(release, why, cx)
+}
+
+/// Back to a release that another one would have replaced, and that has not finished its bake.
+fn bake_again(release: Release, why: String, cx: &Context<'_>) -> Edge {
     let release = Release { to: release.from, from: release.safe.clone(), ..release };
     Edge::Go(Phase::Baking(Baking::begin(release, cx)), why)
 }
@@ -94,12 +99,10 @@ fn withdraw(release: Release, cx: &Context<'_>) -> Edge {
 fn give_back(phase: Phase, cx: &Context<'_>) -> Edge {
     match phase.release().cloned() {
         Some(release) if release.from.name == release.safe.name => go_back(release, cx),
-        // It replaced a release that was still baking: that one has yet to finish.
         Some(release) => {
             let (from, to) = (&release.from.name, &release.to.name);
             let why = format!("the file asks for {from} again: {to} gives its share back");
-            let release = Release { to: release.from, from: release.safe.clone(), ..release };
-            Edge::Go(Phase::Baking(Baking::begin(release, cx)), why)
+            bake_again(release, why, cx)
         }
         None => Edge::Stay(phase),
     }

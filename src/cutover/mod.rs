@@ -85,8 +85,9 @@ impl Cutover {
         Self { spec, phase, orphaned: false, releases: 0 }
     }
 
-    /// Takes one event, with what is known of endpoints and caches, and says what changed. After [`Event::Desired`] the verdicts are to follow
-    /// the new [`Cutover::spec`] and [`Cutover::addresses`], and [`Event::Observed`] is to come.
+    /// Takes one event, with what is known of endpoints and caches, and says what changed. After
+    /// [`Event::Desired`] the verdicts are to follow the new [`Cutover::spec`] and
+    /// [`Cutover::addresses`], and [`Event::Observed`] is to come.
     pub fn handle(&mut self, now: Timestamp, event: Event, facts: Facts<'_>) -> Vec<Transition> {
         let health = facts.health;
         let mut told = Vec::new();

@@ -286,7 +286,7 @@ impl RollingBack {
         Self { release, until, failure }
     }
 
-    /// A rollback that nobody asked for.
+    /// A rollback after which the release counts as failed.
     pub(super) fn after(trouble: String, release: Release, cx: &Context<'_>) -> Edge {
         let why = format!("{trouble}: rolled back to {}", release.safe.name);
         Edge::Go(Phase::RollingBack(Self::begin(release, Some(trouble), cx)), why)
