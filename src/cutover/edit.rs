@@ -14,7 +14,8 @@ pub(super) fn edited(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
     if *live == phase.serving().name {
         return stay_where_we_are(phase, cx);
     }
-    if phase.share() < Percent::ALL && *live == phase.main().name {
+    let main_can_answer = cx.health.tally(phase.main()).all.eligible > 0;
+    if phase.share() < Percent::ALL && *live == phase.main().name && main_can_answer {
         return give_back(phase, cx);
     }
     match phase {
@@ -121,7 +122,9 @@ fn go_back(release: Release, cx: &Context<'_>) -> Edge {
 
 /// A new release from wherever we stand. Its rollback goes to the last pool that was proven.
 pub(super) fn begin(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
-    let from = phase.main().clone();
+    // A pool that is to have its clients back but is down: until it is proven, the new one has them.
+    let is_main = cx.spec.live == phase.main().name;
+    let from = if is_main { phase.serving() } else { phase.main() }.clone();
     let safe = match &phase {
         Phase::Shifting(Shifting { release, .. })
         | Phase::Settling(Settling { release, .. })

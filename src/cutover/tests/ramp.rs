@@ -115,6 +115,19 @@ fn editing_back_takes_the_share_back_and_is_no_failure() {
 }
 
 #[test]
+fn editing_back_to_a_pool_that_is_down_waits_until_it_has_passed() {
+    let mut sim = at_ten_percent();
+    sim.down(&[1, 2]);
+    sim.save(file("v1").ramp(&[(10, 20), (50, 30)]));
+    assert_eq!(sim.phase(), "Probing");
+    sim.assert_live("v2");
+    sim.run_to(100);
+    sim.assert_live("v2");
+    sim.up(&[1, 2]);
+    sim.assert_shares(&[("v2", 90), ("v1", 10)]);
+}
+
+#[test]
 fn another_release_begins_from_where_most_clients_are() {
     let mut sim = at_ten_percent();
     sim.run_to(70);
