@@ -16,6 +16,7 @@ use crate::{
         status::{ServiceStatus, Status},
     },
     config::{self, nearest},
+    model::{Desired, ServiceName},
 };
 
 /// The daemon is asked anew: it tells nobody of its own accord.
@@ -59,11 +60,16 @@ pub(super) async fn run(
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     let settings = config::load_settings(path)?;
+    // The file of this moment, which the daemon may not have read yet.
+    let asked_for = match &options.what.released {
+        Some(_) => config::load_release(&settings.release_file, &settings.zone)?,
+        None => Desired::default(),
+    };
     let began = Instant::now();
     let mut said = String::new();
     loop {
         let status = client::status(settings.http).await?;
-        let not_yet = match options.what.progress(&status)? {
+        let not_yet = match options.what.progress(&status, &asked_for)? {
             Progress::Done(how) => {
                 writeln!(out, "{how}")?;
                 return Ok(ExitCode::SUCCESS);
@@ -89,25 +95,35 @@ pub(super) async fn run(
 }
 
 impl What {
-    fn progress(&self, status: &Status) -> anyhow::Result<Progress> {
+    fn progress(&self, status: &Status, asked_for: &Desired) -> anyhow::Result<Progress> {
         match (&self.drained, &self.released) {
             (Some(names), _) => match names.as_slice() {
                 [service, pool] => drained(status, service, pool),
                 _ => anyhow::bail!("--drained takes a service and a pool"),
             },
-            (None, Some(service)) => Ok(released(service, self::service(status, service)?)),
+            (None, Some(name)) => {
+                let mut specs = asked_for.services.values();
+                let Some(spec) = specs.find(|spec| spec.name.as_str() == name) else {
+                    let known = asked_for.services.keys().map(ServiceName::as_str);
+                    return Err(unknown("service in the release file", name, known));
+                };
+                Ok(match status.services.get(name) {
+                    Some(service) => released(name, service, spec.live.as_str()),
+                    None => Progress::NotYet(format!("{name} is not answered yet")),
+                })
+            }
             (None, None) => anyhow::bail!("say what to wait for: --drained or --released"),
         }
     }
 }
 
 fn service<'s>(status: &'s Status, name: &str) -> anyhow::Result<&'s ServiceStatus> {
-    let unknown = || unknown("service", name, status.services.keys());
+    let unknown = || unknown("service", name, status.services.keys().map(String::as_str));
     status.services.get(name).ok_or_else(unknown)
 }
 
-fn unknown<'k>(kind: &str, name: &str, known: impl Iterator<Item = &'k String>) -> anyhow::Error {
-    let known: Vec<&str> = known.map(String::as_str).collect();
+fn unknown<'k>(kind: &str, name: &str, known: impl Iterator<Item = &'k str>) -> anyhow::Error {
+    let known: Vec<&str> = known.collect();
     match nearest(name, &known) {
         Some(near) => anyhow::anyhow!("there is no {kind} `{name}`; did you mean `{near}`?"),
         None => anyhow::anyhow!("there is no {kind} `{name}`; there are: {}", known.join(", ")),
@@ -116,7 +132,8 @@ fn unknown<'k>(kind: &str, name: &str, known: impl Iterator<Item = &'k String>) 
 
 fn drained(status: &Status, service: &str, pool: &str) -> anyhow::Result<Progress> {
     let pools = &self::service(status, service)?.pools;
-    let known = pools.get(pool).ok_or_else(|| unknown("pool", pool, pools.keys()))?;
+    let known =
+        pools.get(pool).ok_or_else(|| unknown("pool", pool, pools.keys().map(String::as_str)))?;
     let horizon = known.horizon.as_deref().unwrap_or("the start");
     let off_from = known.off_from.as_deref().unwrap_or(horizon);
     Ok(match (known.share, known.drained, known.off) {
@@ -135,7 +152,10 @@ fn drained(status: &Status, service: &str, pool: &str) -> anyhow::Result<Progres
     })
 }
 
-fn released(name: &str, service: &ServiceStatus) -> Progress {
+fn released(name: &str, service: &ServiceStatus, live: &str) -> Progress {
+    if !service.desired.contains_key(live) {
+        return Progress::NotYet(format!("the daemon does not carry out yet that {live} is live"));
+    }
     let reason = service.release.as_ref().and_then(|release| release.reason.as_deref());
     let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
     let answering: Vec<&str> = service.serving.keys().map(String::as_str).collect();
@@ -223,12 +243,14 @@ mod tests {
 
     #[test]
     fn a_release_is_done_when_it_has_baked_and_never_once_it_has_failed() {
-        let of = |phase, serving| released("api", &api(phase, serving, pool(0, true, true)));
+        let of = |phase, serving| released("api", &api(phase, serving, pool(0, true, true)), "v2");
         assert!(matches!(of("Steady", "v2"), Progress::Done(_)));
         assert!(matches!(of("Draining", "v2"), Progress::Done(_)));
         assert!(matches!(of("Baking", "v2"), Progress::NotYet(_)));
         assert!(matches!(of("Steady", "v1"), Progress::NotYet(_)), "the file was just saved");
         assert!(matches!(of("RollingBack", "v1"), Progress::NotYet(_)));
         assert!(matches!(of("Failed", "v1"), Progress::Never(_)));
+        let unread = released("api", &api("Steady", "v2", pool(0, true, true)), "v3");
+        assert!(matches!(unread, Progress::NotYet(_)), "the daemon has not read the file yet");
     }
 }
