@@ -8,7 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use cutover::{
-    dns::{Packet, Responder, Transport},
+    dns::{Packet, Responder, Transport, near},
     model::{
         ClientNetwork, CookieSecrets, DnsName, Endpoint, PoolName, Share, Ttl, Weight, ZoneSpec,
         mapped,
@@ -66,7 +66,7 @@ fn decide_1000(bencher: Bencher, table: &Table, names: &[DnsName]) {
             for (question_at, name) in questions.iter_mut().zip(names) {
                 *question_at = question(name);
             }
-            table.answers(&questions[..names.len()], |_, answer| {
+            table.answers(&questions[..names.len()], near, |_, answer| {
                 black_box(answer);
             });
         }

@@ -43,6 +43,7 @@ pub use clock::Clock;
 use common::reply_common;
 pub use counters::Counters;
 pub use inherited::{Inherited, Purpose};
+pub use kernel::near;
 pub use responder::{Packet, Reply, Responder};
 pub use sift::DropCause;
 pub use sockets::{BindError, Listener};

@@ -21,7 +21,7 @@ use super::{
     common::reply_in_place,
     counters::Block,
     general::reply_general,
-    kernel::{self, Batch},
+    kernel::{self, Batch, near},
     question::Question,
     responder::{Asker, Given, Limit, Outcome, Responder, unix_secs},
     rrl::{Class, Lengths, Limited, Limiter, NetworkHash},
@@ -222,7 +222,7 @@ impl Worker {
         }
         // Two loops for what one could do: each has the registers for itself.
         let mut answers = [Answer::Refused; LOOKUPS_MAX];
-        at.table.answers(asked, |place, answer| answers[place] = answer);
+        at.table.answers(asked, near, |place, answer| answers[place] = answer);
         for (asked, answer) in asked.iter().zip(&answers) {
             let replied = match asked.question.is_plain() && answer.is_about_records() {
                 true => reply(at, asked, *answer, judge, batch, done),

@@ -8,6 +8,7 @@
 //! here.
 
 mod authority;
+mod index;
 mod logarithm;
 mod names;
 mod node;
@@ -220,9 +221,15 @@ impl Table {
 
     /// Decides up to [`LOOKUPS_MAX`] answers at once, which is cheaper than one by one: they wait
     /// for memory together. Shows each with the place of its question; more are not answered.
+    /// `near` is given octets that are soon to be read, and may bring their lines of memory near.
     #[inline]
-    pub fn answers<'t, A: Asks>(&'t self, asked: &[A], mut show: impl FnMut(usize, Answer<'t>)) {
-        self.names.find(asked, |index, question, node| {
+    pub fn answers<'t, A: Asks>(
+        &'t self,
+        asked: &[A],
+        near: impl Fn(&u8),
+        mut show: impl FnMut(usize, Answer<'t>),
+    ) {
+        self.names.find(asked, near, |index, question, node| {
             show(index, self.answer_at(node, question));
         });
     }

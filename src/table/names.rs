@@ -1,26 +1,26 @@
 //! The name index: a hash trie of fixed shape whose parts are shared between generations.
 //!
 //! 64 branches of 64 shards ([`super::shard`]), each part behind an `Arc`. Changing one name
-//! copies one branch (64 pointers) and one shard (a 4,096th of the names). The hash is keyed
+//! copies one branch (64 pointers, and a small index) and one shard (a 4,096th of the names). The hash is keyed
 //! (SipHash-1-3, Aumasson and Bernstein 2012), so nobody who chooses names can make them collide.
 //! Many names are looked up at once ([`Names::find`]), so that the waits for memory overlap.
 //!
 //! Every name between a known one and the apex has a node too, though an empty one: it exists
 //! (RFC 8020), and asking for it is NODATA, not NXDOMAIN.
 
-use std::{collections::BTreeMap, hint::black_box, sync::Arc};
+use std::{array, collections::BTreeMap, sync::Arc};
 
 use siphasher::sip::SipHasher13;
 
 use super::{
     Asks, Question, ServiceRecords,
     node::{Node, NodeParts, same},
-    shard::{Changed, Shard},
+    shard::{Branch, Changed, Search},
 };
 use crate::model::DnsName;
 
 const FANOUT_BITS: u32 = 6;
-const FANOUT: usize = 1 << FANOUT_BITS;
+pub(super) const FANOUT: usize = 1 << FANOUT_BITS;
 /// How many low bits of a hash choose the branch and the shard.
 pub(super) const PLACE_BITS: u32 = 2 * FANOUT_BITS;
 
@@ -29,8 +29,6 @@ pub type NameKey = (u64, u64);
 
 /// How many names are looked up at once at most.
 pub const LOOKUPS_MAX: usize = 32;
-
-type Branch = [Shard; FANOUT];
 
 #[derive(Clone, Debug)]
 pub(super) struct Names {
@@ -50,40 +48,37 @@ pub(super) struct Edit<'n> {
 
 impl Names {
     pub(super) fn new(apex: DnsName, key: NameKey) -> Self {
-        let branch: Arc<Branch> = Arc::new(std::array::from_fn(|_| Shard::empty()));
+        let branch = Arc::new(Branch::empty());
         let hasher = SipHasher13::new_with_keys(key.0, key.1);
-        Self { apex, hasher, root: std::array::from_fn(|_| branch.clone()) }
+        Self { apex, hasher, root: array::from_fn(|_| branch.clone()) }
     }
 
     /// The node of a name in wire form and lower case.
     pub(super) fn get(&self, name: &[u8]) -> Option<Node<'_>> {
         let prefix = self.prefix(name)?;
-        let hash = self.hash(prefix);
-        self.shard(hash).get(hash, prefix)
+        let mut search = self.search(self.hash(prefix));
+        search.find_line(|_| {});
+        search.node(prefix)
     }
 
     /// Shows the nodes of the names of up to [`LOOKUPS_MAX`] questions, one after the other. In
-    /// steps, each of which reads for all names what the next one needs: the processor then waits
-    /// for all of them at the same time.
+    /// steps, each of which has brought near what the next one reads of all names.
     #[inline]
     pub(super) fn find<'t, 'q, A: Asks>(
         &'t self,
         asked: &'q [A],
+        near: impl Fn(&u8),
         mut show: impl FnMut(usize, Question<'q>, Option<Node<'t>>),
     ) {
-        let nowhere = self.root[0][0].search(0);
-        let mut searches: [_; LOOKUPS_MAX] = std::array::from_fn(|index| {
+        let nowhere = self.root[0].search(0, 0);
+        let mut searches: [_; LOOKUPS_MAX] = array::from_fn(|index| {
             let prefix = asked.get(index).and_then(|asked| self.prefix(asked.question().name));
-            let search = prefix.map_or(nowhere, |prefix| {
-                let hash = self.hash(prefix);
-                self.shard(hash).search(hash)
-            });
+            let search = prefix.map_or(nowhere, |prefix| self.search(self.hash(prefix)));
+            near(search.group());
             (search, prefix)
         });
         let searches = &mut searches[..asked.len().min(LOOKUPS_MAX)];
-        black_box(searches.iter().fold(0, |read, (search, _)| read ^ search.touch_slots()));
-        searches.iter_mut().for_each(|(search, _)| search.find_slot());
-        black_box(searches.iter().fold(0, |read, (search, _)| read ^ search.touch_node()));
+        searches.iter_mut().for_each(|(search, _)| search.find_line(&near));
         for (index, ((search, prefix), asked)) in searches.iter().zip(asked).enumerate() {
             show(index, asked.question(), prefix.and_then(|prefix| search.node(prefix)));
         }
@@ -112,9 +107,9 @@ impl Names {
     }
 
     #[inline]
-    fn shard(&self, hash: u64) -> &Shard {
+    fn search(&self, hash: u64) -> Search<'_> {
         let (branch, shard) = place(hash);
-        &self.root[branch][shard]
+        self.root[branch].search(shard, hash)
     }
 
     #[inline]
@@ -192,8 +187,7 @@ impl Edit<'_> {
         let changed: Vec<Changed> = self.nodes.into_iter().map(changed).collect();
         for of_shard in changed.chunk_by(|one, other| place(one.hash) == place(other.hash)) {
             let (branch, shard) = place(of_shard[0].hash);
-            let shard = &mut Arc::make_mut(&mut self.names.root[branch])[shard];
-            *shard = shard.with(of_shard);
+            Arc::make_mut(&mut self.names.root[branch]).change(shard, of_shard);
         }
     }
 }

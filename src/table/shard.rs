@@ -1,36 +1,37 @@
-//! Names that lie together: an open-addressed index and the names' nodes in one piece of memory.
+//! Names that lie together.
 //!
-//! A lookup waits for memory twice at most: for the slot, and for the node, where the name and
-//! its records lie side by side. Changing a name copies the shard, which is small.
+//! A lookup waits for memory twice at most: for a group of the index, and for the node, where the
+//! name and its records lie side by side. Nodes lie in the order of their groups. Those of a shard
+//! are one piece of memory, which is copied when one of its names changes; the indices of the
+//! shards of a branch are one, and near even where nodes are not.
 
-use std::{ops::Range, sync::Arc};
+use std::{array, ops::Range, sync::Arc};
 
 use super::{
+    index::{Group, LINES_MEAN, Tag},
+    names::{FANOUT, PLACE_BITS},
     node::{LINE_LEN, Node, NodeParts, same, whole_lines},
-    octets::{u32_at, u32_of},
+    octets::u32_of,
 };
 
-/// Some bits of the hash, whether the node goes on behind its first line, and the line on which it
-/// begins, which is never 0. Small, so that the slots of a million names stay in a cache that their
-/// nodes do not fit.
-type Slot = u32;
-const SLOT_LEN: usize = 4;
-const FREE: Slot = 0;
-const LINE_BITS: u32 = 20;
-const GOES_ON: Slot = 1 << LINE_BITS;
-const TAG_SHIFT: u32 = LINE_BITS + 1;
-/// How many slots are looked at together; they are filled from the first one.
-const GROUP: usize = 4;
-const GROUP_LEN: usize = GROUP * SLOT_LEN;
-type Group = [u8; GROUP_LEN];
+/// Some shards, and their index.
 #[derive(Clone, Debug)]
-pub(super) struct Shard {
-    /// Slots, then nodes, once lines begin.
+pub(super) struct Branch {
+    /// Of each shard its groups, and one more, which says where the last one ends.
+    index: Vec<Group>,
+    shards: [Shard; FANOUT],
+}
+
+#[derive(Clone, Debug)]
+struct Shard {
+    /// Nodes, once a line begins.
     octets: Arc<[u8]>,
-    /// Where in `octets` the first line of memory begins.
+    /// Where in `octets` the first line begins.
     begin: u32,
-    /// One less than the number of groups, which is a power of two.
-    mask: u32,
+    /// How many groups it has.
+    groups: u32,
+    /// Which one is the first.
+    first_group: u32,
 }
 
 /// A name whose node is made, made anew, or gone.
@@ -40,47 +41,75 @@ pub(super) struct Changed {
     pub(super) parts: Option<NodeParts>,
 }
 
-/// Nodes to be laid out, each from the end of the one before it.
+/// Nodes to be laid out.
+#[derive(Default)]
 struct Nodes {
     octets: Vec<u8>,
-    /// The hash of each, and where it ends.
-    ends: Vec<(u64, usize)>,
+    /// The hash of each, and where it lies.
+    places: Vec<(u64, Range<usize>)>,
 }
 
 impl Nodes {
     fn add(&mut self, hash: u64, pack: impl FnOnce(&mut Vec<u8>)) {
+        let begin = self.octets.len();
         pack(&mut self.octets);
-        self.ends.push((hash, self.octets.len()));
+        self.places.push((hash, begin..self.octets.len()));
     }
 }
 
-/// A search for one name, in steps: before each, what it reads can be brought near, for many names
-/// at the same time.
+/// A search for one name, in steps: each asks for the memory that the next one reads, so that for
+/// many names all waits are one.
 #[derive(Clone, Copy)]
 pub(super) struct Search<'t> {
-    hash: u64,
+    tag: Tag,
     lines: &'t [u8],
-    mask: u32,
-    /// What it has come to.
-    slot: Slot,
-    /// Where it begins.
-    group: &'t Group,
-    /// One octet of each of the first lines of the node.
-    first_lines: [&'t u8; 2],
+    /// The group that the name is in, if it is there, and the one behind it.
+    groups: &'t [Group; 2],
+    /// What it has come to: where the node may be.
+    line: Option<u32>,
+}
+
+impl Branch {
+    pub(super) fn empty() -> Self {
+        let (shard, index) = Shard::lay_out(Nodes::default());
+        Self {
+            index: array::from_fn::<_, FANOUT, _>(|_| index[0]).to_vec(),
+            shards: array::from_fn(|at| Shard { first_group: u32_of(at), ..shard.clone() }),
+        }
+    }
+
+    /// Changes one shard: without the nodes of `changed`, and with those that have parts.
+    pub(super) fn change(&mut self, at: usize, changed: &[Changed]) {
+        let (shard, index) = self.shards[at].with(changed);
+        let before = self.shards[at].index();
+        self.shards[at] = shard;
+        self.index.splice(before, index);
+        let mut first_group = 0;
+        for shard in &mut self.shards {
+            shard.first_group = first_group;
+            first_group = u32_of(shard.index().end);
+        }
+    }
+
+    /// Begins to look for a name in one shard; nothing is read there yet.
+    #[inline]
+    pub(super) fn search(&self, at: usize, hash: u64) -> Search<'_> {
+        let shard = &self.shards[at];
+        let group = shard.first_group + group_of(hash, shard.groups);
+        // A shard without groups has only the one behind them, and so has the last one of all.
+        let groups = self.index[group as usize..].first_chunk().unwrap_or(&NOWHERE);
+        let lines = shard.lines();
+        Search { tag: Tag::of(hash), lines, groups, line: None }
+    }
 }
 
 impl Shard {
-    pub(super) fn empty() -> Self {
-        Self { octets: Arc::new([0; LINE_LEN]), begin: 0, mask: 0 }
-    }
-
-    /// The next shard: this one without the nodes of `changed`, and with those that have parts.
-    pub(super) fn with(&self, changed: &[Changed]) -> Self {
+    fn with(&self, changed: &[Changed]) -> (Self, Vec<Group>) {
         let is_changed = |node: &Node<'_>| {
             changed.iter().any(|it| it.hash == node.hash() && *it.prefix == *node.prefix)
         };
-        let mut nodes = Nodes { octets: Vec::with_capacity(self.octets.len()), ends: Vec::new() };
-        for (node, octets) in self.nodes().filter(|(node, _)| !is_changed(node)) {
+        let mut nodes = Nodes { octets: Vec::with_capacity(self.octets.len()), ..Nodes::default() };
+        for (node, octets) in nodes_of(self.lines()).filter(|(node, _)| !is_changed(node)) {
             nodes.add(node.hash(), |out| out.extend_from_slice(octets));
         }
         for Changed { hash, parts, .. } in changed {
@@ -88,157 +117,106 @@ impl Shard {
                 nodes.add(*hash, |out| parts.pack_into(*hash, out));
             }
         }
-        Self::lay_out(&nodes)
+        Self::lay_out(nodes)
     }
 
-    /// Half of the slots stay free, so that a search ends soon.
-    fn lay_out(nodes: &Nodes) -> Self {
-        let groups = (2 * nodes.ends.len()).div_ceil(GROUP).next_power_of_two();
-        let slots_len = whole_lines(groups * GROUP_LEN);
-        let len = slots_len + nodes.octets.len();
-        let mut octets: Arc<[u8]> = std::iter::repeat_n(0, len + LINE_LEN - 1).collect();
+    fn lay_out(Nodes { octets: nodes, mut places }: Nodes) -> (Self, Vec<Group>) {
+        let groups = u32_of((nodes.len() / LINE_LEN).div_ceil(LINES_MEAN));
+        places.sort_by_key(|(hash, _)| group_of(*hash, groups));
+        let mut octets: Arc<[u8]> = std::iter::repeat_n(0, nodes.len() + LINE_LEN - 1).collect();
         let begin = octets.as_ptr().align_offset(LINE_LEN).min(LINE_LEN - 1);
-        let shared = Arc::get_mut(&mut octets).expect("invariant: it was made here");
-        let (slots_at, nodes_at) = shared[begin..][..len].split_at_mut(slots_len);
-        nodes_at.copy_from_slice(&nodes.octets);
-        let mask = u32_of(groups - 1);
-        let slots_at = slots_at.as_chunks_mut().0;
-        let mut begin_of_node = slots_len;
-        for &(hash, end) in &nodes.ends {
-            let end_of_node = slots_len + end;
-            let mut at = first_group(hash, mask) as usize * GROUP;
-            while slots_at[at] != FREE.to_le_bytes() {
-                at = (at + 1) % (groups * GROUP);
+        let lines = &mut Arc::get_mut(&mut octets).expect("invariant: it was made here")[begin..];
+        let mut index = Vec::with_capacity(groups as usize + 1);
+        let mut end = 0;
+        let mut places = places.into_iter().peekable();
+        for number in 0..=groups {
+            let mut group = Group::begin(end / LINE_LEN);
+            while let Some((hash, node)) =
+                places.next_if(|(hash, _)| group_of(*hash, groups) == number)
+            {
+                group.add(Tag::of(hash), node.len() / LINE_LEN);
+                lines[end..][..node.len()].copy_from_slice(&nodes[node.clone()]);
+                end += node.len();
             }
-            slots_at[at] = slot(hash, begin_of_node..end_of_node).to_le_bytes();
-            begin_of_node = end_of_node;
+            index.push(group);
         }
-        Self { octets, begin: u32_of(begin), mask }
+        (Self { octets, begin: u32_of(begin), groups, first_group: 0 }, index)
     }
 
-    pub(super) fn get(&self, hash: u64, prefix: &[u8]) -> Option<Node<'_>> {
-        let mut search = self.search(hash);
-        search.find_slot();
-        search.node(prefix)
-    }
-
-    /// Begins to look for a name; nothing is read there yet.
-    #[inline]
-    pub(super) fn search(&self, hash: u64) -> Search<'_> {
-        let (lines, mask) = (self.lines(), self.mask);
-        let group = group(lines, first_group(hash, mask));
-        Search { hash, lines, mask, group, slot: FREE, first_lines: [&group[0]; 2] }
+    /// Where its groups are, and the one behind them.
+    fn index(&self) -> Range<usize> {
+        let first = self.first_group as usize;
+        first..first + self.groups as usize + 1
     }
 
     #[inline]
     fn lines(&self) -> &[u8] {
         &self.octets[self.begin as usize..]
     }
-
-    /// Every node, and its octets.
-    fn nodes(&self) -> impl Iterator<Item = (Node<'_>, &[u8])> {
-        let mut rest = &self.lines()[whole_lines((self.mask as usize + 1) * GROUP_LEN)..];
-        std::iter::from_fn(move || {
-            let (node, len) = (rest.len() >= LINE_LEN).then(|| Node::first(rest))?;
-            let (octets, after) = rest.split_at(whole_lines(len));
-            rest = after;
-            Some((node, octets))
-        })
-    }
 }
 
 impl<'t> Search<'t> {
-    /// Reads what comes next, the slots, which brings them near.
+    /// What [`Search::find_line`] reads.
     #[inline]
-    pub(super) fn touch_slots(&self) -> u8 {
-        self.group[0]
+    pub(super) fn group(&self) -> &'t u8 {
+        self.groups[0].octet()
     }
 
-    /// Finds the first slot that may lead to the name; a free one if none does.
+    /// Finds the first line that may be the name's; what [`Search::node`] reads is then shown.
     #[inline]
-    pub(super) fn find_slot(&mut self) {
-        let (group, mut found) = (slots(self.group), FREE);
-        // Without a branch, which nobody could foretell. A free slot may pass for one with the tag:
-        // behind it are only free ones.
-        for slot in group.into_iter().rev() {
-            found = if tag_of(slot) == tag(self.hash) { slot } else { found };
+    pub(super) fn find_line(&mut self, near: impl Fn(&u8)) {
+        let group = &self.groups[0];
+        let behind_tags = || group.has_more().then(|| group.first_line());
+        self.line = group.first_with(self.tag).or_else(behind_tags);
+        if let Some(line) = self.line {
+            let begin = line as usize * LINE_LEN;
+            near(&self.lines[begin]);
+            near(&self.lines[begin + if group.goes_on(line) { LINE_LEN } else { 0 }]);
         }
-        let ends_here = found != FREE || group[GROUP - 1] == FREE;
-        self.slot = if ends_here { found } else { self.find_slot_further() };
-        let begin = begin_of(self.slot);
-        let second = begin + if self.slot & GOES_ON == 0 { 0 } else { LINE_LEN };
-        self.first_lines = [&self.lines[begin], &self.lines[second]];
-    }
-
-    /// The same, past the first group.
-    #[cold]
-    fn find_slot_further(&self) -> Slot {
-        self.candidates().next().unwrap_or(FREE)
-    }
-
-    /// Reads what comes next, the first lines of the node, which brings them near.
-    #[inline]
-    pub(super) fn touch_node(&self) -> u8 {
-        self.first_lines[0] ^ self.first_lines[1]
     }
 
     /// The node, if it has this name's labels before those of the apex.
     #[inline(always)] // Or else it goes through memory.
     pub(super) fn node(&self, prefix: &[u8]) -> Option<Node<'t>> {
-        if self.slot == FREE {
-            return None;
-        }
-        let node = Node::first(&self.lines[begin_of(self.slot)..]).0;
+        let node = Node::first(&self.lines[self.line? as usize * LINE_LEN..]).0;
         if same(node.prefix, prefix) { Some(node) } else { self.node_further(prefix) }
     }
 
-    /// The same, past the slot of another name with the same tag.
+    /// The same, past the node of another name with the same tag, or without tags.
     #[cold]
     fn node_further(&self, prefix: &[u8]) -> Option<Node<'t>> {
-        let mut nodes = self.candidates().map(|slot| Node::first(&self.lines[begin_of(slot)..]).0);
+        let [group, next] = self.groups;
+        let node_at = |line: u32| Node::first(&self.lines[line as usize * LINE_LEN..]).0;
+        let mut tagged = group.all_with(self.tag).map(node_at);
+        if let Some(node) = tagged.find(|node| node.prefix == prefix) {
+            return Some(node);
+        }
+        if !group.has_more() {
+            return None;
+        }
+        let [begin, end] = [group, next].map(|group| group.first_line() as usize * LINE_LEN);
+        let mut nodes = nodes_of(&self.lines[begin..end]).map(|(node, _)| node);
         nodes.find(|node| node.prefix == prefix)
     }
-
-    /// The slots that may lead to the name, up to the first free one.
-    fn candidates(&self) -> impl Iterator<Item = Slot> {
-        let first = first_group(self.hash, self.mask);
-        let groups = (0..=self.mask).map(move |further| first.wrapping_add(further) & self.mask);
-        groups
-            .flat_map(|at| slots(group(self.lines, at)))
-            .take_while(|&slot| slot != FREE)
-            .filter(|&slot| tag_of(slot) == tag(self.hash))
-    }
 }
 
+/// Two groups without nodes.
+static NOWHERE: [Group; 2] = [Group::NONE; 2];
+
+/// Every node of some lines, and its octets.
+fn nodes_of(mut lines: &[u8]) -> impl Iterator<Item = (Node<'_>, &[u8])> {
+    std::iter::from_fn(move || {
+        let (node, len) = (lines.len() >= LINE_LEN).then(|| Node::first(lines))?;
+        let (octets, after) = lines.split_at(whole_lines(len));
+        lines = after;
+        Some((node, octets))
+    })
+}
+
+/// By multiplication and not by remainder (Lemire, Fast random integer generation in an interval,
+/// 2019), so that there can be any number of groups.
 #[inline]
-fn group(lines: &[u8], at: u32) -> &Group {
-    lines[at as usize * GROUP_LEN..].first_chunk().expect("invariant: whole groups")
-}
-
-fn slot(hash: u64, node: Range<usize>) -> Slot {
-    let line = u32_of(node.start / LINE_LEN);
-    assert!(line >> LINE_BITS == 0, "invariant: a shard is smaller than 64 MiB");
-    let goes_on = if node.len() > LINE_LEN { GOES_ON } else { 0 };
-    tag(hash) << TAG_SHIFT | goes_on | line
-}
-
-fn slots(group: &Group) -> [Slot; GROUP] {
-    std::array::from_fn(|at| u32_at(group, at * SLOT_LEN))
-}
-
-fn begin_of(slot: Slot) -> usize {
-    (slot & ((1 << LINE_BITS) - 1)) as usize * LINE_LEN
-}
-
-fn tag_of(slot: Slot) -> u32 {
-    slot >> TAG_SHIFT
-}
-
-/// Bits that choose neither the shard nor the group.
-fn tag(hash: u64) -> u32 {
-    (hash >> (u64::BITS - (u32::BITS - TAG_SHIFT))) as u32
-}
-
-fn first_group(hash: u64, mask: u32) -> u32 {
-    (hash >> super::names::PLACE_BITS) as u32 & mask
+fn group_of(hash: u64, groups: u32) -> u32 {
+    let bits = u64::from((hash >> PLACE_BITS) as u32);
+    ((bits * u64::from(groups)) >> u32::BITS) as u32
 }

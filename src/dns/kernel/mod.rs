@@ -2,8 +2,8 @@
 //!
 //! For worker threads that block: `receive` waits for a [`Batch`] of questions, each reply is
 //! written over its question, `send` sends them together, each from the address that was asked.
-//! [`mod@linux`] does so by recvmmsg and sendmmsg, and is the only place with unsafe code; what
-//! stands beside a datagram in memory is read and written in [`mod@beside`]. `plain` is for
+//! [`mod@linux`] does so by recvmmsg and sendmmsg; what stands beside a datagram in memory is read
+//! and written in [`mod@beside`]. With [`mod@near`] it has all unsafe code. `plain` is for
 //! other systems: the same interface, one datagram at a time. Opening sockets, and what is in the
 //! datagrams, are left out.
 
@@ -11,6 +11,7 @@
 mod beside;
 #[cfg(target_os = "linux")]
 mod linux;
+mod near;
 // On Linux too for its tests: both kinds pass the same battery.
 #[cfg(any(test, not(target_os = "linux")))]
 mod plain;
@@ -25,6 +26,7 @@ use socket2::SockRef;
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::{Batch, prepare};
+pub use near::near;
 #[cfg(not(target_os = "linux"))]
 pub(super) use plain::{Batch, prepare};
 

@@ -1,9 +1,15 @@
 //! Names that collide, in every way in which two names can.
 
+use proptest::prelude::*;
+
 use super::super::{
-    node::{LINE_LEN, NodeParts},
-    shard::{Changed, Shard},
+    names::FANOUT,
+    node::{LINE_LEN, Node, NodeParts},
+    shard::{Branch, Changed},
 };
+
+/// The shard that tests change; not the first or last.
+const AT: usize = 5;
 
 /// A node of which only its prefix is asked for here, with `len` octets of other things.
 fn made(hash: u64, prefix: &[u8], len: usize) -> Changed {
@@ -16,8 +22,20 @@ fn gone(hash: u64, prefix: &[u8]) -> Changed {
     Changed { hash, prefix: prefix.into(), parts: None }
 }
 
-fn has(shard: &Shard, hash: u64, prefix: &[u8]) -> bool {
-    shard.get(hash, prefix).is_some_and(|node| node.prefix == prefix)
+fn with(changed: &[Changed]) -> Branch {
+    let mut branch = Branch::empty();
+    branch.change(AT, changed);
+    branch
+}
+
+fn get<'b>(branch: &'b Branch, at: usize, hash: u64, prefix: &[u8]) -> Option<Node<'b>> {
+    let mut search = branch.search(at, hash);
+    search.find_line(|_| {});
+    search.node(prefix)
+}
+
+fn has(branch: &Branch, at: usize, hash: u64, prefix: &[u8]) -> bool {
+    get(branch, at, hash, prefix).is_some_and(|node| node.prefix == prefix)
 }
 
 #[test]
@@ -25,35 +43,75 @@ fn names_with_one_hash_are_told_apart() {
     let prefixes: Vec<[u8; 3]> = (0..40).map(|number| [2, b'n', number]).collect();
     for hash in [0, 7, u64::MAX] {
         let all: Vec<Changed> = prefixes.iter().map(|prefix| made(hash, prefix, 9)).collect();
-        let shard = Shard::empty().with(&all);
-        assert!(prefixes.iter().all(|prefix| has(&shard, hash, prefix)));
-        assert!(shard.get(hash, &[2, b'x', 0]).is_none());
-        let shard = shard.with(&[gone(hash, &prefixes[3])]);
+        let mut branch = with(&all);
+        assert!(prefixes.iter().all(|prefix| has(&branch, AT, hash, prefix)));
+        assert!(get(&branch, AT, hash, &[2, b'x', 0]).is_none());
+        branch.change(AT, &[gone(hash, &prefixes[3])]);
         for (number, prefix) in prefixes.iter().enumerate() {
-            assert_eq!(has(&shard, hash, prefix), number != 3, "{number}");
+            assert_eq!(has(&branch, AT, hash, prefix), number != 3, "{number}");
         }
     }
 }
 
 #[test]
-fn every_length_of_a_node_is_found_and_touched_within_its_shard() {
-    for len in 0..4 * LINE_LEN {
+fn every_length_of_a_node_is_found_and_brought_near_within_its_shard() {
+    for len in (0..4 * LINE_LEN).chain([254, 255, 256, 257].map(|lines| lines * LINE_LEN)) {
         let prefix = [1, b'a'];
-        let shard = Shard::empty().with(&[made(5, &prefix, len), made(1 << 60, &[1, b'b'], len)]);
-        assert!(has(&shard, 5, &prefix) && has(&shard, 1 << 60, &[1, b'b']), "{len}");
-        assert_eq!(shard.get(5, &prefix).map(|node| node.rrsets().len()), Some(len));
-        let mut search = shard.search(5);
-        search.find_slot();
-        search.touch_node();
-        assert!(search.node(&prefix).is_some(), "{len}");
+        let branch = with(&[made(5, &prefix, len), made(1 << 60, &[1, b'b'], len)]);
+        assert!(has(&branch, AT, 5, &prefix) && has(&branch, AT, 1 << 60, &[1, b'b']), "{len}");
+        let found = get(&branch, AT, 5, &prefix);
+        assert_eq!(found.map(|node| node.rrsets().len()), Some(len));
+    }
+}
+
+#[test]
+fn what_is_brought_near_are_the_first_lines_of_the_node() {
+    for (len, lines) in [(20, 1), (LINE_LEN, 2), (5 * LINE_LEN, 2)] {
+        let branch = with(&[made(5, &[1, b'a'], len)]);
+        let near = std::cell::RefCell::new(std::collections::BTreeSet::new());
+        let note = |octet: &u8| {
+            near.borrow_mut().insert(std::ptr::from_ref(octet).addr() / LINE_LEN);
+        };
+        let mut search = branch.search(AT, 5);
+        search.find_line(note);
+        let node = search.node(&[1, b'a']).expect("it is there");
+        let first = node.prefix.as_ptr().addr() / LINE_LEN;
+        assert_eq!(near.take(), (first..first + lines).collect(), "{len}");
     }
 }
 
 #[test]
 fn an_empty_shard_has_nothing() {
-    let shard = Shard::empty();
-    for hash in [0, 1, u64::MAX] {
-        assert!(shard.get(hash, &[]).is_none());
-        assert!(shard.with(&[gone(hash, &[])]).get(hash, &[]).is_none());
+    let mut branch = Branch::empty();
+    for (at, hash) in (0..FANOUT).flat_map(|at| [(at, 0), (at, 1), (at, u64::MAX)]) {
+        assert!(get(&branch, at, hash, &[]).is_none());
+        branch.change(at, &[gone(hash, &[])]);
+        assert!(get(&branch, at, hash, &[]).is_none());
+    }
+}
+
+proptest! {
+    /// Shards of a branch have one index, and each change of one moves those of the others in it.
+    #[test]
+    fn what_changes_in_one_shard_changes_nothing_in_another(
+        changes in prop::collection::vec((0..FANOUT, 0..6_u64, 0..3_u8, 0..400_usize, any::<bool>()), 1..60),
+    ) {
+        let (mut branch, mut known) = (Branch::empty(), std::collections::BTreeMap::new());
+        for (at, hash, name, len, stays) in changes {
+            // Few hashes, and few tags among them.
+            let (prefix, hash) = ([hash as u8, name], hash << 43 | hash << 55);
+            if stays {
+                branch.change(at, &[made(hash, &prefix, len)]);
+                known.insert((at, hash, prefix), len);
+            } else {
+                branch.change(at, &[gone(hash, &prefix)]);
+                known.remove(&(at, hash, prefix));
+            }
+            for (&(at, hash, prefix), &len) in &known {
+                let found = get(&branch, at, hash, &prefix).map(|node| node.rrsets().len());
+                prop_assert_eq!(found, Some(len));
+            }
+            prop_assert_eq!(has(&branch, at, hash, &prefix), stays);
+        }
     }
 }
