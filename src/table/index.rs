@@ -77,7 +77,7 @@ impl Group {
     /// (Warren, Hacker's Delight, 6-1).
     #[inline]
     pub(super) fn first_with(&self, tag: Tag) -> Option<u32> {
-        const ONES: u128 = u128::MAX / 0xff >> (8 * TAGS_AT);
+        const ONES: u128 = (u128::MAX / 0xff) >> (8 * TAGS_AT);
         let tags = u128::from_le_bytes(self.0) >> (8 * TAGS_AT);
         let differences = tags ^ (ONES * u128::from(tag.0));
         let found = differences.wrapping_sub(ONES) & !differences & (ONES << 7);
