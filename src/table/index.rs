@@ -3,7 +3,7 @@
 //! It is small, one octet for each line and about as many free ones, so that the index of a million
 //! names stays in a cache that their nodes do not fit.
 
-use super::octets::{u32_at, u32_of};
+use super::octets::{u32_at, u32_of, u64_at};
 
 /// Some lines that lie together: on which one they begin (three octets), how many they are, and for
 /// each of the first of them what begins there, a [`Tag`] or [`GOES_ON`].
@@ -77,11 +77,17 @@ impl Group {
     /// (Warren, Hacker's Delight, 6-1).
     #[inline]
     pub(super) fn first_with(&self, tag: Tag) -> Option<u32> {
-        const ONES: u128 = (u128::MAX / 0xff) >> (8 * TAGS_AT);
-        let tags = u128::from_le_bytes(self.0) >> (8 * TAGS_AT);
-        let differences = tags ^ (ONES * u128::from(tag.0));
-        let found = differences.wrapping_sub(ONES) & !differences & (ONES << 7);
-        (found != 0).then_some(self.first_line() + found.trailing_zeros() / u8::BITS)
+        const ONES: u64 = u64::MAX / 0xff;
+        const FIRST_ONES: u64 = ONES << (8 * TAGS_AT);
+        let same = ONES * u64::from(tag.0);
+        let found = |octets: u64, ones: u64| {
+            let differences = octets ^ same;
+            differences.wrapping_sub(ones) & !differences & (ones << 7)
+        };
+        let (first, second) =
+            (found(u64_at(&self.0, 0), FIRST_ONES), found(u64_at(&self.0, 8), ONES));
+        let bit = if first == 0 { 64 + second.trailing_zeros() } else { first.trailing_zeros() };
+        (first | second != 0).then(|| self.first_line() + bit / 8 - TAGS_AT as u32)
     }
 
     /// Where nodes with this tag begin.
