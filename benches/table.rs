@@ -13,7 +13,7 @@ use cutover::{
         ClientNetwork, CookieSecrets, DnsName, Endpoint, PoolName, Share, Ttl, Weight, ZoneSpec,
         mapped,
     },
-    table::{Change, LOOKUPS_MAX, Part, Question, ServiceRecords, Shift, Split, Table},
+    table::{Change, LOOKUPS_MAX, Part, Question, ServiceRecords, Shares, Shift, Table},
 };
 use divan::{Bencher, black_box, counter::ItemsCount};
 use hickory_proto::{
@@ -186,7 +186,7 @@ fn zone() -> ZoneSpec {
 fn service(number: usize, version: u8) -> (DnsName, ServiceRecords) {
     let owner = owner(number);
     let endpoints = endpoints(version);
-    let records = ServiceRecords::new(&owner, &Split::new(&[Part::new(pool(0), TTL, &endpoints)]));
+    let records = ServiceRecords::new(&owner, &Shares::new(&[Part::new(pool(0), TTL, &endpoints)]));
     (owner, records)
 }
 
@@ -197,7 +197,7 @@ fn half_moved(number: usize) -> (DnsName, ServiceRecords) {
     let to = [Part::new(pool(1), TTL, &new)];
     let share = Share::from_millionths(500_000).expect("a half");
     let shift = Some(Shift { to: &to, share, salt: number as u64 });
-    let split = Split { parts: &[Part::new(pool(0), TTL, &old)], shift };
+    let split = Shares { parts: &[Part::new(pool(0), TTL, &old)], shift };
     let records = ServiceRecords::new(&owner, &split);
     (owner, records)
 }
@@ -206,7 +206,7 @@ fn half_moved(number: usize) -> (DnsName, ServiceRecords) {
 fn two_pools(number: usize) -> (DnsName, ServiceRecords) {
     let (owner, one, other) = (owner(number), endpoints(1), endpoints(2));
     let parts = [Part::new(pool(0), TTL, &one), Part::new(pool(1), TTL, &other)];
-    let records = ServiceRecords::new(&owner, &Split::new(&parts));
+    let records = ServiceRecords::new(&owner, &Shares::new(&parts));
     (owner, records)
 }
 

@@ -44,6 +44,26 @@ fn a_mistyped_pool() {
 }
 
 #[test]
+fn a_split_with_many_mistakes() {
+    let split = "live = { v11 = 90, v1 = 1_000_001, blue = 0, \"v 2\" = 1, v3 = \"10\" }";
+    insta::assert_snapshot!(release_error(&SERVICE.replace("live = \"v1\"", split)));
+}
+
+#[test]
+fn live_is_a_pool_or_a_split() {
+    let shown = ["live = {}", "live = [\"v1\", \"v2\"]"]
+        .map(|live| release_error(&SERVICE.replace("live = \"v1\"", live)));
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
+fn a_split_of_one_pool_is_that_pool() {
+    let parse = |text: &str| release::parse(Path::new("release.toml"), text, &zone());
+    let split = parse(&SERVICE.replace("live = \"v1\"", "live = { v1 = 7 }")).expect("good");
+    assert_eq!(split, parse(SERVICE).expect("good"));
+}
+
+#[test]
 fn a_mistyped_key() {
     insta::assert_snapshot!(release_error(&SERVICE.replace("live", "lvie")));
 }
@@ -287,7 +307,7 @@ fn any_cut_of_a_good_file_is_refused_or_means_what_stands_there() {
     for cut in (0..text.len()).filter(|&cut| text.is_char_boundary(cut)) {
         if let Ok(desired) = release::parse(Path::new("release.toml"), &text[..cut], &zone) {
             let spec = desired.services.values().next().expect("a service");
-            assert!(spec.pools.contains_key(&spec.live));
+            assert!(spec.live.pools().all(|pool| spec.pools.contains_key(pool)));
         }
     }
 }

@@ -66,10 +66,13 @@ pub const HEALTH: [&str; 5] = ["healthy", "degraded", "previous", "open", "close
 /// One service.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct ServiceStatus {
-    /// What is answered now: percent of clients by pool.
+    /// What is answered now: percent of clients by pool, in whole numbers; at least 1 for a pool that
+    /// has clients.
     pub serving: BTreeMap<String, u8>,
     /// What the file asks for: likewise.
     pub desired: BTreeMap<String, u8>,
+    /// What the file asks for, as it is written there: `v41`, or `v41:90+v42:10`.
+    pub live: String,
     /// The phase of the release machine.
     pub phase: String,
     /// Until when the phase lasts, if the clock ends it (RFC 3339).
@@ -92,15 +95,15 @@ pub struct ServiceStatus {
 pub struct ReleaseStatus {
     /// Its number within the service, since the start.
     pub id: u64,
-    /// The pool it started from.
+    /// The pool it started from, or the split, as in [`ServiceStatus::live`].
     pub from: String,
-    /// The pool it goes to.
+    /// The pool it goes to, or the split.
     pub to: String,
     /// Which step it is at, from 1.
     pub step: usize,
     /// How many steps it has; the last one is all clients.
     pub steps: usize,
-    /// The percentage of the clients that the new pool answers.
+    /// The percentage of the clients that are answered with what it goes to.
     pub share: u8,
     /// When it began (RFC 3339).
     pub started_at: String,

@@ -108,7 +108,7 @@ impl What {
                     return Err(unknown("service in the release file", name, known));
                 };
                 Ok(match status.services.get(name) {
-                    Some(service) => released(name, service, spec.live.as_str()),
+                    Some(service) => released(name, service, &spec.live.to_string()),
                     None => Progress::NotYet(format!("{name} is not answered yet")),
                 })
             }
@@ -153,7 +153,7 @@ fn drained(status: &Status, service: &str, pool: &str) -> anyhow::Result<Progres
 }
 
 fn released(name: &str, service: &ServiceStatus, live: &str) -> Progress {
-    if !service.desired.contains_key(live) {
+    if service.live != live {
         return Progress::NotYet(format!("the daemon does not carry out yet that {live} is live"));
     }
     let reason = service.release.as_ref().and_then(|release| release.reason.as_deref());
@@ -197,6 +197,7 @@ mod tests {
         ServiceStatus {
             serving: [(serving.to_owned(), 100)].into(),
             desired: [("v2".to_owned(), 100)].into(),
+            live: "v2".to_owned(),
             phase: phase.to_owned(),
             until: None,
             health: "healthy".to_owned(),

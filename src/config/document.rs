@@ -144,6 +144,11 @@ impl Name<'_> {
     pub(super) fn wrong(&self, message: impl Into<String>) {
         self.mistakes.add(self.span.clone(), message);
     }
+
+    /// Complains about this name, with advice.
+    pub(super) fn wrong_with_hint(&self, message: impl Into<String>, hint: impl Into<String>) {
+        self.mistakes.add_with_hint(self.span.clone(), message, hint);
+    }
 }
 
 /// A value and where it stands.

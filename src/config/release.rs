@@ -1,5 +1,7 @@
 //! `release.toml`: the file that is changed for each release.
 
+mod live;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -12,7 +14,7 @@ use hyper::http::uri::PathAndQuery;
 
 use super::{
     Rejected,
-    document::{self, Name, Table, Value, nearest},
+    document::{self, Name, Table, Value},
     settings::ttl,
 };
 use crate::model::{
@@ -97,7 +99,7 @@ fn service(key: &Name<'_>, value: &Value<'_>, around: &Surroundings<'_>) -> Opti
     let release = table.optional("release");
     let release = release.map_or(Some(ReleasePolicy::default()), |value| self::release(&value));
     table.finish();
-    let live = live.and_then(|value| self::live(&value, pools.as_ref()));
+    let live = live.and_then(|value| live::live(&value, pools.as_ref()));
     Some(ServiceSpec {
         name: name?,
         owner: owner?,
@@ -119,20 +121,6 @@ fn owner(key: &Name<'_>, name: &ServiceName, around: &Surroundings<'_>) -> Optio
         return None;
     }
     Some(owner)
-}
-
-fn live(value: &Value<'_>, pools: Option<&BTreeMap<PoolName, Arc<Pool>>>) -> Option<PoolName> {
-    let live = value.parse::<PoolName>()?;
-    let known: Vec<&str> = pools?.keys().map(PoolName::as_str).collect();
-    if known.contains(&live.as_str()) {
-        return Some(live);
-    }
-    let hint = match nearest(live.as_str(), &known) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the pools of this service are: {}", known.join(", ")),
-    };
-    value.wrong_with_hint(format!("there is no pool `{live}`"), hint);
-    None
 }
 
 fn pools_of(value: &Value<'_>) -> Option<BTreeMap<PoolName, Arc<Pool>>> {
@@ -185,11 +173,13 @@ fn endpoint(value: &Value<'_>) -> Option<Endpoint> {
     }
     let mut table = value.table()?;
     let address = table.required("address", r#""192.0.2.1""#);
-    let weight = table.optional("weight").map_or(Some(Weight::ONE), |value| {
-        Weight::new(value.integer()?).map_err(|error| value.wrong(error.to_string())).ok()
-    });
+    let weight = table.optional("weight").map_or(Some(Weight::ONE), |value| weight(&value));
     table.finish();
     build_endpoint(&address?, weight?)
+}
+
+fn weight(value: &Value<'_>) -> Option<Weight> {
+    Weight::new(value.integer()?).map_err(|error| value.wrong(error.to_string())).ok()
 }
 
 fn build_endpoint(value: &Value<'_>, weight: Weight) -> Option<Endpoint> {

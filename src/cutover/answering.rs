@@ -1,24 +1,27 @@
 //! What a service answers with, given its phase and the verdicts.
+//!
+//! A pool of a split that is down (all of it, or of one address family) has its clients taken over by
+//! the others of that split, as far as they are up and have what it has; nobody else's clients are
+//! moved by that. Only when nothing of the split is up, or the rest lacks a family, does the fail
+//! policy say what is answered instead.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use siphasher::sip::SipHasher13;
 
-use super::Cutover;
+use super::{Cutover, Side, shares};
 use crate::{
     health::{ServiceHealth, Verdict},
-    model::{DnsName, Endpoint, FailPolicy, Family, Percent, Pool, PoolName, Ttl},
+    model::{DnsName, Endpoint, FailPolicy, Family, Percent, Pool, PoolName, Split, Ttl, Weight},
 };
 
-/// The endpoints to answer with, all of one pool for one client.
+/// What is answered: for one client all of one pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answering {
-    /// The pool they belong to.
-    pub pool: PoolName,
-    /// They themselves.
-    pub endpoints: Vec<Endpoint>,
-    /// Families that the pool has and that nothing can be said of; only under [`Basis::Closed`].
-    pub lost: Vec<Family>,
+    /// The split that answers whoever has not been moved.
+    pub split: Split,
+    /// Those of its pools that do, at least one.
+    pub parts: Vec<Answered>,
     /// The TTL of the answers.
     pub ttl: Ttl,
     /// Why these.
@@ -27,13 +30,24 @@ pub struct Answering {
     pub moved: Option<Moved>,
 }
 
+/// What is answered of one pool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The pool.
+    pub pool: PoolName,
+    /// Among the pools beside it.
+    pub weight: Weight,
+    /// The endpoints that are answered.
+    pub endpoints: Vec<Endpoint>,
+    /// Families that the pool has and that nothing can be said of; only under [`Basis::Closed`].
+    pub lost: Vec<Family>,
+}
+
 /// A share of the clients, and what they are answered with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
-    /// The new pool.
-    pub pool: PoolName,
-    /// What is up of it.
-    pub endpoints: Vec<Endpoint>,
+    /// The new pools, as far as they are up; at least one.
+    pub parts: Vec<Answered>,
     /// How many of the clients.
     pub share: Percent,
     /// Which of them: drawn for each release anew, and by every name server of the zone alike.
@@ -41,28 +55,53 @@ pub struct Moved {
 }
 
 impl Answering {
-    /// The percentage of the clients that a pool answers.
-    pub fn share_of(&self, pool: &PoolName) -> u8 {
+    /// The percentage of the clients that each pool answers, in whole numbers; at least 1 for one
+    /// that has clients.
+    pub fn shares(&self) -> BTreeMap<PoolName, u8> {
         let moved = self.moved.as_ref().map_or(0, |moved| moved.share.get());
-        let main = if *pool == self.pool { 100 - moved } else { 0 };
-        let is_moved_to = self.moved.as_ref().is_some_and(|moved| moved.pool == *pool);
-        main + if is_moved_to { moved } else { 0 }
+        let main = (split_of(&self.parts), 100 - moved);
+        let to = self.moved.iter().map(|moved| (split_of(&moved.parts), moved.share.get()));
+        shares::whole_percents([main].into_iter().chain(to))
+    }
+
+    /// The percentage of the clients that a pool answers; likewise.
+    pub fn share_of(&self, pool: &PoolName) -> u8 {
+        self.shares().get(pool).copied().unwrap_or_default()
     }
 
     /// The pools that answer.
     pub fn pools(&self) -> impl Iterator<Item = &PoolName> {
-        [&self.pool].into_iter().chain(self.moved.as_ref().map(|moved| &moved.pool))
+        let moved = self.moved.iter().flat_map(|moved| &moved.parts);
+        let is_new = |part: &&Answered| self.parts.iter().all(|other| other.pool != part.pool);
+        self.parts.iter().chain(moved.filter(is_new)).map(|part| &part.pool)
     }
+
+    /// All that is answered.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        let moved = self.moved.iter().flat_map(|moved| &moved.parts);
+        self.parts.iter().chain(moved).flat_map(|part| &part.endpoints)
+    }
+
+    /// The pools of the split that are down: the other ones answer their clients.
+    pub fn out(&self) -> impl Iterator<Item = &PoolName> {
+        let is_out = |pool: &&PoolName| self.parts.iter().all(|part| part.pool != **pool);
+        self.split.pools().filter(is_out)
+    }
+}
+
+fn split_of(parts: &[Answered]) -> Split {
+    let weights = parts.iter().map(|part| (part.pool.clone(), part.weight));
+    Split::new(weights.collect()).expect("invariant: some pool answers")
 }
 
 /// Why a service answers with what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
-    /// What is up of the serving pool.
+    /// What is up of the serving split.
     Live,
-    /// Nothing of it (or of one of its families) is up: what is up of the pool before.
+    /// Nothing of it (or of one of its families) is up: what is up of the split before.
     Previous,
-    /// Nor of that: all of the serving pool, or of the family, as if it were up, but for endpoints
+    /// Nor of that: all of the serving split, or of the family, as if it were up, but for endpoints
     /// that have never passed (unless there are no others).
     Open,
     /// The policy is to say so: SERVFAIL, where nothing is up.
@@ -81,31 +120,55 @@ impl Basis {
     }
 }
 
+/// Pools of one side, each with its weight.
+type Parts<'c> = Vec<(&'c Arc<Pool>, Weight)>;
+
+/// What answers whoever has not been moved.
+struct Chosen<'c> {
+    side: &'c Side,
+    parts: Parts<'c>,
+    basis: Basis,
+}
+
 impl Cutover {
     /// What is to be answered now.
     pub fn answering(&self, health: &ServiceHealth) -> Answering {
-        let serving = self.phase.main();
-        let policy = self.spec.fail_policy;
-        let moved = self.moved(health);
-        let answer = |pool: &Pool, endpoints, lost, basis| Answering {
-            pool: pool.name.clone(),
-            endpoints,
-            lost,
-            ttl: self.ttl(),
-            basis,
-            moved: moved.filter(|moved| moved.pool != pool.name),
+        let Chosen { side, parts, basis } = self.chosen(health);
+        let endpoints = |pool: &Pool| match basis {
+            Basis::Open => open(pool, health),
+            Basis::Live | Basis::Previous | Basis::Closed => eligible(pool, health),
         };
-        if health.tally(serving).can_answer() {
-            return answer(serving, eligible(serving, health), Vec::new(), Basis::Live);
+        let lost = |pool: &Pool| match basis {
+            Basis::Closed => lost(pool, health),
+            Basis::Live | Basis::Previous | Basis::Open => Vec::new(),
+        };
+        let answered = |&(pool, weight): &(&Arc<Pool>, Weight)| {
+            let (endpoints, lost) = (endpoints(pool), lost(pool));
+            Answered { pool: pool.name.clone(), weight, endpoints, lost }
+        };
+        // What stands in for the main side may be what the others have been moved to.
+        let moved = self.moved(health).filter(|_| side.split() != self.phase.serving().split());
+        let parts = parts.iter().map(answered).collect();
+        Answering { split: side.split().clone(), parts, ttl: self.ttl(), basis, moved }
+    }
+
+    /// The pools that answer whoever has not been moved, as they are held, whatever the file says of
+    /// them.
+    pub fn answered_pools(&self, health: &ServiceHealth) -> impl Iterator<Item = &Arc<Pool>> {
+        self.chosen(health).parts.into_iter().map(|(pool, _)| pool)
+    }
+
+    fn chosen(&self, health: &ServiceHealth) -> Chosen<'_> {
+        let side = self.phase.main();
+        if let Some(parts) = able(side, health) {
+            return Chosen { side, parts, basis: Basis::Live };
         }
-        if policy == FailPolicy::Closed {
-            let lost = lost(serving, health);
-            return answer(serving, eligible(serving, health), lost, Basis::Closed);
-        }
-        if let Some(pool) = self.stand_in(health) {
-            return answer(pool, eligible(pool, health), Vec::new(), Basis::Previous);
-        }
-        answer(serving, open(serving, health), Vec::new(), Basis::Open)
+        let basis = match self.spec.fail_policy {
+            FailPolicy::Closed => Basis::Closed,
+            FailPolicy::Open | FailPolicy::Previous => Basis::Open,
+        };
+        let all = || Chosen { side, parts: side.parts().collect(), basis };
+        self.stand_in(health).unwrap_or_else(all)
     }
 
     /// Short for as long as a rollback is likely: caches keep its time.
@@ -117,46 +180,55 @@ impl Cutover {
     /// What the clients are answered with that a ramp has moved. If nothing can be, they are answered
     /// as the others until the release is rolled back.
     fn moved(&self, health: &ServiceHealth) -> Option<Moved> {
-        let (share, pool) = (self.phase.share(), self.phase.serving());
+        let share = self.phase.share();
         let release = self.phase.release().filter(|_| share < Percent::ALL)?;
-        health.tally(pool).can_answer().then(|| Moved {
-            pool: pool.name.clone(),
-            endpoints: eligible(pool, health),
-            share,
-            salt: salt(&self.spec.owner, &release.from.name, &pool.name),
-        })
+        let answered = |(pool, weight): (&Arc<Pool>, Weight)| {
+            let endpoints = eligible(pool, health);
+            Answered { pool: pool.name.clone(), weight, endpoints, lost: Vec::new() }
+        };
+        let parts = able(&release.to, health)?.into_iter().map(answered).collect();
+        let salt = salt(&self.spec.owner, release.from.split(), release.to.split());
+        Some(Moved { parts, share, salt })
     }
 
-    /// The pool that answers in place of the main one: the one before, else one whose release failed
-    /// or is under way and that would pass its gate by now.
-    fn stand_in(&self, health: &ServiceHealth) -> Option<&Arc<Pool>> {
+    /// What answers in place of the main side: the one before, else one whose release failed or is
+    /// under way; of that one the pools that would pass their gate by now.
+    fn stand_in(&self, health: &ServiceHealth) -> Option<Chosen<'_>> {
+        if self.spec.fail_policy != FailPolicy::Previous {
+            return None;
+        }
+        let missed = self.phase.main().tally(health);
         let min_up = self.spec.release.min_up;
         let moved_to = Some(self.phase.serving()).filter(|_| self.phase.share() < Percent::ALL);
-        let newer = self.phase.failed_pool().into_iter().chain(moved_to);
-        let mended = newer.filter(|pool| health.tally(pool).is_ready(min_up));
-        let mut candidates = self.phase.fallback().into_iter().chain(mended);
-        let (serving, policy) = (self.phase.main(), self.spec.fail_policy);
-        candidates.find(|pool| stands_in(pool, serving, policy, health))
-    }
-
-    /// The pool that is answered as it is held, whatever the file says of it.
-    pub fn answered_pool(&self, health: &ServiceHealth) -> &Arc<Pool> {
-        let cannot = !health.tally(self.phase.main()).can_answer();
-        let stand_in = self.stand_in(health).filter(|_| cannot);
-        stand_in.unwrap_or_else(|| self.phase.main())
+        let newer = self.phase.failed_side().into_iter().chain(moved_to);
+        let candidates = self.phase.fallback().into_iter().map(|side| (side, false));
+        let mut candidates = candidates.chain(newer.map(|side| (side, true)));
+        candidates.find_map(|(side, is_newer)| {
+            let may_answer = |pool: &Pool| {
+                let tally = health.tally(pool);
+                tally.covers(&missed) && (!is_newer || tally.is_ready(min_up))
+            };
+            let parts: Parts<'_> = side.parts().filter(|(pool, _)| may_answer(pool)).collect();
+            (!parts.is_empty()).then_some(Chosen { side, parts, basis: Basis::Previous })
+        })
     }
 }
 
-/// Of a release between two pools; the same on each name server and after each restart.
-fn salt(owner: &DnsName, from: &PoolName, to: &PoolName) -> u64 {
-    let release = [owner.wire(), from.as_str().as_bytes(), &[0], to.as_str().as_bytes()].concat();
+/// The pools of a side that can answer all of its clients: those that are up, if whatever the
+/// others have, each of them has too. Nothing if there are none.
+fn able<'c>(side: &'c Side, health: &ServiceHealth) -> Option<Parts<'c>> {
+    let is_up = |(pool, _): &(&Arc<Pool>, Weight)| health.tally(pool).can_answer();
+    let (up, down): (Parts<'_>, Parts<'_>) = side.parts().partition(is_up);
+    let missed = down.iter().map(|(pool, _)| health.tally(pool)).sum();
+    let can_take_over = up.iter().all(|(pool, _)| health.tally(pool).covers(&missed));
+    (!up.is_empty() && can_take_over).then_some(up)
+}
+
+/// Of a release between two splits; the same on each name server and after each restart.
+fn salt(owner: &DnsName, from: &Split, to: &Split) -> u64 {
+    let (from, to) = (from.to_string(), to.to_string());
+    let release = [owner.wire(), from.as_bytes(), &[0], to.as_bytes()].concat();
     SipHasher13::new_with_keys(0, 2).hash(&release)
-}
-
-/// Whether `pool` answers in place of `serving`.
-fn stands_in(pool: &Pool, serving: &Pool, policy: FailPolicy, health: &ServiceHealth) -> bool {
-    let tally = health.tally(serving);
-    policy == FailPolicy::Previous && !tally.can_answer() && health.tally(pool).covers(&tally)
 }
 
 fn lost(pool: &Pool, health: &ServiceHealth) -> Vec<Family> {

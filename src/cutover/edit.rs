@@ -5,22 +5,23 @@ use super::{
         Baking, Context, Draining, Edge, Failed, Phase, Probing, Release, RollingBack, Shifting,
     },
     ramp::{Judging, Settling},
+    side::Side,
 };
 use crate::model::Percent;
 
 /// The service was edited in the file: where to from here. `number` is the next release's.
 pub(super) fn edited(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
     let live = &cx.spec.live;
-    if *live == phase.serving().name {
+    if live == phase.serving().split() {
         return stay_where_we_are(phase, cx);
     }
-    let main_can_answer = cx.health.tally(phase.main()).all.eligible > 0;
-    if phase.share() < Percent::ALL && *live == phase.main().name && main_can_answer {
+    let main_can_answer = phase.main().tally(cx.health).all.eligible > 0;
+    if phase.share() < Percent::ALL && live == phase.main().split() && main_can_answer {
         return give_back(phase, cx);
     }
     match phase {
         // The same release with other endpoints or limits: it gets its whole deadline again.
-        Phase::Probing(mut probing) if *live == probing.release.to.name => {
+        Phase::Probing(mut probing) if live == probing.release.to.split() => {
             probing.deadline = cx.now + cx.spec.release.deadline;
             Edge::Stay(Phase::Probing(probing))
         }
@@ -42,7 +43,7 @@ pub(super) fn edited(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
     }
 }
 
-/// The file asks for the pool that answers: end what was being prepared.
+/// The file asks for what answers: end what was being prepared.
 fn stay_where_we_are(phase: Phase, cx: &Context<'_>) -> Edge {
     let previous = phase.fallback().cloned();
     match phase {
@@ -52,11 +53,13 @@ fn stay_where_we_are(phase: Phase, cx: &Context<'_>) -> Edge {
             Edge::Stay(Phase::RollingBack(back))
         }
         // It failed to replace a pool that was still baking: that one has yet to finish.
-        Phase::Failed(Failed { release, serving, .. }) if serving.name != release.safe.name => {
+        Phase::Failed(Failed { release, serving, .. })
+            if serving.split() != release.safe.split() =>
+        {
             withdraw(release, cx)
         }
         Phase::Failed(failed) => {
-            let why = format!("the file asks for {} again", failed.serving.name);
+            let why = format!("the file asks for {} again", failed.serving);
             Edge::Go(Phase::steady(failed.serving, previous), why)
         }
         // Another probe has judged nothing yet: it gets the whole bake.
@@ -83,8 +86,8 @@ fn stay_where_we_are(phase: Phase, cx: &Context<'_>) -> Edge {
 
 /// Nothing was moved yet. A pool whose bake was interrupted begins it anew.
 fn withdraw(release: Release, cx: &Context<'_>) -> Edge {
-    let why = format!("the file asks for {} again; nothing was moved", release.from.name);
-    if release.from.name == release.safe.name {
+    let why = format!("the file asks for {} again; nothing was moved", release.from);
+    if release.from.split() == release.safe.split() {
         return Edge::Go(Phase::steady(release.from, release.fallback), why);
     }
     bake_again(release, why, cx)
@@ -96,12 +99,12 @@ fn bake_again(release: Release, why: String, cx: &Context<'_>) -> Edge {
     Edge::Go(Phase::Baking(Baking::begin(release, cx)), why)
 }
 
-/// The file asks for the pool that answers all but a share of the clients: that share goes back.
+/// The file asks for what answers all but a share of the clients: that share goes back.
 fn give_back(phase: Phase, cx: &Context<'_>) -> Edge {
     match phase.release().cloned() {
-        Some(release) if release.from.name == release.safe.name => go_back(release, cx),
+        Some(release) if release.from.split() == release.safe.split() => go_back(release, cx),
         Some(release) => {
-            let (from, to) = (&release.from.name, &release.to.name);
+            let (from, to) = (&release.from, &release.to);
             let why = format!("the file asks for {from} again: {to} gives its share back");
             bake_again(release, why, cx)
         }
@@ -109,21 +112,21 @@ fn give_back(phase: Phase, cx: &Context<'_>) -> Edge {
     }
 }
 
-/// Whether the file asks for the last good pool while another one answers, and that pool can take
+/// Whether the file asks for the last good side while another one answers, and that side can take
 /// the clients back. If it cannot, it has to pass its probes like any other.
 fn can_go_back(release: &Release, cx: &Context<'_>) -> bool {
-    cx.spec.live == release.safe.name && cx.health.tally(&release.safe).all.eligible > 0
+    cx.spec.live == *release.safe.split() && release.safe.tally(cx.health).all.eligible > 0
 }
 
 fn go_back(release: Release, cx: &Context<'_>) -> Edge {
-    let why = format!("the file asks for {} again: rolled back", release.safe.name);
+    let why = format!("the file asks for {} again: rolled back", release.safe);
     Edge::Go(Phase::RollingBack(RollingBack::begin(release, None, cx)), why)
 }
 
-/// A new release from wherever we stand. Its rollback goes to the last pool that was proven.
+/// A new release from wherever we stand. Its rollback goes to the last side that was proven.
 pub(super) fn begin(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
-    // A pool that is to have its clients back but is down: until it is proven, the new one has them.
-    let is_main = cx.spec.live == phase.main().name;
+    // What is to have its clients back but is down: until it is proven, the new side has them.
+    let is_main = cx.spec.live == *phase.main().split();
     let from = if is_main { phase.serving() } else { phase.main() }.clone();
     let safe = match &phase {
         Phase::Shifting(Shifting { release, .. })
@@ -136,13 +139,13 @@ pub(super) fn begin(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
     };
     let release = Release {
         id: number,
-        to: cx.spec.live_pool().clone(),
-        fallback: phase.fallback().filter(|pool| pool.name != safe.name).cloned(),
+        to: Side::live_beside(cx.spec, &from),
+        fallback: phase.fallback().filter(|side| side.split() != safe.split()).cloned(),
         from,
         safe,
         started_at: cx.now,
     };
-    let why = format!("the file asks for {} instead of {}", release.to.name, release.from.name);
+    let why = format!("the file asks for {} instead of {}", release.to, release.from);
     let deadline = cx.now + cx.spec.release.deadline;
     Edge::Go(Phase::Probing(Probing { release, deadline }), why)
 }

@@ -5,37 +5,39 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 use super::{
     phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting},
     ramp::{Judging, Settling},
+    side::Side,
 };
 use crate::{
     health::ServiceHealth,
-    model::{Pool, ServiceSpec},
+    model::{Pool, PoolName, ServiceSpec},
 };
 
 impl Phase {
     /// Every pool that is held, wherever the file has gone since.
     pub(super) fn pools(&self) -> Vec<&Arc<Pool>> {
-        let mut pools = vec![self.serving()];
+        let mut sides = vec![self.serving()];
         if let Self::Steady(steady) = self {
-            pools.extend(&steady.previous);
+            sides.extend(&steady.previous);
         }
         if let Some(release) = self.release() {
-            pools.extend([&release.from, &release.to, &release.safe]);
-            pools.extend(&release.fallback);
+            sides.extend([&release.from, &release.to, &release.safe]);
+            sides.extend(&release.fallback);
         }
-        pools
+        sides.into_iter().flat_map(Side::pools).collect()
     }
 
-    /// Lets the held pools follow the file. The one that is being probed follows at once; those
-    /// that clients have, or may be given, follow when that takes no capacity away.
+    /// Lets the held pools follow the file. Those that are being probed and have no clients follow at
+    /// once; those that clients have, or may be given, follow when that takes no capacity away.
     pub(super) fn renew(&mut self, spec: &ServiceSpec, health: &ServiceHealth) {
-        let probed = match self {
-            Self::Probing(probing) => Some(probing.release.to.name.clone()),
-            _ => None,
+        let probed: BTreeSet<PoolName> = match self {
+            Self::Probing(Probing { release, .. }) => {
+                release.to.left_for(&release.from).map(|pool| pool.name.clone()).collect()
+            }
+            _ => BTreeSet::new(),
         };
         self.for_each_pool(|held| match spec.pools.get(&held.name) {
             Some(wanted)
-                if Some(&held.name) == probed.as_ref()
-                    || may_replace(held, wanted, spec, health) =>
+                if probed.contains(&held.name) || may_replace(held, wanted, spec, health) =>
             {
                 *held = wanted.clone();
             }
@@ -45,29 +47,30 @@ impl Phase {
 
     /// A pool that is only kept as the one before is forgotten with the file.
     pub(super) fn forget(&mut self, spec: &ServiceSpec) {
-        let known = |pool: &Arc<Pool>| spec.pools.contains_key(&pool.name);
+        let known = |pool: &PoolName| spec.pools.contains_key(pool);
         if let Self::Steady(steady) = self {
-            steady.previous = steady.previous.take().filter(known);
+            steady.previous = steady.previous.take().and_then(|side| side.kept(known));
         }
         if let Some(release) = self.release_mut() {
-            release.fallback = release.fallback.take().filter(known);
+            release.fallback = release.fallback.take().and_then(|side| side.kept(known));
         }
     }
 
     fn for_each_pool(&mut self, mut visit: impl FnMut(&mut Arc<Pool>)) {
+        let mut visit_all = |side: &mut Side| side.pools_mut().for_each(&mut visit);
         match self {
             Self::Steady(steady) => {
-                visit(&mut steady.pool);
-                steady.previous.iter_mut().for_each(&mut visit);
+                visit_all(&mut steady.serving);
+                steady.previous.iter_mut().for_each(&mut visit_all);
             }
-            Self::Failed(failed) => visit(&mut failed.serving),
+            Self::Failed(failed) => visit_all(&mut failed.serving),
             _ => {}
         }
         if let Some(release) = self.release_mut() {
             [&mut release.from, &mut release.to, &mut release.safe]
                 .into_iter()
-                .for_each(&mut visit);
-            release.fallback.iter_mut().for_each(visit);
+                .for_each(&mut visit_all);
+            release.fallback.iter_mut().for_each(visit_all);
         }
     }
 

@@ -7,7 +7,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::model::{Pool, PoolName, Timestamp};
+use super::Side;
+use crate::model::{PoolName, Timestamp};
 
 /// Caches count whole seconds: an answer may be used until the second in which it ends is over.
 pub const CACHE_CLOCK: Duration = Duration::from_secs(1);
@@ -31,13 +32,14 @@ impl Horizons {
         self.known.get(pool).copied().unwrap_or_default().max(self.floor)
     }
 
-    /// The latest horizon of the pools that are left for `serving`.
-    pub(super) fn of_left<'p>(
+    /// The latest horizon of the pools that are left for `serving`. One that only answers fewer
+    /// clients there is not left.
+    pub(super) fn of_left<'s>(
         &self,
-        pools: impl IntoIterator<Item = &'p Pool>,
-        serving: &Pool,
+        sides: impl IntoIterator<Item = &'s Side>,
+        serving: &'s Side,
     ) -> Timestamp {
-        let left = pools.into_iter().filter(|pool| pool.name != serving.name);
+        let left = sides.into_iter().flat_map(|side| side.left_for(serving));
         left.map(|pool| self.of(&pool.name)).max().unwrap_or_default()
     }
 }

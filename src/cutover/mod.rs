@@ -14,16 +14,23 @@ mod held;
 mod horizons;
 pub mod phase;
 mod ramp;
+mod shares;
+mod side;
 mod verbs;
 mod view;
 
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
-pub use answering::{Answering, Basis, Moved};
+pub use answering::{Answered, Answering, Basis, Moved};
 pub use horizons::{CACHE_CLOCK, Horizons};
+pub use side::Side;
 pub use verbs::{Order, Refusal, Verb};
 
 use crate::{
@@ -78,10 +85,10 @@ pub struct Cutover {
 }
 
 impl Cutover {
-    /// A service seen for the first time: its live pool answers at once, for there is nothing
+    /// A service seen for the first time: its live split answers at once, for there is nothing
     /// else to answer with.
     pub fn adopt(spec: Arc<ServiceSpec>) -> Self {
-        let phase = Phase::steady(spec.live_pool().clone(), None);
+        let phase = Phase::steady(Side::live(&spec), None);
         Self { spec, phase, orphaned: false, releases: 0 }
     }
 
@@ -147,6 +154,11 @@ impl Cutover {
     /// Whether the file no longer names the service.
     pub fn is_orphaned(&self) -> bool {
         self.orphaned
+    }
+
+    /// The percentage of the clients that each pool is to answer, as the file asks for it.
+    pub fn desired(&self) -> BTreeMap<PoolName, u8> {
+        shares::whole_percents([(self.spec.live.clone(), 100)])
     }
 
     /// Every address that must be probed: those of the file and those that are still held.

@@ -5,17 +5,18 @@
 //! Edges that time and verdicts take are here, those of a ramp in `ramp`; those that an edit of the
 //! file takes are in `edit`. What a phase shows is in `view`, what it holds on to in `held`.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use humantime::format_duration;
 
 use super::{
     Horizons,
     ramp::{Judging, Settling},
+    side::{Side, can_take_over, cleared, hindrance, trouble},
 };
 use crate::{
     health::{Count, ServiceHealth},
-    model::{Percent, Pool, ServiceSpec, Timestamp},
+    model::{Percent, ServiceSpec, Timestamp},
 };
 
 /// What an edge may look at.
@@ -37,15 +38,15 @@ pub(super) enum Edge {
 pub struct Release {
     /// Its number within the service.
     pub id: u64,
-    /// The pool that answered when it began.
-    pub from: Arc<Pool>,
-    /// The pool that is to answer.
-    pub to: Arc<Pool>,
-    /// The last pool that finished its bake: `from`, unless this release replaces one that was
-    /// still baking.
-    pub safe: Arc<Pool>,
-    /// The pool that answered before `safe`, if it is still there.
-    pub fallback: Option<Arc<Pool>>,
+    /// What answered when it began.
+    pub from: Side,
+    /// What is to answer.
+    pub to: Side,
+    /// The last that finished its bake: `from`, unless this release replaces one that was still
+    /// baking.
+    pub safe: Side,
+    /// What answered before `safe`, as far as it is still there.
+    pub fallback: Option<Side>,
     /// When it began.
     pub started_at: Timestamp,
 }
@@ -53,25 +54,25 @@ pub struct Release {
 /// Nothing is being released.
 #[derive(Clone, Debug)]
 pub struct Steady {
-    pub(super) pool: Arc<Pool>,
-    pub(super) previous: Option<Arc<Pool>>,
+    pub(super) serving: Side,
+    pub(super) previous: Option<Side>,
 }
 
-/// The new pool has no clients yet; enough of it must be up by the deadline.
+/// The new side has no clients yet; enough of each pool that will have more must be up by the deadline.
 #[derive(Clone, Debug)]
 pub struct Probing {
     pub(super) release: Release,
     pub(super) deadline: Timestamp,
 }
 
-/// The new pool may answer a share of the clients; the table that says so is not stored yet.
+/// The new side may answer a share of the clients; the table that says so is not stored yet.
 #[derive(Clone, Debug)]
 pub struct Shifting {
     pub(super) release: Release,
     pub(super) share: Percent,
 }
 
-/// The new pool answers everyone and is being watched.
+/// The new side answers everyone and is being watched.
 #[derive(Clone, Debug)]
 pub struct Baking {
     pub(super) release: Release,
@@ -82,20 +83,20 @@ pub struct Baking {
     pub(super) held: Option<String>,
 }
 
-/// The release is done; caches may still hold the old pool.
+/// The release is done; caches may still hold the pools that were left.
 #[derive(Clone, Debug)]
 pub struct Draining {
     pub(super) release: Release,
-    /// The horizon of the old pool, as far as it is known. As long as that one stands in for the
-    /// new one (fail policy `previous`), caches go on learning it.
+    /// The horizon of the pools that were left, as far as it is known. As long as these stand in for
+    /// the new ones (fail policy `previous`), caches go on learning them.
     pub(super) until: Timestamp,
 }
 
-/// The safe pool answers again; caches may still hold the one that was left.
+/// The safe side answers again; caches may still hold the pools that were left.
 #[derive(Clone, Debug)]
 pub struct RollingBack {
     pub(super) release: Release,
-    /// The horizon of the pool that was left, as far as it is known.
+    /// The horizon of the pools that were left, as far as it is known.
     pub(super) until: Timestamp,
     /// Why the release failed; `None` when a person went back.
     pub(super) failure: Option<String>,
@@ -105,7 +106,7 @@ pub struct RollingBack {
 #[derive(Clone, Debug)]
 pub struct Failed {
     pub(super) release: Release,
-    pub(super) serving: Arc<Pool>,
+    pub(super) serving: Side,
     pub(super) reason: String,
 }
 
@@ -135,46 +136,70 @@ pub enum Phase {
 impl Probing {
     fn advance(mut self, cx: &Context<'_>) -> Edge {
         let Release { from, safe, .. } = &self.release;
-        if from.name != safe.name
-            && let Some(trouble) = trouble(from, cx)
+        if from.split() != safe.split()
+            && let Some(trouble) = trouble(from, safe, cx)
             && can_take_over(safe, from, cx)
         {
             // It replaces a release that was still baking, and that one turns out bad.
-            let (to, safe) = (self.release.to.name.clone(), safe.clone());
-            let why =
-                format!("{trouble}: rolled back to {}; {to} is still being probed", safe.name);
-            self.release.from = safe;
+            let to = &self.release.to;
+            let why = format!("{trouble}: rolled back to {safe}; {to} is still being probed");
+            self.release.from = safe.clone();
             return Edge::Go(Phase::Probing(self), why);
         }
         let policy = &cx.spec.release;
-        let tally = cx.health.tally(&self.release.to);
-        let Count { proven, total, .. } = tally.all;
-        let mut count = format!(
-            "{proven} of {total} endpoints of {} are up ({} needed)",
-            self.release.to.name, policy.min_up
-        );
-        if tally.is_ready(policy.min_up) {
-            let (release, share) = (self.release, policy.share_after(None));
-            return Edge::Go(Phase::Shifting(Shifting { release, share }), count);
-        }
-        if let Some(family) = tally.first_without(|count| count.proven) {
-            count.push_str(&format!(", none of them with {}", family.name()));
-        }
-        if cx.now < self.deadline {
-            return Edge::Stay(Phase::Probing(self));
-        }
+        let missing = match gate(&self.release, cx) {
+            Gate::Open(why) => {
+                let (release, share) = (self.release, policy.share_after(None));
+                return Edge::Go(Phase::Shifting(Shifting { release, share }), why);
+            }
+            Gate::Closed(missing) if cx.now >= self.deadline => missing,
+            Gate::Closed(_) => return Edge::Stay(Phase::Probing(self)),
+        };
         let allowed = format_duration(policy.deadline);
-        let reason = format!("after {allowed} only {count}; nothing was moved");
+        let reason = format!("after {allowed} only {missing}; nothing was moved");
         let serving = self.release.from.clone();
         let failed = Failed { release: self.release, serving, reason: reason.clone() };
         Edge::Go(Phase::Failed(failed), reason)
     }
 }
 
+/// Whether a release may move clients.
+enum Gate {
+    /// It may, because of this.
+    Open(String),
+    /// No more than this is up.
+    Closed(String),
+}
+
+/// Asks the pools that will have more clients than before.
+fn gate(release: &Release, cx: &Context<'_>) -> Gate {
+    let min_up = cx.spec.release.min_up;
+    let (mut ready, mut missing) = (Vec::new(), Vec::new());
+    for pool in release.to.gaining(&release.from) {
+        let tally = cx.health.tally(pool);
+        let Count { proven, total, .. } = tally.all;
+        let mut count =
+            format!("{proven} of {total} endpoints of {} are up ({min_up} needed)", pool.name);
+        if tally.is_ready(min_up) {
+            ready.push(count);
+            continue;
+        }
+        if let Some(family) = tally.first_without(|count| count.proven) {
+            count.push_str(&format!(", none of them with {}", family.name()));
+        }
+        missing.push(count);
+    }
+    match (ready.is_empty(), missing.is_empty()) {
+        (_, false) => Gate::Closed(missing.join(", ")),
+        (false, true) => Gate::Open(ready.join(", ")),
+        (true, true) => Gate::Open("no pool will have more clients than before".to_owned()),
+    }
+}
+
 impl Shifting {
     fn published(self, cx: &Context<'_>) -> Edge {
         let Self { release, share } = self;
-        let (from, to) = (&release.from.name, &release.to.name);
+        let (from, to) = (&release.from, &release.to);
         if share == Percent::ALL {
             let why = format!("answers moved from {from} to {to}");
             return Edge::Go(Phase::Baking(Baking::begin(release, cx)), why);
@@ -194,8 +219,8 @@ impl Baking {
         match watch(&self.release, &mut self.held, cx) {
             Watched::Back(trouble) => RollingBack::after(trouble, self.release, cx),
             Watched::Healthy(_) if cx.now >= self.since + self.bake => {
-                let name = &self.release.to.name;
-                let why = format!("{name} baked for {}", format_duration(self.bake));
+                let to = &self.release.to;
+                let why = format!("{to} baked for {}", format_duration(self.bake));
                 Edge::Go(Phase::Draining(Draining::begin(self.release, cx)), why)
             }
             Watched::Held(Some(why)) | Watched::Healthy(Some(why)) => {
@@ -206,7 +231,7 @@ impl Baking {
     }
 }
 
-/// What the guards say of a pool that has clients and has not finished its bake.
+/// What the guards say of a side that has clients and has not finished its bake.
 pub(super) enum Watched {
     /// It may stay; with what is to be told when that was not so before.
     Healthy(Option<String>),
@@ -216,20 +241,16 @@ pub(super) enum Watched {
     Back(String),
 }
 
-/// Looks at the pool that a release goes to.
+/// Looks at what a release goes to.
 pub(super) fn watch(release: &Release, held: &mut Option<String>, cx: &Context<'_>) -> Watched {
     let Release { to, safe, .. } = release;
-    let Some(trouble) = trouble(to, cx) else {
-        return Watched::Healthy(held.take().map(|_| format!("{} is healthy again", to.name)));
+    let Some(trouble) = trouble(to, safe, cx) else {
+        return Watched::Healthy(held.take().map(|_| format!("{to} is healthy again")));
     };
-    if can_take_over(safe, to, cx) {
+    let Some(hindrance) = hindrance(safe, to, cx) else {
         return Watched::Back(trouble);
-    }
-    let Count { eligible, total, .. } = cx.health.tally(safe).all;
-    let why = format!(
-        "{trouble}, but only {eligible} of {total} endpoints of {} are up: not rolled back",
-        safe.name
-    );
+    };
+    let why = format!("{trouble}, but {hindrance}: not rolled back");
     if held.as_ref() == Some(&why) {
         return Watched::Held(None);
     }
@@ -237,34 +258,10 @@ pub(super) fn watch(release: &Release, held: &mut Option<String>, cx: &Context<'
     Watched::Held(Some(why))
 }
 
-/// Why a pool that has not finished its bake should not go on answering, if it should not.
-fn trouble(pool: &Pool, cx: &Context<'_>) -> Option<String> {
-    let tally = cx.health.tally(pool);
-    let min_up = cx.spec.release.min_up;
-    let Count { down, total, .. } = tally.all;
-    let lost = tally.first_without(|count| count.total - count.down);
-    tally.is_failing(min_up).then(|| match lost {
-        Some(family) if down < total => {
-            format!("all {} endpoints of {} are down", family.name(), pool.name)
-        }
-        _ => format!("{down} of {total} endpoints of {} are down ({min_up} must be up)", pool.name),
-    })
-}
-
-/// Whether a rollback by itself would help: `safe` can answer whatever the pool that is left can,
-/// and has as much to answer with as that one, or as much as its release asked for; or the one
-/// that is left cannot answer anyway.
-fn can_take_over(safe: &Pool, left: &Pool, cx: &Context<'_>) -> bool {
-    let (after, before) = (cx.health.tally(safe), cx.health.tally(left));
-    let enough = !after.is_failing(cx.spec.release.min_up);
-    let as_many = after.all.eligible >= before.all.eligible;
-    after.keeps_what(&before) && (enough || as_many || !before.can_answer())
-}
-
 impl Draining {
     pub(super) fn begin(release: Release, cx: &Context<'_>) -> Self {
         let Release { from, to, safe, .. } = &release;
-        let until = cx.horizons.of_left([&**from, safe], to);
+        let until = cx.horizons.of_left([from, safe], to);
         Self { release, until }
     }
 
@@ -274,7 +271,7 @@ impl Draining {
             return Edge::Stay(Phase::Draining(draining));
         }
         let Release { from, to, safe, .. } = draining.release;
-        let why = format!("no cache that keeps to the TTL holds {} any longer", from.name);
+        let why = cleared(&from, &to);
         Edge::Go(Phase::steady(to, Some(safe)), why)
     }
 }
@@ -282,13 +279,13 @@ impl Draining {
 impl RollingBack {
     pub(super) fn begin(release: Release, failure: Option<String>, cx: &Context<'_>) -> Self {
         let Release { from, to, safe, .. } = &release;
-        let until = cx.horizons.of_left([&**from, to], safe);
+        let until = cx.horizons.of_left([from, to], safe);
         Self { release, until, failure }
     }
 
     /// A rollback after which the release counts as failed.
     pub(super) fn after(trouble: String, release: Release, cx: &Context<'_>) -> Edge {
-        let why = format!("{trouble}: rolled back to {}", release.safe.name);
+        let why = format!("{trouble}: rolled back to {}", release.safe);
         Edge::Go(Phase::RollingBack(Self::begin(release, Some(trouble), cx)), why)
     }
 
@@ -299,8 +296,7 @@ impl RollingBack {
         }
         let Self { release, failure, .. } = back;
         let serving = release.safe.clone();
-        let cleared =
-            format!("no cache that keeps to the TTL holds {} any longer", release.to.name);
+        let cleared = cleared(&release.to, &serving);
         match failure {
             None => Edge::Go(Phase::steady(serving, release.fallback), cleared),
             Some(reason) => {
@@ -315,8 +311,8 @@ impl Failed {
     /// Stays, unless what it left answering had not finished its bake either and turns out bad.
     fn advance(self, cx: &Context<'_>) -> Edge {
         let safe = &self.release.safe;
-        if self.serving.name != safe.name
-            && let Some(trouble) = trouble(&self.serving, cx)
+        if self.serving.split() != safe.split()
+            && let Some(trouble) = trouble(&self.serving, safe, cx)
             && can_take_over(safe, &self.serving, cx)
         {
             let release = Release { to: self.serving, ..self.release };
@@ -327,8 +323,8 @@ impl Failed {
 }
 
 impl Phase {
-    pub(super) fn steady(pool: Arc<Pool>, previous: Option<Arc<Pool>>) -> Self {
-        Self::Steady(Steady { pool, previous })
+    pub(super) fn steady(serving: Side, previous: Option<Side>) -> Self {
+        Self::Steady(Steady { serving, previous })
     }
 
     pub(super) fn advance(self, cx: &Context<'_>) -> Edge {

@@ -1,4 +1,4 @@
-//! The steps of a ramp before its last: a part of the clients is answered with the new pool.
+//! The steps of a ramp before its last: a part of the clients is answered with the new side.
 //!
 //! Each step is shift, settle, judge. Caches make a new share true only when the answers from
 //! before have left them; whatever is seen earlier is the share before. The last step, all clients,
@@ -11,7 +11,7 @@ use humantime::format_duration;
 use super::phase::{Context, Edge, Phase, Release, RollingBack, Shifting, Watched, watch};
 use crate::model::{Percent, Timestamp};
 
-/// A share of the clients is answered with the new pool, and caches hold answers from before.
+/// A share of the clients is answered with the new side, and caches hold answers from before.
 #[derive(Clone, Debug)]
 pub struct Settling {
     pub(super) release: Release,
@@ -36,8 +36,9 @@ pub struct Judging {
 
 impl Settling {
     pub(super) fn begin(release: Release, share: Percent, cx: &Context<'_>) -> Self {
-        let pools = [&release.from, &release.to, &release.safe];
-        let until = pools.map(|pool| cx.horizons.of(&pool.name)).into_iter().max();
+        let sides = [&release.from, &release.to, &release.safe];
+        let pools = sides.into_iter().flat_map(|side| side.pools());
+        let until = pools.map(|pool| cx.horizons.of(&pool.name)).max();
         Self { release, share, until: until.unwrap_or_default(), held: None }
     }
 
@@ -68,8 +69,8 @@ impl Judging {
             Watched::Healthy(_) if cx.now >= self.since + self.bake => {
                 let Self { release, share, bake, .. } = self;
                 let next = cx.spec.release.share_after(Some(share));
-                let name = &release.to.name;
-                let why = format!("{name} was good at {share} for {}", format_duration(bake));
+                let to = &release.to;
+                let why = format!("{to} was good at {share} for {}", format_duration(bake));
                 Edge::Go(Phase::Shifting(Shifting { release, share: next }), why)
             }
             Watched::Held(Some(why)) | Watched::Healthy(Some(why)) => {

@@ -1,13 +1,13 @@
 //! What a person can ask of a service, in the phases where it makes sense. Whatever is refused
 //! changes nothing.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use super::{
     edit::begin,
     phase::{
-        Baking, Context, Draining, Edge, Failed, Phase, Probing, RollingBack, Shifting, Watched,
-        watch,
+        Baking, Context, Draining, Edge, Failed, Phase, Probing, Release, RollingBack, Shifting,
+        Watched, watch,
     },
     ramp::{Judging, Settling},
 };
@@ -16,7 +16,7 @@ use crate::{health::Count, model::Pool};
 /// A verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// Answer everyone with the pool that was good before.
+    /// Answer everyone with what was good before.
     Rollback,
     /// Take the next step now, without waiting for what this one waits for.
     Promote,
@@ -94,21 +94,23 @@ fn rollback(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refus
         | Phase::Draining(Draining { release, .. }) => release,
         Phase::Steady(_) => return refuse("nothing is being released: there is no way back"),
         Phase::RollingBack(RollingBack { release, .. }) => {
-            return refuse(format!("{} answers everyone already", release.safe.name));
+            return refuse(format!("{} answers everyone already", release.safe));
         }
-        Phase::Failed(Failed { release, serving, .. }) if serving.name == release.safe.name => {
-            return refuse(format!("{} answers everyone already", serving.name));
+        Phase::Failed(Failed { release, serving, .. })
+            if serving.split() == release.safe.split() =>
+        {
+            return refuse(format!("{serving} answers everyone already"));
         }
         Phase::Failed(Failed { mut release, serving, .. }) => {
             release.to = serving;
             release
         }
     };
-    let Count { eligible, total, .. } = cx.health.tally(&release.safe).all;
+    let Count { eligible, total, .. } = release.safe.tally(cx.health).all;
     if eligible == 0 && !order.force {
         return refuse(format!(
             "none of the {total} endpoints of {} are up: only by force",
-            release.safe.name
+            release.safe
         ));
     }
     Ok(RollingBack::after(order.to_string(), release, cx))
@@ -119,7 +121,7 @@ fn promote(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refusa
     let (release, share) = match phase {
         Phase::Probing(Probing { release, .. }) => {
             if !order.force {
-                return refuse(unproven(&release.to, cx));
+                return refuse(unproven(&release, cx));
             }
             (release, cx.spec.release.share_after(None))
         }
@@ -147,10 +149,16 @@ fn promote(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refusa
     Ok(Edge::Go(Phase::Shifting(Shifting { release, share }), order.to_string()))
 }
 
-fn unproven(pool: &Pool, cx: &Context<'_>) -> String {
-    let Count { proven, total, .. } = cx.health.tally(pool).all;
-    let name = &pool.name;
-    format!("only {proven} of {total} endpoints of {name} have passed their probes: only by force")
+fn unproven(release: &Release, cx: &Context<'_>) -> String {
+    let min_up = cx.spec.release.min_up;
+    let asked = release.to.gaining(&release.from);
+    let unready = asked.filter(|pool| !cx.health.tally(pool).is_ready(min_up));
+    let count = |pool: &Arc<Pool>| {
+        let Count { proven, total, .. } = cx.health.tally(pool).all;
+        format!("{proven} of {total} endpoints of {}", pool.name)
+    };
+    let counts: Vec<String> = unready.map(count).collect();
+    format!("only {} have passed their probes: only by force", counts.join(" and "))
 }
 
 fn retry(phase: Phase, order: &Order, cx: &Context<'_>, number: u64) -> Result<Edge, Refusal> {

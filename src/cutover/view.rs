@@ -1,12 +1,11 @@
 //! What a phase shows of itself.
 
-use std::sync::Arc;
-
 use super::{
     phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting},
     ramp::{Judging, Settling},
+    side::Side,
 };
-use crate::model::{Percent, Pool, Timestamp};
+use crate::model::{Percent, Timestamp};
 
 impl Phase {
     /// The word for people, logs and metrics.
@@ -48,10 +47,10 @@ impl Phase {
         }
     }
 
-    /// The pool that is to answer in this phase, or a share of the clients.
-    pub fn serving(&self) -> &Arc<Pool> {
+    /// What is to answer in this phase, or a share of the clients.
+    pub fn serving(&self) -> &Side {
         match self {
-            Self::Steady(steady) => &steady.pool,
+            Self::Steady(steady) => &steady.serving,
             Self::Probing(probing) => &probing.release.from,
             Self::Shifting(Shifting { release, .. })
             | Self::Settling(Settling { release, .. })
@@ -63,29 +62,29 @@ impl Phase {
         }
     }
 
-    /// The pool that answers whoever is not in [`Phase::share`], or everyone.
-    pub fn main(&self) -> &Arc<Pool> {
+    /// What answers whoever is not in [`Phase::share`], or everyone.
+    pub fn main(&self) -> &Side {
         match self.release() {
             Some(release) if self.share() < Percent::ALL => &release.from,
             _ => self.serving(),
         }
     }
 
-    /// Whether a new pool has clients, and has not finished its bake.
+    /// Whether a new side has clients, and has not finished its bake.
     pub(super) const fn is_on_trial(&self) -> bool {
         matches!(self, Self::Shifting(_) | Self::Settling(_) | Self::Judging(_) | Self::Baking(_))
     }
 
-    /// The pool whose release failed. It may have been mended since.
-    pub(super) fn failed_pool(&self) -> Option<&Arc<Pool>> {
+    /// What the release that failed went to. It may have been mended since.
+    pub(super) fn failed_side(&self) -> Option<&Side> {
         match self {
             Self::Failed(failed) => Some(&failed.release.to),
             _ => None,
         }
     }
 
-    /// The pool that was good before [`Phase::serving`].
-    pub fn fallback(&self) -> Option<&Arc<Pool>> {
+    /// What was good before [`Phase::serving`].
+    pub fn fallback(&self) -> Option<&Side> {
         let fallback = match self {
             Self::Steady(steady) => steady.previous.as_ref(),
             Self::Shifting(Shifting { release, .. })
@@ -96,11 +95,11 @@ impl Phase {
             Self::Probing(Probing { release, .. })
             | Self::RollingBack(RollingBack { release, .. })
             | Self::Failed(Failed { release, .. }) => {
-                let serves_safe = release.safe.name == self.serving().name;
+                let serves_safe = release.safe.split() == self.serving().split();
                 if serves_safe { release.fallback.as_ref() } else { Some(&release.safe) }
             }
         };
-        fallback.filter(|pool| pool.name != self.serving().name)
+        fallback.filter(|side| side.split() != self.serving().split())
     }
 
     /// The release that this phase belongs to.

@@ -21,11 +21,11 @@ use super::{caches::Caches, file::FileState, metrics::Metrics, service::Service}
 use crate::{
     admin::Request,
     config::watch::Reading,
-    cutover::{Answering, Basis, CACHE_CLOCK, Transition},
+    cutover::{Answered, Answering, Basis, CACHE_CLOCK, Transition},
     dns::Plane,
     model::{Desired, DnsName, PoolName, ProbeSetting, ServiceName, ServiceSpec, Timestamp, Ttl},
     probe::{Assignment, Tried},
-    table::{Change, Part, ServiceRecords, Shift, Split},
+    table::{Change, Part, ServiceRecords, Shares, Shift, Tally},
 };
 
 /// Events that are taken together, so that they change the table in one store.
@@ -207,7 +207,7 @@ impl Conductor {
         let unknown_until = if is_first_file {
             now + spec.ttl.duration() + CACHE_CLOCK
         } else {
-            info!(service = %name, pool = %spec.live, "new service: its live pool answers");
+            info!(service = %name, live = %spec.live, "new service: its live pools answer");
             Timestamp::default()
         };
         self.services.insert(name.clone(), Service::adopt(now, spec.clone(), unknown_until));
@@ -307,7 +307,8 @@ impl Conductor {
             let owner = &service.cutover.spec().owner;
             change.set.push((owner.clone(), records(owner, name, &answering, &self.plane)));
             let cutover = &service.cutover;
-            let is_known = |pool: &PoolName| *pool == answering.pool || cutover.holds(pool);
+            let is_known =
+                |pool: &PoolName| cutover.holds(pool) || answering.pools().any(|it| it == pool);
             self.plane.counters.retain(name, is_known);
             let before = service.published.replace(answering);
             left.extend(before.map(|before| (name.clone(), before.ttl)));
@@ -344,29 +345,39 @@ fn records(
     answering: &Answering,
     plane: &Plane,
 ) -> ServiceRecords {
-    let Answering { pool, ttl, endpoints, lost, moved, .. } = answering;
-    let part = |pool, endpoints| Part {
-        tally: Some(plane.counters.tally(name, pool)),
-        ..Part::new(pool, *ttl, endpoints)
-    };
-    let main = [Part { lost, ..part(pool, endpoints) }];
-    let to = moved.as_ref().map(|moved| [part(&moved.pool, &moved.endpoints)]);
+    let Answering { parts, ttl, moved, .. } = answering;
+    let tally = |pool: &PoolName| plane.counters.tally(name, pool);
+    let main: Vec<Part<'_>> = parts.iter().map(|it| part(it, *ttl, tally(&it.pool))).collect();
+    let to: Option<Vec<Part<'_>>> = moved
+        .as_ref()
+        .map(|moved| moved.parts.iter().map(|it| part(it, *ttl, tally(&it.pool))).collect());
     let shift = moved.as_ref().zip(to.as_ref()).map(|(moved, to)| Shift {
         to,
         share: moved.share.into(),
         salt: moved.salt,
     });
-    ServiceRecords::new(owner, &Split { parts: &main, shift })
+    ServiceRecords::new(owner, &Shares { parts: &main, shift })
+}
+
+fn part(answered: &Answered, ttl: Ttl, tally: Tally) -> Part<'_> {
+    let Answered { pool, weight, endpoints, lost } = answered;
+    Part { weight: *weight, lost, tally: Some(tally), ..Part::new(pool, ttl, endpoints) }
 }
 
 /// A service that answers with something else than its own healthy endpoints is worth waking up
 /// for; so is the end of it.
 fn tell_basis(name: &ServiceName, before: Option<&Answering>, now: &Answering) {
     let was_live = before.is_none_or(|before| before.basis == Basis::Live);
-    let (pool, basis) = (&now.pool, now.basis.name());
+    let was_whole = before.is_none_or(|before| before.out().next().is_none());
+    let (pool, basis) = (&now.split, now.basis.name());
+    let out: Vec<&str> = now.out().map(PoolName::as_str).collect();
     match (was_live, now.basis) {
-        (true, Basis::Live) => {}
-        (false, Basis::Live) => info!(service = %name, %pool, "healthy endpoints answer again"),
+        (_, Basis::Live) if !out.is_empty() => warn!(
+            service = %name, %pool, down = out.join(", "),
+            "of the serving pools, some are down: the others answer their clients"
+        ),
+        (true, Basis::Live) if was_whole => {}
+        (_, Basis::Live) => info!(service = %name, %pool, "healthy endpoints answer again"),
         (_, Basis::Previous) => warn!(
             service = %name, %pool, basis,
             "the serving pool, or all of one address family of it, is down: \

@@ -12,7 +12,7 @@ use crate::{
         EndpointStatus, FileError, FileStatus, PoolStatus, Pulse, ReleaseStatus, ServiceStatus,
         Status,
     },
-    cutover::{Answering, Basis, Horizons},
+    cutover::{Answering, Basis, Horizons, Side},
     health::ServiceHealth,
     model::{Endpoint, Pool, PoolName, ServiceName, Timestamp},
     table::Table,
@@ -82,18 +82,20 @@ fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> Service
         id: release.id,
         step: taken + 1,
         steps: policy.ramp.len() + 1,
-        share: answering.share_of(&release.to.name),
-        from: release.from.name.to_string(),
-        to: release.to.name.to_string(),
+        share: match &answering.moved {
+            Some(moved) => moved.share.get(),
+            None if answering.split == *release.to.split() => 100,
+            None => 0,
+        },
+        from: release.from.to_string(),
+        to: release.to.to_string(),
         started_at: release.started_at.to_string(),
         reason: phase.trouble().map(str::to_owned),
     });
     ServiceStatus {
-        serving: answering
-            .pools()
-            .map(|pool| (pool.to_string(), answering.share_of(pool)))
-            .collect(),
-        desired: [(cutover.spec().live.to_string(), 100)].into(),
+        serving: by_name(answering.shares()),
+        desired: by_name(cutover.desired()),
+        live: cutover.spec().live.to_string(),
         phase: phase.name().to_owned(),
         until: cutover.next_deadline().map(|at| at.to_string()),
         health: health(service, &answering).to_owned(),
@@ -104,8 +106,12 @@ fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> Service
     }
 }
 
+fn by_name(shares: BTreeMap<PoolName, u8>) -> BTreeMap<String, u8> {
+    shares.into_iter().map(|(pool, share)| (pool.to_string(), share)).collect()
+}
+
 fn health(service: &Service, answering: &Answering) -> &'static str {
-    let tally = service.health.tally(service.cutover.phase().main());
+    let tally = service.cutover.phase().main().tally(&service.health);
     match answering.basis {
         Basis::Live if tally.all.eligible == tally.all.total => "healthy",
         Basis::Live => "degraded",
@@ -122,24 +128,22 @@ fn pools(
 ) -> BTreeMap<String, PoolStatus> {
     let in_file = &service.cutover.spec().pools;
     let mut pools: BTreeMap<&PoolName, &Arc<Pool>> = in_file.iter().collect();
-    // The one that is served is shown as it is served, not as the file wants it.
-    let serving = service.cutover.phase().serving();
-    pools.insert(&serving.name, serving);
-    let answered_pool = service.cutover.answered_pool(&service.health);
-    pools.insert(&answered_pool.name, answered_pool);
+    // Those that are served are shown as they are served, not as the file wants them.
+    let serving = service.cutover.phase().serving().pools();
+    let answered_pools = service.cutover.answered_pools(&service.health);
+    pools.extend(serving.chain(answered_pools).map(|pool| (&pool.name, pool)));
     if let Some(release) = service.cutover.phase().release() {
-        for pool in [&release.from, &release.to, &release.safe] {
+        for pool in [&release.from, &release.to, &release.safe].into_iter().flat_map(Side::pools) {
             pools.entry(&pool.name).or_insert(pool);
         }
     }
-    let moved = answering.moved.iter().flat_map(|moved| &moved.endpoints);
-    let answered: BTreeSet<IpAddr> =
-        answering.endpoints.iter().chain(moved).map(Endpoint::address).collect();
+    let answered: BTreeSet<IpAddr> = answering.endpoints().map(Endpoint::address).collect();
+    let shares = answering.shares();
     let policy = &service.cutover.spec().release;
     let show = |(name, held): (&PoolName, &Arc<Pool>)| {
         let horizon = horizons.of(name);
         let off_from = horizon + policy.pin_allowance + policy.drain_grace;
-        let share = answering.share_of(name);
+        let share = shares.get(name).copied().unwrap_or_default();
         let wanted = in_file.get(name);
         let endpoints =
             members(held, wanted).into_iter().map(|(endpoint, change)| EndpointStatus {

@@ -29,7 +29,7 @@ impl Service {
     /// were given before we started.
     pub(super) fn adopt(now: Timestamp, spec: Arc<ServiceSpec>, unknown_until: Timestamp) -> Self {
         let mut health = ServiceHealth::default();
-        let live: Vec<IpAddr> = spec.live_pool().addresses().collect();
+        let live: Vec<IpAddr> = spec.live_pools().flat_map(|pool| pool.addresses()).collect();
         health.retarget(now, &spec.probe, live, Verdict::Presumed);
         let cutover = Cutover::adopt(spec);
         let (published, scheduled, assigned) = (None, None, None);

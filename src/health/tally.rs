@@ -3,6 +3,8 @@
 //! The families count apart because clients ask for them apart: a pool whose IPv4 hosts are all
 //! down has nothing to say to a client that asks for A records, however many others are up.
 
+use std::{iter::Sum, ops::Add};
+
 use super::Verdict;
 use crate::model::{Family, Percent};
 
@@ -30,10 +32,10 @@ pub struct Tally {
 
 impl Tally {
     pub(super) fn add(&mut self, family: Family, verdict: Verdict) {
-        self.all.add(verdict);
+        self.all.count(verdict);
         match family {
-            Family::V4 => self.v4.add(verdict),
-            Family::V6 => self.v6.add(verdict),
+            Family::V4 => self.v4.count(verdict),
+            Family::V6 => self.v6.count(verdict),
         }
     }
 
@@ -92,8 +94,32 @@ impl Tally {
     }
 }
 
+/// Of several pools together.
+impl Sum for Tally {
+    fn sum<I: Iterator<Item = Self>>(tallies: I) -> Self {
+        tallies.fold(Self::default(), |sum, next| Self {
+            all: sum.all + next.all,
+            v4: sum.v4 + next.v4,
+            v6: sum.v6 + next.v6,
+        })
+    }
+}
+
+impl Add for Count {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            total: self.total + other.total,
+            proven: self.proven + other.proven,
+            eligible: self.eligible + other.eligible,
+            down: self.down + other.down,
+        }
+    }
+}
+
 impl Count {
-    fn add(&mut self, verdict: Verdict) {
+    fn count(&mut self, verdict: Verdict) {
         self.total += 1;
         self.proven += usize::from(verdict.is_proven());
         self.eligible += usize::from(verdict.is_eligible());

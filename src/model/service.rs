@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{DnsName, Endpoint, Percent, PoolName, ProbeSetting, ServiceName, Ttl};
+use super::{DnsName, Endpoint, Percent, PoolName, ProbeSetting, ServiceName, Split, Ttl};
 
 /// A named set of endpoints: one deployed version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +32,8 @@ pub struct ServiceSpec {
     pub name: ServiceName,
     /// Its name in the DNS.
     pub owner: DnsName,
-    /// The pool that is to answer; one of `pools`.
-    pub live: PoolName,
+    /// What is to answer: one or some of `pools`.
+    pub live: Split,
     /// The TTL of its answers.
     pub ttl: Ttl,
     /// Its pools.
@@ -50,13 +50,15 @@ impl ServiceSpec {
     /// The default TTL.
     pub const TTL: Ttl = Ttl::from_secs_const(60);
 
-    /// The pool that is to answer.
-    pub fn live_pool(&self) -> &Arc<Pool> {
-        self.pools.get(&self.live).expect("invariant: `live` names one of the pools")
+    /// The pools that are to answer.
+    pub fn live_pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        let pool = |name| self.pools.get(name).expect("invariant: `live` names some of the pools");
+        self.live.pools().map(pool)
     }
 }
 
-/// What is answered when no endpoint of the serving pool is up. Never an empty answer.
+/// What is answered when no endpoint of the serving pool is up, nor of another one of its split.
+/// Never an empty answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum FailPolicy {
     /// The pool that served before, if one of its endpoints is up; else as `Open`.

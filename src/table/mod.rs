@@ -37,7 +37,7 @@ use packed::Packed;
 pub use packed::{Audience, Records, Tally};
 pub use service::ServiceRecords;
 use service::client_fraction;
-pub use split::{Part, Shift, Split};
+pub use split::{Part, Shares, Shift};
 
 use crate::model::{ClientNetwork, DnsName, NEGATIVE_TTL, Ttl, ZoneSpec};
 

@@ -8,7 +8,7 @@ use siphasher::sip::SipHasher13;
 use super::{
     packed::{Audience, Body, Parts},
     selection::Weighted,
-    split::{Part, Split},
+    split::{Part, Shares},
 };
 use crate::model::{ClientNetwork, DnsName, Family};
 
@@ -21,7 +21,7 @@ pub struct ServiceRecords {
 
 impl ServiceRecords {
     /// The answers of the service at `owner`.
-    pub fn new(owner: &DnsName, split: &Split<'_>) -> Self {
+    pub fn new(owner: &DnsName, split: &Shares<'_>) -> Self {
         let (salt, mut packed) = (salt_of_service(owner), Vec::new());
         for family in Family::ALL {
             let rrset = |part: &Part<'_>| rrset(part, family, salt);
@@ -126,7 +126,7 @@ mod tests {
         let endpoints = [address("192.0.2.1"), address("2001:db8::1"), address("192.0.2.2")];
         let tally = Some(Tally(0x0102_0304));
         let part = Part { tally, ..Part::new(&pool, Ttl::from_secs_const(60), &endpoints) };
-        let records = ServiceRecords::new(&owner, &Split::new(&[part]));
+        let records = ServiceRecords::new(&owner, &Shares::new(&[part]));
         let a = b"\x01\0\x02\0\x3c\0\0\0\x04\x03\x02\x01\x08\0\0\x80\xc0\0\x02\x01\xc0\0\x02\x02";
         let aaaa = b"\x1c\0\x01\0\x3c\0\0\0\x04\x03\x02\x01\x10\0\0\x80\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01";
         assert_eq!(*records.packed, [&a[..], aaaa].concat());

@@ -26,9 +26,9 @@ use super::{
 };
 use crate::model::{ClientNetwork, DnsName, Endpoint, Family, PoolName, Share, Ttl, Weight};
 
-/// Pools that together answer for a service, and where its clients are moving.
+/// How the clients of a service are shared out among its pools, and where they are moving.
 #[derive(Clone, Copy, Debug)]
-pub struct Split<'p> {
+pub struct Shares<'p> {
     /// What each pool gives; at least one, no pool twice.
     pub parts: &'p [Part<'p>],
     /// A release that is under way.
@@ -78,7 +78,7 @@ impl<'p> Part<'p> {
     }
 }
 
-impl<'p> Split<'p> {
+impl<'p> Shares<'p> {
     /// One that no release moves clients from.
     pub const fn new(parts: &'p [Part<'p>]) -> Self {
         Self { parts, shift: None }

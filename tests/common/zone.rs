@@ -16,7 +16,7 @@ use cutover::{
     config::settings,
     dns::{Packet, Reply, Responder, Transport},
     model::{CookieSecrets, DnsName, Endpoint, Family, PoolName, Share, Ttl, Weight},
-    table::{Change, Part, ServiceRecords, Shift, Split, Table},
+    table::{Change, Part, ServiceRecords, Shares, Shift, Table},
 };
 
 use super::{oracle::Server, packets::Packets, wire::Message};
@@ -93,7 +93,7 @@ pub fn table() -> Table {
     ];
     let set = set.map(|(name, endpoints, lost)| {
         let owner = DnsName::within(name, &zone.apex).expect("a name in the zone");
-        let records = ServiceRecords::new(&owner, &Split::new(&[part(&v1, &endpoints, lost)]));
+        let records = ServiceRecords::new(&owner, &Shares::new(&[part(&v1, &endpoints, lost)]));
         (owner, records)
     });
     let (old, new) = (many(3), [one(v4(9)), one(v6(9))]);
@@ -102,7 +102,7 @@ pub fn table() -> Table {
     let share = Share::from_millionths(500_000).expect("a half");
     let shift = Some(Shift { to: &to, share, salt: 7 });
     let owner = DnsName::within("moving", &zone.apex).expect("a name in the zone");
-    let moving = ServiceRecords::new(&owner, &Split { parts: &parts, shift });
+    let moving = ServiceRecords::new(&owner, &Shares { parts: &parts, shift });
     let set = set.into_iter().chain([(owner, moving)]).collect();
     let table = Table::new(&zone, (3, 4), NOW.into());
     table.with(Change { set, removed: Vec::new() }, NOW.into())

@@ -27,7 +27,7 @@ use cutover::{
         CookieSecrets, DnsName, Endpoint, Family, PoolName, Share, StaticRecord, Ttl, Weight,
         ZoneSpec,
     },
-    table::{Change, Part, ServiceRecords, Shift, Split, Table},
+    table::{Change, Part, ServiceRecords, Shares, Shift, Table},
 };
 use domain::{
     base::{
@@ -55,7 +55,7 @@ fn hosts(service: &str, count: u8) -> (DnsName, ServiceRecords) {
     let lost: &[Family] = if count == 0 { &Family::ALL } else { &[] };
     let pool = pool("v1");
     let part = Part { lost, ..Part::new(&pool, TTL, &endpoints) };
-    let records = ServiceRecords::new(&owner, &Split::new(&[part]));
+    let records = ServiceRecords::new(&owner, &Shares::new(&[part]));
     (owner, records)
 }
 
@@ -68,7 +68,7 @@ fn weighted(service: &str) -> (DnsName, ServiceRecords) {
     let owner = name(service);
     let endpoints = [endpoint(1, 1), endpoint(2, 3)];
     let pool = pool("v1");
-    let records = ServiceRecords::new(&owner, &Split::new(&[Part::new(&pool, TTL, &endpoints)]));
+    let records = ServiceRecords::new(&owner, &Shares::new(&[Part::new(&pool, TTL, &endpoints)]));
     (owner, records)
 }
 
@@ -83,7 +83,7 @@ fn half_moved(service: &str, lost: &[Family]) -> (DnsName, ServiceRecords) {
     let to = [Part { lost, ..Part::new(&v2, TTL, &new) }];
     let share = Share::from_millionths(500_000).expect("a half");
     let shift = Some(Shift { to: &to, share, salt: 7 });
-    let split = Split { parts: &[Part::new(&v1, TTL, &old)], shift };
+    let split = Shares { parts: &[Part::new(&v1, TTL, &old)], shift };
     let owner = name(service);
     let records = ServiceRecords::new(&owner, &split);
     (owner, records)

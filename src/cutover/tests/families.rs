@@ -65,7 +65,7 @@ fn closed_loses_only_the_family_that_is_down() {
     sim.up(&[1, 101]);
     sim.down(&[101]);
     sim.assert_answers("v1", &[1], Basis::Closed);
-    assert_eq!(sim.cutover.answering(&sim.health).lost, [Family::V6]);
+    assert_eq!(sim.cutover.answering(&sim.health).parts[0].lost, [Family::V6]);
 }
 
 #[test]

@@ -1,19 +1,21 @@
 //! Random sequences of events: what must hold whatever happens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use super::{
-    super::{Basis, phase::Release},
+    super::{Answered, Basis, phase::Release},
     Event, Sim, Transition, Wanted, file, secs,
 };
 use crate::{
     health::Verdict,
-    model::{FailPolicy, Percent},
+    model::{Endpoint, FailPolicy, Percent},
 };
 
 const POOLS: [&str; 3] = ["v1", "v2", "v3"];
+/// What the file may ask for.
+const LIVE: [&str; 6] = ["v1", "v2", "v3", "v1:90+v2:10", "v1:1+v2:1", "v2:3+v3:1"];
 const POLICIES: [FailPolicy; 3] = [FailPolicy::Previous, FailPolicy::Open, FailPolicy::Closed];
 /// The phases of a step.
 const IN_STEPS: [&str; 3] = ["Shifting", "Settling", "Judging"];
@@ -88,7 +90,7 @@ fn happens() -> impl Strategy<Value = Happens> {
     let hosts = prop::sample::subsequence(vec![1, 2, 3, 7, 8], 1..4);
     let shares = prop::sample::subsequence(vec![1, 10, 50, 99], 0..4);
     let gone = prop::option::of(0..3usize);
-    let saved = (0..3usize, 1..100u64, 1..=100u8, 0..3usize, hosts, gone, shares);
+    let saved = (0..LIVE.len(), 1..100u64, 1..=100u8, 0..3usize, hosts, gone, shares);
     prop_oneof![
         3 => saved.prop_map(|(live, ttl, min_up, policy, hosts, gone, shares)| {
             Happens::Saved { live, ttl, min_up, policy, hosts, gone, shares }
@@ -120,11 +122,11 @@ impl Watcher {
     fn happen(&mut self, what: Happens) {
         match what {
             Happens::Saved { live, ttl, min_up, policy, hosts, gone, shares } => {
-                let wanted = file(POOLS[live]).bake(30).ttl(ttl).min_up(min_up);
+                let wanted = file(LIVE[live]).bake(30).ttl(ttl).min_up(min_up);
                 let steps: Vec<(u8, u64)> = shares.into_iter().map(|share| (share, 20)).collect();
                 let wanted = wanted.policy(POLICIES[policy]).pool("v1", &hosts).ramp(&steps);
                 self.save(match gone {
-                    Some(gone) if gone != live => wanted.without(POOLS[gone]),
+                    Some(gone) if !LIVE[live].contains(POOLS[gone]) => wanted.without(POOLS[gone]),
                     _ => wanted,
                 });
             }
@@ -163,7 +165,7 @@ impl Watcher {
     fn event(&mut self, event: Event) {
         let (stored, saved) =
             (matches!(event, Event::Published), matches!(event, Event::Desired(_)));
-        let before = self.sim.cutover.phase().serving().name.to_string();
+        let before = self.sim.cutover.phase().serving().to_string();
         let share = self.sim.cutover.phase().share();
         let release = self.sim.cutover.phase().release().cloned();
         self.sim.handle(event);
@@ -186,13 +188,13 @@ impl Watcher {
         for edge in told.iter().map(|transition| (transition.from, transition.to)) {
             assert!(EDGES.contains(&edge) || EDGES_OUT_OF_FAILED.contains(&edge), "{edge:?}");
         }
-        let serving = self.sim.cutover.phase().serving().name.to_string();
+        let serving = self.sim.cutover.phase().serving().to_string();
         let moves = |transition: &Transition| matches!(transition.to, "Shifting" | "RollingBack");
         // A share of the clients goes back to where the others are.
         let gives_back =
             |t: &Transition| IN_STEPS.contains(&t.from) && matches!(t.to, "Probing" | "Baking");
         // A bake that is being replaced turned out bad: its release ends, the next goes on.
-        let safe = self.sim.cutover.phase().release().map(|release| release.safe.name.to_string());
+        let safe = self.sim.cutover.phase().release().map(|release| release.safe.to_string());
         let left = |t: &Transition| (t.from, t.to) == ("Probing", "Probing");
         let gave_up = told.iter().any(left) && safe.as_ref() == Some(&serving);
         let moved = told.is_empty()
@@ -223,12 +225,12 @@ impl Watcher {
 
     fn only_baked_pools_are_gone_back_to(&self) {
         let phase = self.sim.cutover.phase();
-        let serving = phase.serving().name.as_str();
+        let serving = phase.serving().to_string();
         if matches!(phase.name(), "Steady" | "Draining" | "RollingBack") {
-            assert!(self.baked.contains(serving), "{} with {serving}", phase.name());
+            assert!(self.baked.contains(&serving), "{} with {serving}", phase.name());
         }
         if let Some(release) = phase.release() {
-            assert!(self.baked.contains(release.safe.name.as_str()), "{release:#?}");
+            assert!(self.baked.contains(&release.safe.to_string()), "{release:#?}");
         }
     }
 
@@ -237,12 +239,13 @@ impl Watcher {
         let Some(release) = release else { return };
         for transition in told {
             let left = match (transition.from, transition.to) {
-                ("Draining", "Steady") => vec![&release.from.name, &release.safe.name],
-                ("RollingBack", "Steady" | "Failed") => vec![&release.to.name],
+                ("Draining", "Steady") => vec![&release.from, &release.safe],
+                ("RollingBack", "Steady" | "Failed") => vec![&release.to],
                 _ => continue,
             };
-            let serving = &self.sim.cutover.phase().serving().name;
-            for left in left.into_iter().filter(|&left| left != serving) {
+            let serving = self.sim.cutover.phase().serving().split();
+            let left = left.into_iter().flat_map(|side| side.split().pools());
+            for left in left.filter(|pool| !serving.has(pool)) {
                 let horizon = self.sim.horizons.get(left).copied().unwrap_or_default();
                 assert!(horizon <= self.sim.now, "{left} is in caches until {horizon}: {told:#?}");
             }
@@ -261,17 +264,33 @@ impl Watcher {
 
     fn answers_are_sound(&self) {
         let answering = self.sim.cutover.answering(&self.sim.health);
-        assert_eq!(answering.endpoints.is_empty(), answering.basis == Basis::Closed);
-        let verdict = |address| self.sim.health.verdict(address);
+        let is_eligible = |e: &Endpoint| self.sim.health.verdict(e.address()).is_eligible();
+        let is_empty = |part: &Answered| part.endpoints.is_empty();
+        assert!(!answering.parts.is_empty());
+        match answering.basis {
+            Basis::Closed => assert!(answering.parts.iter().any(|part| !part.lost.is_empty())),
+            _ => assert!(!answering.parts.iter().any(is_empty)),
+        }
         if matches!(answering.basis, Basis::Live | Basis::Previous) {
-            assert!(answering.endpoints.iter().all(|e| verdict(e.address()).is_eligible()));
+            assert!(answering.endpoints().all(is_eligible));
         }
         let probed = self.sim.cutover.addresses();
-        assert!(answering.endpoints.iter().all(|e| probed.contains(&e.address())));
+        assert!(answering.endpoints().all(|e| probed.contains(&e.address())));
         if let Some(moved) = &answering.moved {
-            assert!(!moved.endpoints.is_empty() && moved.pool != answering.pool);
-            assert!(moved.endpoints.iter().all(|e| verdict(e.address()).is_eligible()));
-            assert!(moved.endpoints.iter().all(|e| probed.contains(&e.address())));
+            assert!(!moved.parts.is_empty() && !moved.parts.iter().any(is_empty));
+            assert!(moved.parts.iter().flat_map(|part| &part.endpoints).all(is_eligible));
+            assert_ne!(self.sim.cutover.phase().serving().split(), &answering.split);
+        }
+        let shares: u32 = answering.shares().values().map(|share| u32::from(*share)).sum();
+        assert_eq!(shares, 100);
+        self.one_pool_has_one_content();
+    }
+
+    /// Or else one tally and one horizon would count for two.
+    fn one_pool_has_one_content(&self) {
+        let mut contents = BTreeMap::new();
+        for pool in self.sim.cutover.phase().pools() {
+            assert_eq!(*contents.entry(&pool.name).or_insert(pool), pool);
         }
     }
 }

@@ -12,6 +12,7 @@ mod pools;
 mod probes;
 mod ramp;
 mod release;
+mod split;
 mod supersede;
 mod verbs;
 
@@ -27,7 +28,7 @@ use crate::{
     health::{Outcome, ServiceHealth, Verdict},
     model::{
         Endpoint, FailPolicy, Percent, Pool, PoolName, ProbeKind, ProbeSetting, ProbeSpec,
-        RampStep, ReleasePolicy, ServiceSpec, TcpProbe, Timestamp, Ttl, Weight,
+        RampStep, ReleasePolicy, ServiceSpec, Split, TcpProbe, Timestamp, Ttl, Weight,
     },
 };
 
@@ -57,6 +58,16 @@ fn pool_name(text: &str) -> PoolName {
     text.parse().expect("a pool name")
 }
 
+/// `v1`, or `v1:90+v2:10`.
+fn split(text: &str) -> Split {
+    let part = |part: &str| {
+        let (pool, weight) = part.split_once(':').unwrap_or((part, "1"));
+        let weight = weight.parse().ok().and_then(|weight| Weight::new(weight).ok());
+        (pool_name(pool), weight.expect("a weight"))
+    };
+    Split::new(text.split('+').map(part).collect()).expect("a pool")
+}
+
 fn probe() -> ProbeSetting {
     probe_of(80)
 }
@@ -81,7 +92,7 @@ fn file(live: &str) -> Wanted {
     let spec = ServiceSpec {
         name: "api".parse().expect("a service name"),
         owner: "api.svc.example.test".parse().expect("a name"),
-        live: pool_name(live),
+        live: split(live),
         ttl: ServiceSpec::TTL,
         pools: Default::default(),
         probe: probe(),
@@ -166,7 +177,8 @@ impl Sim {
     fn adopt(file: Wanted) -> Self {
         let spec = Arc::new(file.0);
         let mut health = ServiceHealth::default();
-        health.retarget(at(0), &spec.probe, spec.live_pool().addresses(), Verdict::Presumed);
+        let live = spec.live_pools().flat_map(|pool| pool.addresses());
+        health.retarget(at(0), &spec.probe, live, Verdict::Presumed);
         let cutover = Cutover::adopt(spec);
         let (horizons, told) = (BTreeMap::new(), Vec::new());
         let mut sim = Self { now: at(0), cutover, health, horizons, told, publishes: true };
@@ -184,7 +196,7 @@ impl Sim {
     /// A release from v1 to v2 that has just moved the answers, at second 0.
     fn baking(file: Wanted) -> Self {
         let mut first = file.clone();
-        first.0.live = pool_name("v1");
+        first.0.live = split("v1");
         let mut sim = Self::proven(first);
         sim.save(file);
         assert_eq!(sim.phase(), "Baking");
@@ -242,7 +254,7 @@ impl Sim {
         let answering = self.cutover.answering(&self.health);
         let mut pools: Vec<PoolName> = answering.pools().cloned().collect();
         if let (Some(release), "Shifting") = (self.cutover.phase().release(), self.phase()) {
-            pools.push(release.from.name.clone());
+            pools.extend(release.from.split().pools().cloned());
         }
         let horizon = self.now + answering.ttl.duration();
         for pool in pools {
@@ -282,15 +294,15 @@ impl Sim {
         self.cutover.phase().name()
     }
 
-    /// The pool and the hosts that are answered, and why these.
+    /// The split and the hosts that answer whoever has not been moved, and why these.
     fn answers(&self) -> (String, Vec<u8>, Basis) {
         let answering = self.cutover.answering(&self.health);
         let host = |endpoint: &Endpoint| match endpoint.address() {
             IpAddr::V4(address) => address.octets()[3],
             IpAddr::V6(address) => address.octets()[15],
         };
-        let hosts = answering.endpoints.iter().map(host).collect();
-        (answering.pool.to_string(), hosts, answering.basis)
+        let hosts = answering.parts.iter().flat_map(|part| &part.endpoints).map(host).collect();
+        (answering.split.to_string(), hosts, answering.basis)
     }
 
     /// The edges since this was last asked.

@@ -142,7 +142,7 @@ fn min_up_is_the_part_of_the_pool_that_the_gate_asks_for() {
     for (percent, needed) in [(1, 1), (25, 1), (26, 2), (50, 2), (75, 3), (76, 4), (100, 4)] {
         let mut sim = Sim::adopt(of_four(percent));
         let mut wanted = of_four(percent);
-        wanted.0.live = super::pool_name("v2");
+        wanted.0.live = super::split("v2");
         sim.save(wanted);
         let hosts = [3, 4, 7, 8];
         sim.up(&hosts[..needed - 1]);

@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     model::{Family, Share, Ttl},
-    table::{Part, Shift, Split},
+    table::{Part, Shares, Shift},
 };
 
 /// What clients of each pool are answered, and for whom it holds.
-fn audiences(split: &Split<'_>, kind: RecordType) -> Vec<(&'static str, bool)> {
+fn audiences(split: &Shares<'_>, kind: RecordType) -> Vec<(&'static str, bool)> {
     let table = table_of(split);
     let mut seen: Vec<_> = (0..64)
         .map(|client| {
@@ -43,9 +43,9 @@ fn an_answer_depends_on_the_client_when_another_one_can_get_another() {
     let (a, aaaa) = (RecordType::A, RecordType::AAAA);
     let parts = parts(&[(0, 1), (1, 1)]);
     let [v40, v41] = [parts[0], parts[1]];
-    let two = |one, other| audiences(&Split::new(&[one, other]), a);
+    let two = |one, other| audiences(&Shares::new(&[one, other]), a);
     let moving = |from: Part<'_>, to: Part<'_>, kind| {
-        audiences(&Split { parts: &[from], shift: Some(half(&[to])) }, kind)
+        audiences(&Shares { parts: &[from], shift: Some(half(&[to])) }, kind)
     };
     assert_eq!(two(v40, v41), [("v40", true), ("v41", true)]);
     assert_eq!(moving(v40, v41, a), [("v40", true), ("v41", true)]);
@@ -70,7 +70,7 @@ fn an_answer_depends_on_the_client_when_another_one_can_get_another() {
     let (from, to) = ([four], [v41]);
     let at = |share| {
         let shift = Some(Shift { share, ..half(&to) });
-        audiences(&Split { parts: &from, shift }, aaaa)
+        audiences(&Shares { parts: &from, shift }, aaaa)
     };
     assert_eq!(at(Share::NONE), [("no data", false)]);
     assert_eq!(at(Share::ALL), [("v41", false)]);
@@ -81,7 +81,7 @@ fn endpoints_of_a_pool_have_weights_in_a_split_too() {
     let parts = parts(&[(0, 1), (1, 1)]);
     let weighted = [endpoint("192.0.2.10", 1), endpoint("192.0.2.11", 3)];
     let split = [parts[0], Part { endpoints: &weighted, ..parts[1] }];
-    let (table, alone) = (table_of(&Split::new(&split)), table_of(&Split::new(&split[1..])));
+    let (table, alone) = (table_of(&Shares::new(&split)), table_of(&Shares::new(&split[1..])));
     let mut seen = BTreeMap::new();
     for client in (0..200).map(network) {
         let answer = ask(&table, RecordType::A, client);
@@ -100,8 +100,8 @@ fn endpoints_of_a_pool_have_weights_in_a_split_too() {
 #[test]
 fn a_side_without_pools_has_no_data() {
     let parts = parts(&[(0, 1)]);
-    let split = Split { parts: &parts, shift: Some(half(&[])) };
+    let split = Shares { parts: &parts, shift: Some(half(&[])) };
     assert_eq!(audiences(&split, RecordType::A), [("no data", true), ("v40", true)]);
-    assert_eq!(audiences(&Split::new(&[]), RecordType::A), [("no data", false)]);
-    assert!(Split::new(&[]).picked(&owner("api"), network(1)).is_none());
+    assert_eq!(audiences(&Shares::new(&[]), RecordType::A), [("no data", false)]);
+    assert!(Shares::new(&[]).picked(&owner("api"), network(1)).is_none());
 }

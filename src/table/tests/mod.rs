@@ -16,7 +16,7 @@ use hickory_proto::rr::{
 };
 
 use super::{
-    Answer, Authority, Change, Part, Question, Records, ServiceRecords, Split, Table, to_hickory,
+    Answer, Authority, Change, Part, Question, Records, ServiceRecords, Shares, Table, to_hickory,
 };
 use crate::model::{
     ClientNetwork, DnsName, Endpoint, Family, StaticRecord, Ttl, Weight, ZoneSpec, mapped,
@@ -82,7 +82,7 @@ fn records(name: &str, addresses: &[&str]) -> ServiceRecords {
 fn one_pool(name: &str, ttl: u32, endpoints: &[Endpoint], lost: &[Family]) -> ServiceRecords {
     let pool = "v1".parse().expect("the name of a pool");
     let part = Part { lost, ..Part::new(&pool, Ttl::from_secs_const(ttl), endpoints) };
-    ServiceRecords::new(&owner(name), &Split::new(&[part]))
+    ServiceRecords::new(&owner(name), &Shares::new(&[part]))
 }
 
 /// One service set.

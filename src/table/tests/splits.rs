@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{Answer, Change, NOON, ServiceRecords, Table, empty, endpoint, owner, removed, set};
 use crate::{
     model::{ClientNetwork, Endpoint, PoolName, Share, Ttl, Weight},
-    table::{Audience, Part, Question, Shift, Split, Tally},
+    table::{Audience, Part, Question, Shares, Shift, Tally},
 };
 
 pub(super) const ALL: u64 = 1_000_000;
@@ -32,15 +32,16 @@ impl Case {
         Self { from: pools.into(), to: pools.into(), share: 0, salt: 0 }
     }
 
-    fn show<T>(&self, look: impl FnOnce(&Split<'_>) -> T) -> T {
+    fn show<T>(&self, look: impl FnOnce(&Shares<'_>) -> T) -> T {
         let (from, to) = (parts(&self.from), parts(&self.to));
         let share = Share::from_millionths(self.share).expect("a share");
-        look(&Split { parts: &from, shift: Some(Shift { to: &to, share, salt: self.salt }) })
+        look(&Shares { parts: &from, shift: Some(Shift { to: &to, share, salt: self.salt }) })
     }
 
     /// The number of the pool that the client is given.
     fn picked(&self, client: ClientNetwork) -> usize {
-        let tally = |split: &Split<'_>| split.picked(&owner("api"), client).and_then(|it| it.tally);
+        let tally =
+            |split: &Shares<'_>| split.picked(&owner("api"), client).and_then(|it| it.tally);
         number(self.show(tally))
     }
 
@@ -87,11 +88,11 @@ pub(super) fn number(tally: Option<Tally>) -> usize {
     tally.expect("what counts for a pool").0 as usize
 }
 
-fn records_of(split: &Split<'_>) -> ServiceRecords {
+fn records_of(split: &Shares<'_>) -> ServiceRecords {
     ServiceRecords::new(&owner("api"), split)
 }
 
-pub(super) fn table_of(split: &Split<'_>) -> Table {
+pub(super) fn table_of(split: &Shares<'_>) -> Table {
     with(records_of(split))
 }
 
@@ -212,7 +213,7 @@ fn another_release_moves_others_first() {
 #[test]
 fn services_share_no_pool_pick() {
     let parts = parts(&[(0, 1), (1, 1)]);
-    let split = Split::new(&parts);
+    let split = Shares::new(&parts);
     let picked = |name, client| split.picked(&owner(name), client).map(|part| part.tally);
     let alike = (0..1_000).map(network).filter(|it| picked("api", *it) == picked("www", *it));
     assert!((450..550).contains(&alike.count()), "half of them by chance");
@@ -222,7 +223,7 @@ fn services_share_no_pool_pick() {
 fn none_and_all_are_exact() {
     let (from, to) = (vec![(0, 1), (1, 2)], vec![(2, 1)]);
     let at = |share| Case { from: from.clone(), to: to.clone(), share, salt: 3 }.records();
-    let alone = |pools| records_of(&Split::new(&parts(pools)));
+    let alone = |pools| records_of(&Shares::new(&parts(pools)));
     assert_eq!(at(0), alone(&from));
     assert_eq!(at(ALL), alone(&to));
     assert_ne!(at(1), at(0));

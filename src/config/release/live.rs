@@ -1,0 +1,59 @@
+//! `live`: the pool that is to answer for a service, or several with weights.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    super::document::{Name, Value, nearest},
+    weight,
+};
+use crate::model::{Pool, PoolName, Split};
+
+/// Each answer draws for all of them; and people are shown whole percents.
+const POOLS_MAX: usize = 100;
+
+type Pools = BTreeMap<PoolName, Arc<Pool>>;
+
+/// `"v41"` or `{ v41 = 90, v42 = 10 }`. Without `pools`, which are wrong themselves, nobody knows
+/// whether they are there.
+pub(super) fn live(value: &Value<'_>, pools: Option<&Pools>) -> Option<Split> {
+    if value.is_table() {
+        return split(value, pools);
+    }
+    if value.as_text().is_none() {
+        let hint = r#"write for example: live = "v1", or live = { v1 = 90, v2 = 10 }"#;
+        value.wrong_with_hint("expected the name of a pool, or pools with weights", hint);
+        return None;
+    }
+    let pool = value.parse::<PoolName>()?;
+    let is_known = is_known(&pool, pools?, |wrong, hint| value.wrong_with_hint(wrong, hint));
+    is_known.then(|| pool.into())
+}
+
+fn split(value: &Value<'_>, pools: Option<&Pools>) -> Option<Split> {
+    let table = value.table()?;
+    let part = |(key, value): (Name<'_>, Value<'_>)| {
+        let (pool, weight) = (key.parse::<PoolName>(), weight(&value));
+        let (pool, pools) = (pool?, pools?);
+        let is_known = is_known(&pool, pools, |wrong, hint| key.wrong_with_hint(wrong, hint));
+        Some((pool, weight.filter(|_| is_known)?))
+    };
+    // All are looked at before the first mistake is the end of it.
+    let parts: Vec<Option<_>> = table.entries().map(part).collect();
+    if parts.is_empty() || parts.len() > POOLS_MAX {
+        value.wrong(format!("a split has 1 to {POOLS_MAX} pools"));
+    }
+    Split::new(parts.into_iter().collect::<Option<_>>()?)
+}
+
+fn is_known(pool: &PoolName, pools: &Pools, wrong: impl FnOnce(String, String)) -> bool {
+    let known: Vec<&str> = pools.keys().map(PoolName::as_str).collect();
+    if known.contains(&pool.as_str()) {
+        return true;
+    }
+    let hint = match nearest(pool.as_str(), &known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the pools of this service are: {}", known.join(", ")),
+    };
+    wrong(format!("there is no pool `{pool}`"), hint);
+    false
+}

@@ -1,0 +1,102 @@
+//! Splits on the real daemon: who is answered with which pool, from one pool to a split and on.
+
+#![cfg(target_os = "linux")] // All of 127.0.0.0/8 is there.
+
+mod common;
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use common::{Client, House, endpoints, release};
+
+const CLIENTS: u8 = 200;
+
+/// A daemon, and clients of different networks.
+struct Scene {
+    house: House,
+    clients: Vec<Client>,
+    hosts: Vec<endpoints::Endpoint>,
+    v1: Vec<IpAddr>,
+    v2: Vec<IpAddr>,
+    port: u16,
+    _servers: tokio::task::JoinSet<()>,
+}
+
+impl Scene {
+    async fn open() -> Self {
+        let all = ["127.0.1.1", "127.0.1.2", "127.0.2.1", "127.0.2.2"];
+        let (port, hosts, servers) = endpoints::start(&all).await;
+        let addresses: Vec<IpAddr> = hosts.iter().map(|host| host.address).collect();
+        let (v1, v2) = (addresses[..2].to_vec(), addresses[2..].to_vec());
+        let house = House::start(&release("v1", &v1, &v2, port, "bake = \"0s\"")).await;
+        let of = |number| Client::from(house.daemon.dns()[0], IpAddr::from([127, 9, number, 1]));
+        let clients = (0..CLIENTS).map(of).collect();
+        house.until_pool_is("v1", "up").await;
+        house.until_pool_is("v2", "up").await;
+        Self { house, clients, hosts, v1, v2, port, _servers: servers }
+    }
+
+    async fn release(&self, live: &str) {
+        let file = release("LIVE", &self.v1, &self.v2, self.port, "bake = \"0s\"");
+        self.house.save(&file.replace("\"LIVE\"", live));
+        let asked = live.replace(['{', '}', ' ', '"'], "").replace(" = ", ":");
+        let asked = asked.replace('=', ":").replace(',', "+");
+        self.house
+            .until(&asked, |status| {
+                let api = &status.services["api"];
+                api.live == asked && api.phase == "Steady" && api.serving == api.desired
+            })
+            .await;
+    }
+
+    /// The clients that are answered with v2; the others are with v1, each with one pool whole.
+    async fn with_v2(&self) -> BTreeSet<usize> {
+        let mut answered = BTreeSet::new();
+        for (number, client) in self.clients.iter().enumerate() {
+            let asked = client.ask("api.zone.test", "A").await;
+            if asked.addresses == self.v2 {
+                answered.insert(number);
+            } else {
+                assert_eq!(asked.addresses, self.v1, "one pool whole");
+            }
+        }
+        answered
+    }
+
+    async fn shares(&self) -> Vec<(String, u8)> {
+        self.house.api().await.serving.into_iter().collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn weights_are_shares_of_clients_and_who_stays_stays() {
+    let scene = Scene::open().await;
+    scene.release("{ v1 = 3, v2 = 1 }").await;
+    assert_eq!(scene.shares().await, [("v1".to_owned(), 75), ("v2".to_owned(), 25)]);
+    let quarter = scene.with_v2().await;
+    assert!((30..=70).contains(&quarter.len()), "{} of 200 at 25 %", quarter.len());
+    assert_eq!(scene.with_v2().await, quarter, "who is asked again answers the same");
+    scene.release("{ v1 = 1, v2 = 1 }").await;
+    let half = scene.with_v2().await;
+    assert!((75..=125).contains(&half.len()), "{} of 200 at 50 %", half.len());
+    assert!(quarter.is_subset(&half), "a greater weight takes nobody away");
+    scene.release("\"v2\"").await;
+    assert_eq!(scene.with_v2().await.len(), scene.clients.len());
+    assert_eq!(scene.shares().await, [("v2".to_owned(), 100)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_is_down_leaves_its_clients_to_the_others() {
+    let scene = Scene::open().await;
+    scene.release("{ v1 = 3, v2 = 1 }").await;
+    let quarter = scene.with_v2().await;
+    scene.hosts[2..].iter().for_each(|host| host.set_healthy(false));
+    let house = &scene.house;
+    let status = house.until("v1 alone", |s| s.services["api"].serving["v1"] == 100).await;
+    let api = &status.services["api"];
+    assert_eq!((api.phase.as_str(), api.health.as_str()), ("Steady", "degraded"));
+    assert_eq!(api.pools["v2"].share, 0);
+    assert_eq!(scene.with_v2().await, BTreeSet::new());
+    scene.hosts[2..].iter().for_each(|host| host.set_healthy(true));
+    house.until_pool_is("v2", "up").await;
+    assert_eq!(scene.with_v2().await, quarter, "the same as before");
+}
