@@ -66,9 +66,14 @@ fn decide_1000(bencher: Bencher, table: &Table, names: &[DnsName]) {
             for (question_at, name) in questions.iter_mut().zip(names) {
                 *question_at = question(name);
             }
-            table.answers(&questions[..names.len()], near, |_, answer| {
-                black_box(answer);
-            });
+            table.answers(
+                &questions[..names.len()],
+                near,
+                || 0,
+                |_, answer| {
+                    black_box(answer);
+                },
+            );
         }
     });
 }
@@ -80,7 +85,7 @@ fn answer_1000(bencher: Bencher, size: usize) {
     let mut turns = names.chunks(QUESTIONS).cycle();
     bencher.counter(ItemsCount::new(QUESTIONS)).bench_local(|| {
         for name in turns.next().expect("a cycle") {
-            black_box(table.answer(question(name.wire())));
+            black_box(table.answer(question(name.wire()), || 0));
         }
     });
 }
@@ -194,10 +199,10 @@ fn service(number: usize, version: u8) -> (DnsName, ServiceRecords) {
 /// own, so that nobody can foretell whether a client has moved.
 fn half_moved(number: usize) -> (DnsName, ServiceRecords) {
     let (owner, old, new) = (owner(number), endpoints(1), endpoints(2));
-    let to = [Part::new(pool(1), TTL, &new)];
+    let (from, to) = ([Part::new(pool(0), TTL, &old)], [Part::new(pool(1), TTL, &new)]);
     let share = Share::from_millionths(500_000).expect("a half");
     let shift = Some(Shift { to: &to, share, salt: number as u64 });
-    let split = Shares { parts: &[Part::new(pool(0), TTL, &old)], shift };
+    let split = Shares { shift, ..Shares::new(&from) };
     let records = ServiceRecords::new(&owner, &split);
     (owner, records)
 }

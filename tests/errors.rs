@@ -57,6 +57,19 @@ fn live_is_a_pool_or_a_split() {
 }
 
 #[test]
+fn pools_that_are_cached_for_different_times_cannot_be_drawn_at_random() {
+    let with = |spread: &str| {
+        format!("{SERVICE}pools.v2.endpoints = [\"192.0.2.2\", \"2001:db8::2\"]\n{spread}\n")
+    };
+    let parse = |text: &str| release::parse(Path::new("release.toml"), text, &zone());
+    assert!(parse(&with("spread = \"sticky\"")).is_ok());
+    assert!(parse(&format!("{SERVICE}spread = \"random\"")).is_ok());
+    let shown =
+        ["random", "rnadom"].map(|spread| release_error(&with(&format!("spread = \"{spread}\""))));
+    insta::assert_snapshot!(shown.join("\n"));
+}
+
+#[test]
 fn a_split_of_one_pool_is_that_pool() {
     let parse = |text: &str| release::parse(Path::new("release.toml"), text, &zone());
     let split = parse(&SERVICE.replace("live = \"v1\"", "live = { v1 = 7 }")).expect("good");

@@ -36,8 +36,12 @@ impl Scene {
     }
 
     async fn release(&self, live: &str) {
+        self.release_with(live, "").await;
+    }
+
+    async fn release_with(&self, live: &str, more: &str) {
         let file = release("LIVE", &self.v1, &self.v2, self.port, "bake = \"0s\"");
-        self.house.save(&file.replace("\"LIVE\"", live));
+        self.house.save(&file.replace("\"LIVE\"", &format!("{live}\n{more}")));
         let asked = live.replace(['{', '}', ' ', '"'], "").replace(" = ", ":");
         let asked = asked.replace('=', ":").replace(',', "+");
         self.house
@@ -99,4 +103,23 @@ async fn a_pool_that_is_down_leaves_its_clients_to_the_others() {
     scene.hosts[2..].iter().for_each(|host| host.set_healthy(true));
     house.until_pool_is("v2", "up").await;
     assert_eq!(scene.with_v2().await, quarter, "the same as before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_random_one_client_is_given_either_pool() {
+    let scene = Scene::open().await;
+    scene.release_with("{ v1 = 3, v2 = 1 }", "spread = \"random\"").await;
+    let (mut with_v2, client) = (0, &scene.clients[0]);
+    for _ in 0..CLIENTS {
+        let asked = client.ask("api.zone.test", "A").await;
+        let is_v2 = asked.addresses == scene.v2;
+        assert!(is_v2 || asked.addresses == scene.v1, "one pool whole");
+        with_v2 += u32::from(is_v2);
+    }
+    assert!((25..=80).contains(&with_v2), "{with_v2} of 200 questions at 25 %");
+    scene.release("{ v1 = 1, v2 = 1 }").await;
+    let asked = client.ask("api.zone.test", "A").await;
+    for _ in 0..20 {
+        assert_eq!(client.ask("api.zone.test", "A").await, asked, "the client's own again");
+    }
 }

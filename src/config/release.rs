@@ -19,8 +19,8 @@ use super::{
 };
 use crate::model::{
     Desired, DnsName, Endpoint, FailPolicy, HttpProbe, Percent, Pool, PoolName, ProbeKind,
-    ProbeSetting, ProbeSpec, RampStep, ReleasePolicy, ServiceName, ServiceSpec, TcpProbe, Weight,
-    ZoneSpec,
+    ProbeSetting, ProbeSpec, RampStep, ReleasePolicy, ServiceName, ServiceSpec, Spread, TcpProbe,
+    Weight, ZoneSpec,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -91,6 +91,9 @@ fn service(key: &Name<'_>, value: &Value<'_>, around: &Surroundings<'_>) -> Opti
     let live = table.required("live", r#""v1""#);
     let pools = table.required("pools", r#"{ v1 = { endpoints = ["192.0.2.1"] } }"#);
     let pools = pools.and_then(|value| pools_of(&value));
+    let spread = table.optional("spread");
+    let spread =
+        spread.map_or(Some(Spread::default()), |value| live::spread(&value, pools.as_ref()));
     let ttl = table.optional("ttl").map_or(Some(ServiceSpec::TTL), |value| ttl(&value));
     let fail_policy = table.optional("fail_policy");
     let fail_policy = fail_policy.map_or(Some(FailPolicy::default()), |v| self::fail_policy(&v));
@@ -104,6 +107,7 @@ fn service(key: &Name<'_>, value: &Value<'_>, around: &Surroundings<'_>) -> Opti
         name: name?,
         owner: owner?,
         live: live?,
+        spread: spread?,
         ttl: ttl?,
         pools: pools?,
         probe: probe?,

@@ -12,7 +12,9 @@ use siphasher::sip::SipHasher13;
 use super::{Cutover, Side, shares};
 use crate::{
     health::{ServiceHealth, Verdict},
-    model::{DnsName, Endpoint, FailPolicy, Family, Percent, Pool, PoolName, Split, Ttl, Weight},
+    model::{
+        DnsName, Endpoint, FailPolicy, Family, Percent, Pool, PoolName, Split, Spread, Ttl, Weight,
+    },
 };
 
 /// What is answered: for one client all of one pool.
@@ -28,6 +30,8 @@ pub struct Answering {
     pub basis: Basis,
     /// Clients that a ramp has moved already.
     pub moved: Option<Moved>,
+    /// How clients are told apart.
+    pub spread: Spread,
 }
 
 /// What is answered of one pool.
@@ -149,7 +153,8 @@ impl Cutover {
         // What stands in for the main side may be what the others have been moved to.
         let moved = self.moved(health).filter(|_| side.split() != self.phase.serving().split());
         let parts = parts.iter().map(answered).collect();
-        Answering { split: side.split().clone(), parts, ttl: self.ttl(), basis, moved }
+        let (split, ttl, spread) = (side.split().clone(), self.ttl(), self.spec.spread);
+        Answering { split, parts, ttl, basis, moved, spread }
     }
 
     /// The pools that answer whoever has not been moved, as they are held, whatever the file says of

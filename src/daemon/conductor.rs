@@ -345,7 +345,7 @@ fn records(
     answering: &Answering,
     plane: &Plane,
 ) -> ServiceRecords {
-    let Answering { parts, ttl, moved, .. } = answering;
+    let Answering { parts, ttl, moved, spread, .. } = answering;
     let tally = |pool: &PoolName| plane.counters.tally(name, pool);
     let main: Vec<Part<'_>> = parts.iter().map(|it| part(it, *ttl, tally(&it.pool))).collect();
     let to: Option<Vec<Part<'_>>> = moved
@@ -356,7 +356,7 @@ fn records(
         share: moved.share.into(),
         salt: moved.salt,
     });
-    ServiceRecords::new(owner, &Shares { parts: &main, shift })
+    ServiceRecords::new(owner, &Shares { parts: &main, shift, spread: *spread })
 }
 
 fn part(answered: &Answered, ttl: Ttl, tally: Tally) -> Part<'_> {

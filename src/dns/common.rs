@@ -34,7 +34,7 @@ pub(super) fn reply_common(
     out: &mut Vec<u8>,
 ) -> Option<Replied> {
     let question = Question::read(packet.octets).filter(|_| packet.client.port() != 0)?;
-    let answer = table.answer(question.for_table(mapped(packet.client.ip())));
+    let answer = table.answer(question.for_table(mapped(packet.client.ip())), rand::random);
     let edns = question.edns.as_ref();
     let response = responder.respond(answer, edns, &packet.asker());
     let len = reply_len(&response, &question);

@@ -139,7 +139,7 @@ pub(super) fn respond<'t>(
     }
     let subnet = edns.and_then(ClientEdns::subnet);
     let question = asked(name, query.query_type().into(), asker.client, subnet);
-    Some(responder.respond(table.answer(question), edns, asker))
+    Some(responder.respond(table.answer(question, rand::random), edns, asker))
 }
 
 /// Types and classes that no table has an answer for.

@@ -222,7 +222,7 @@ impl Worker {
         }
         // Two loops for what one could do: each has the registers for itself.
         let mut answers = [Answer::Refused; LOOKUPS_MAX];
-        at.table.answers(asked, near, |place, answer| answers[place] = answer);
+        at.table.answers(asked, near, rand::random, |place, answer| answers[place] = answer);
         for (asked, answer) in asked.iter().zip(&answers) {
             let replied = match asked.question.is_plain() && answer.is_about_records() {
                 true => reply(at, asked, *answer, judge, batch, done),

@@ -26,7 +26,7 @@ pub use network::{Network, NetworkError};
 pub use probe::{HttpProbe, ProbeKind, ProbeSetting, ProbeSpec, TcpProbe};
 pub use rrl::RrlSettings;
 pub use service::{Desired, FailPolicy, Pool, RampStep, ReleasePolicy, ServiceSpec};
-pub use split::Split;
+pub use split::{Split, Spread};
 pub use time::Timestamp;
 pub use units::{Percent, Share, Ttl, UnitError, Weight};
 pub use zone::{NEGATIVE_TTL, StaticRecord, ZoneSpec};

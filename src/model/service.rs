@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{DnsName, Endpoint, Percent, PoolName, ProbeSetting, ServiceName, Split, Ttl};
+use super::{DnsName, Endpoint, Percent, PoolName, ProbeSetting, ServiceName, Split, Spread, Ttl};
 
 /// A named set of endpoints: one deployed version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct ServiceSpec {
     pub owner: DnsName,
     /// What is to answer: one or some of `pools`.
     pub live: Split,
+    /// How its clients are spread over pools.
+    pub spread: Spread,
     /// The TTL of its answers.
     pub ttl: Ttl,
     /// Its pools.

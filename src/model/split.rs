@@ -4,6 +4,28 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use super::{PoolName, Weight};
 
+/// How clients are spread over the pools of a split, and over the sides of a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Spread {
+    /// A client keeps its pool, for each type and on each name server, and moves with its release
+    /// once.
+    #[default]
+    Sticky,
+    /// Each question draws anew: shares are exact among few clients too, but one client may be given
+    /// one pool for A and another for AAAA.
+    Random,
+}
+
+impl Spread {
+    /// The value in the release file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sticky => "sticky",
+            Self::Random => "random",
+        }
+    }
+}
+
 /// Pools with weights that together answer for a service. One pool is the usual split.
 ///
 /// Only the relation of the weights counts; they are kept as they were written, because that is how

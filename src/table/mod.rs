@@ -36,7 +36,7 @@ use node::Node;
 use packed::Packed;
 pub use packed::{Audience, Records, Tally};
 pub use service::ServiceRecords;
-use service::client_fraction;
+use service::{client_fraction, random_fraction};
 pub use split::{Part, Shares, Shift};
 
 use crate::model::{ClientNetwork, DnsName, NEGATIVE_TTL, Ttl, ZoneSpec};
@@ -214,28 +214,36 @@ impl Table {
         self.names.apex()
     }
 
-    /// Decides one answer.
-    pub fn answer(&self, question: Question<'_>) -> Answer<'_> {
-        self.answer_at(self.names.get(question.name), question)
+    /// Decides one answer. `chance` gives numbers of which nobody can tell the next one; it is asked
+    /// only where the pool is drawn for each question ([`Spread::Random`](crate::model::Spread)).
+    pub fn answer(&self, question: Question<'_>, chance: impl FnOnce() -> u64) -> Answer<'_> {
+        self.answer_at(self.names.get(question.name), question, chance)
     }
 
     /// Decides up to [`LOOKUPS_MAX`] answers at once, which is cheaper than one by one: they wait
     /// for memory together. Shows each with the place of its question; more are not answered.
-    /// `near` is given octets that are soon to be read, and may bring their lines of memory near.
+    /// `near` is given octets that are soon to be read, and may bring their lines of memory near;
+    /// `chance` is as for one answer.
     #[inline]
     pub fn answers<'t, A: Asks>(
         &'t self,
         asked: &[A],
         near: impl Fn(&u8),
+        chance: impl Fn() -> u64 + Copy,
         mut show: impl FnMut(usize, Answer<'t>),
     ) {
         self.names.find(asked, near, |index, question, node| {
-            show(index, self.answer_at(node, question));
+            show(index, self.answer_at(node, question, chance));
         });
     }
 
     #[inline(always)] // Or else the answer goes through memory, once more.
-    fn answer_at<'t>(&'t self, node: Option<Node<'t>>, question: Question<'_>) -> Answer<'t> {
+    fn answer_at<'t>(
+        &'t self,
+        node: Option<Node<'t>>,
+        question: Question<'_>,
+        chance: impl FnOnce() -> u64,
+    ) -> Answer<'t> {
         let Question { name, kind, client } = question;
         let Some(node) = node else {
             return self.absent(name);
@@ -245,7 +253,7 @@ impl Table {
             kind => Packed::find(node.rrsets(), kind),
         };
         let packed = match found {
-            Some(packed) if packed.is_special() => match part(packed, client) {
+            Some(packed) if packed.is_special() => match part(packed, client, chance) {
                 Some(part) if part.is_lost() => return Answer::Unavailable(part.audience()),
                 Some(part) if !part.is_empty() => part,
                 Some(part) => return Answer::NoData(&self.authority, part.audience()),
@@ -288,10 +296,22 @@ impl Table {
     }
 }
 
-/// The part of a split that is this client's; what is no split is all of it.
+/// The part of a split that is this client's, or chance's; what is no split is all of it.
 #[inline(never)] // What has no parts does not pay for them.
-fn part(packed: Packed<'_>, client: ClientNetwork) -> Option<Packed<'_>> {
+fn part(
+    packed: Packed<'_>,
+    client: ClientNetwork,
+    chance: impl FnOnce() -> u64,
+) -> Option<Packed<'_>> {
+    if packed.is_random() {
+        return drawn(packed, chance());
+    }
     packed.part_for(|salt| client_fraction(salt, client))
+}
+
+#[cold]
+fn drawn(packed: Packed<'_>, chance: u64) -> Option<Packed<'_>> {
+    packed.part_for(|salt| random_fraction(salt, chance))
 }
 
 /// RFC 8482 §4.2: ANY is answered with one small record that no amplifier can use.

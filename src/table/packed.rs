@@ -18,7 +18,7 @@ use super::{
     selection::{END_LEN, Weighted},
     to_hickory,
 };
-use crate::model::DnsName;
+use crate::model::{DnsName, Spread};
 
 /// Where the question's name stands in a message: behind the header.
 pub(super) const QUESTION_AT: usize = 12;
@@ -46,7 +46,9 @@ const IS_LOST: u32 = 1 << 29;
 const IS_SPLIT: u32 = 1 << 28;
 /// One of those, and there is another one that differs.
 const IS_FOR_SOME: u32 = 1 << 27;
-const LEN_MASK: u32 = IS_FOR_SOME - 1;
+/// A split of which not the client but chance chooses.
+const IS_RANDOM: u32 = 1 << 26;
+const LEN_MASK: u32 = IS_RANDOM - 1;
 
 /// What an answer counts for: a number that stands for one pool of one service. It stays the same
 /// from one table to the next.
@@ -76,6 +78,8 @@ pub(super) struct Parts {
     pub(super) count: usize,
     pub(super) body: Body,
     pub(super) is_lost: bool,
+    /// If it is a split, who chooses.
+    pub(super) spread: Spread,
     pub(super) tally: Option<Tally>,
     /// For whom, if it is one of a split.
     pub(super) audience: Audience,
@@ -120,15 +124,16 @@ impl Parts {
             Body::Split(pools) => (pools, IS_SERVICE | IS_SPLIT | IS_WEIGHTED),
         };
         let len = u32_of(body.len());
-        assert!(len <= LEN_MASK, "invariant: an rrset is smaller than 128 MiB");
+        assert!(len <= LEN_MASK, "invariant: an rrset is smaller than 64 MiB");
         let lost = if self.is_lost { IS_LOST } else { 0 };
+        let random = if self.spread == Spread::Random { IS_RANDOM } else { 0 };
         let for_some = if self.audience == Audience::Some { IS_FOR_SOME } else { 0 };
         out.extend(u16::from(self.kind).to_le_bytes());
         // More than a message holds is never sent, but cut.
         out.extend(u16::try_from(self.count).unwrap_or(u16::MAX).to_le_bytes());
         out.extend(self.ttl.to_le_bytes());
         out.extend(self.tally.map_or(Tally::NONE, |tally| tally.0).to_le_bytes());
-        out.extend((len | flags | lost | for_some).to_le_bytes());
+        out.extend((len | flags | lost | for_some | random).to_le_bytes());
         out.extend(body);
     }
 }
@@ -139,7 +144,8 @@ pub(super) fn pack_static(owner: &DnsName, rrset: &Rrset, out: &mut Vec<u8>) {
     let (records, count) = encode(owner, rrset);
     let (kind, ttl) = (rrset.kind, rrset.ttl);
     let (body, audience) = (Body::Records(records), Audience::Everyone);
-    Parts { kind, ttl, count, body, is_lost: count == 0, tally: None, audience }.pack_into(out);
+    let (is_lost, spread, tally) = (count == 0, Spread::Sticky, None);
+    Parts { kind, ttl, count, body, is_lost, spread, tally, audience }.pack_into(out);
 }
 
 /// The answer section to a question for `owner`, and how many records it has.
@@ -204,6 +210,11 @@ impl<'t> Packed<'t> {
 
     pub(super) fn is_lost(&self) -> bool {
         self.has(IS_LOST)
+    }
+
+    /// Whether not the client but chance chooses of it.
+    pub(super) fn is_random(&self) -> bool {
+        self.has(IS_RANDOM)
     }
 
     pub(super) fn is_empty(&self) -> bool {

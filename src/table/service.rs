@@ -10,7 +10,7 @@ use super::{
     selection::Weighted,
     split::{Part, Shares},
 };
-use crate::model::{ClientNetwork, DnsName, Family};
+use crate::model::{ClientNetwork, DnsName, Family, Spread};
 
 /// The answers of one service, ready to be sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +52,7 @@ fn rrset(part: &Part<'_>, family: Family, salt: u64) -> Parts {
         count,
         body,
         is_lost: part.lost.contains(&family),
+        spread: Spread::Sticky,
         tally: part.tally,
         audience: Audience::Everyone,
     }
@@ -91,6 +92,11 @@ pub(super) fn client_fraction(salt: u64, client: ClientNetwork) -> u64 {
         hasher.write_u16(((octets >> 32) as u16).to_le());
     }
     hasher.finish()
+}
+
+/// A fraction of 2^64 for each salt, all of one number of chance.
+pub(super) fn random_fraction(salt: u64, chance: u64) -> u64 {
+    SipHasher13::new_with_keys(salt, chance).finish()
 }
 
 #[cfg(test)]

@@ -11,7 +11,9 @@
 //! that its weight says. Draws hang on the service, the name of the pool and the client alone: so
 //! a changed weight moves clients to or from that pool only, and no release shuffles the others.
 //!
-//! Which pool it is does not hang on the type that is asked for.
+//! Which pool it is does not hang on the type that is asked for. All of this where clients are to keep
+//! their pool; else the number that is hashed is not the client's but one of chance, and each question
+//! is given a pool of its own.
 
 use std::hash::Hasher;
 
@@ -22,9 +24,11 @@ use super::{
     logarithm::minus_log2,
     octets::{u32_at, u64_at},
     packed::{Audience, Body, Packed, Parts, Tally, Within},
-    service::{client_fraction, salt_of_service},
+    service::{client_fraction, random_fraction, salt_of_service},
 };
-use crate::model::{ClientNetwork, DnsName, Endpoint, Family, PoolName, Share, Ttl, Weight};
+use crate::model::{
+    ClientNetwork, DnsName, Endpoint, Family, PoolName, Share, Spread, Ttl, Weight,
+};
 
 /// How the clients of a service are shared out among its pools, and where they are moving.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +37,8 @@ pub struct Shares<'p> {
     pub parts: &'p [Part<'p>],
     /// A release that is under way.
     pub shift: Option<Shift<'p>>,
+    /// Whether a client is given the same each time.
+    pub spread: Spread,
 }
 
 /// From one split to another.
@@ -79,14 +85,24 @@ impl<'p> Part<'p> {
 }
 
 impl<'p> Shares<'p> {
-    /// One that no release moves clients from.
+    /// Sticky, and no release moves clients.
     pub const fn new(parts: &'p [Part<'p>]) -> Self {
-        Self { parts, shift: None }
+        Self { parts, shift: None, spread: Spread::Sticky }
     }
 
-    /// What a client of the service at `owner` is given; nothing only if there are no parts.
-    pub fn picked(&self, owner: &DnsName, client: ClientNetwork) -> Option<&'p Part<'p>> {
-        let u = |salt| client_fraction(salt, client);
+    /// What a client of the service at `owner` is given; nothing only if there are no parts. `chance`
+    /// is asked for only if it makes a difference.
+    pub fn picked(
+        &self,
+        owner: &DnsName,
+        client: ClientNetwork,
+        chance: impl FnOnce() -> u64,
+    ) -> Option<&'p Part<'p>> {
+        let chance = (self.spread == Spread::Random).then(chance);
+        let u = |salt| match chance {
+            Some(chance) => random_fraction(salt, chance),
+            None => client_fraction(salt, client),
+        };
         let parts = match self.shift {
             Some(Shift { to, share, salt }) if has_moved(share.millionths(), u(salt)) => to,
             _ => self.parts,
@@ -106,19 +122,20 @@ impl<'p> Shares<'p> {
     ) {
         let of_part = |part: &Part<'_>| (part.draw(salt_of_service), rrset(part));
         let side = |parts: &[Part<'_>]| parts.iter().map(of_part).collect::<Side>();
+        let spread = self.spread;
         let Some(Shift { to, share, salt }) = self.shift.filter(|shift| shift.share > Share::NONE)
         else {
-            return pack(kind, [side(self.parts)], |[side]| side, out);
+            return pack(kind, spread, [side(self.parts)], |[side]| side, out);
         };
         if share == Share::ALL {
-            return pack(kind, [side(to)], |[side]| side, out);
+            return pack(kind, spread, [side(to)], |[side]| side, out);
         }
         let shift = |sides: [Vec<u8>; 2]| {
             let place = [&salt.to_le_bytes()[..], &share.millionths().to_le_bytes()].concat();
             let body = Body::Shift([place, sides.concat()].concat());
-            packed_split(kind, body)
+            packed_split(kind, spread, body)
         };
-        pack(kind, [side(to), side(self.parts)], shift, out);
+        pack(kind, spread, [side(to), side(self.parts)], shift, out);
     }
 }
 
@@ -128,6 +145,7 @@ type Side = Vec<(Draw, Parts)>;
 /// Packs sides, as `join` puts them together, unless none of them gives anything.
 fn pack<const SIDES: usize>(
     kind: RecordType,
+    spread: Spread,
     mut sides: [Side; SIDES],
     join: impl FnOnce([Vec<u8>; SIDES]) -> Vec<u8>,
     out: &mut Vec<u8>,
@@ -137,14 +155,16 @@ fn pack<const SIDES: usize>(
         return;
     }
     let are_alike = rrsets().zip(rrsets().skip(1)).all(|(one, next)| one.is_answered_like(next));
-    if !are_alike || sides.iter().any(Vec::is_empty) {
+    // What is drawn hangs on no client.
+    let is_for_all = are_alike && !sides.iter().any(Vec::is_empty) || spread == Spread::Random;
+    if !is_for_all {
         let rrsets = sides.iter_mut().flatten().map(|(_, rrset)| rrset);
         rrsets.for_each(|rrset| rrset.audience = Audience::Some);
     }
-    out.extend(join(sides.map(|side| packed_side(kind, &side))));
+    out.extend(join(sides.map(|side| packed_side(kind, spread, &side))));
 }
 
-fn packed_side(kind: RecordType, side: &[(Draw, Parts)]) -> Vec<u8> {
+fn packed_side(kind: RecordType, spread: Spread, side: &[(Draw, Parts)]) -> Vec<u8> {
     let mut packed = Vec::new();
     match side {
         [(_, rrset)] => rrset.pack_into(&mut packed),
@@ -154,16 +174,17 @@ fn packed_side(kind: RecordType, side: &[(Draw, Parts)]) -> Vec<u8> {
                 packed.extend(draw.weight.to_le_bytes());
                 rrset.pack_into(&mut packed);
             }
-            packed = packed_split(kind, Body::Split(packed));
+            packed = packed_split(kind, spread, Body::Split(packed));
         }
     }
     packed
 }
 
-fn packed_split(kind: RecordType, body: Body) -> Vec<u8> {
+fn packed_split(kind: RecordType, spread: Spread, body: Body) -> Vec<u8> {
     let mut packed = Vec::new();
     let audience = Audience::Everyone;
-    let parts = Parts { kind, ttl: 0, count: 0, body, is_lost: false, tally: None, audience };
+    let (is_lost, tally) = (false, None);
+    let parts = Parts { kind, ttl: 0, count: 0, body, is_lost, spread, tally, audience };
     parts.pack_into(&mut packed);
     packed
 }

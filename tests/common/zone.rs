@@ -102,7 +102,7 @@ pub fn table() -> Table {
     let share = Share::from_millionths(500_000).expect("a half");
     let shift = Some(Shift { to: &to, share, salt: 7 });
     let owner = DnsName::within("moving", &zone.apex).expect("a name in the zone");
-    let moving = ServiceRecords::new(&owner, &Shares { parts: &parts, shift });
+    let moving = ServiceRecords::new(&owner, &Shares { shift, ..Shares::new(&parts) });
     let set = set.into_iter().chain([(owner, moving)]).collect();
     let table = Table::new(&zone, (3, 4), NOW.into());
     table.with(Change { set, removed: Vec::new() }, NOW.into())

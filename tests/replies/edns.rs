@@ -2,13 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use cutover::dns::Transport;
+use cutover::{
+    dns::{Packet, Reply, Responder, Transport},
+    model::CookieSecrets,
+    table::Change,
+};
 use domain::base::{
     Rtype,
     iana::{Class, Rcode},
 };
 
-use crate::{Opt, query, query_absolute, seen, sent};
+use crate::{NOON, Opt, client, drawn, query, query_absolute, seen, sent, table};
 
 const OURS: Opt =
     Opt { payload: 1232, version: 0, dnssec_ok: false, rcode: 0, options: Vec::new() };
@@ -209,6 +213,28 @@ fn the_scope_is_narrow_where_others_are_given_something_else_or_nothing() {
         ("moving", Rtype::TXT, Rcode::NOERROR, 0),
     ];
     assert_eq!(seen, BTreeSet::from(expected));
+}
+
+#[test]
+fn what_is_drawn_for_each_question_is_for_everyone() {
+    let octets = asked_with_options("drawn", Rtype::A, &[(8, &[0, 1, 24, 0, 203, 0, 113])]);
+    let octets = octets.as_slice();
+    let packet = Packet { octets, client: client(), transport: Transport::Udp, unix_secs: NOON };
+    let table = table().with(Change { set: vec![drawn("drawn")], removed: Vec::new() }, 0);
+    let responder = Responder::new(CookieSecrets::random([7; 16]), None);
+    let common = || responder.reply_common(&table, packet).expect("a common question");
+    let general = || responder.reply_general(&table, packet);
+    for reply in [&common as &dyn Fn() -> Reply, &general] {
+        let mut given = BTreeSet::new();
+        for _ in 0..100 {
+            let Reply::Send(octets, _) = reply() else { panic!("no reply") };
+            let reply = seen(&octets);
+            let options = &reply.opt.as_ref().expect("an OPT record").options;
+            assert_eq!(*options, [(8, vec![0, 1, 24, 0, 203, 0, 113])]);
+            given.insert(format!("{:?}", reply.answer));
+        }
+        assert_eq!(given.len(), 2, "one client is given either");
+    }
 }
 
 #[test]

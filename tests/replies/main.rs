@@ -24,8 +24,8 @@ use std::net::SocketAddr;
 use cutover::{
     dns::{DropCause, Packet, Reply, Responder, Transport},
     model::{
-        CookieSecrets, DnsName, Endpoint, Family, PoolName, Share, StaticRecord, Ttl, Weight,
-        ZoneSpec,
+        CookieSecrets, DnsName, Endpoint, Family, PoolName, Share, Spread, StaticRecord, Ttl,
+        Weight, ZoneSpec,
     },
     table::{Change, Part, ServiceRecords, Shares, Shift, Table},
 };
@@ -81,11 +81,22 @@ fn half_moved(service: &str, lost: &[Family]) -> (DnsName, ServiceRecords) {
     let (old, new) = ([endpoint("192.0.2.1")], [endpoint("192.0.2.2"), endpoint("2001:db8::2")]);
     let (v1, v2) = (pool("v1"), pool("v2"));
     let to = [Part { lost, ..Part::new(&v2, TTL, &new) }];
+    let from = [Part::new(&v1, TTL, &old)];
     let share = Share::from_millionths(500_000).expect("a half");
     let shift = Some(Shift { to: &to, share, salt: 7 });
-    let split = Shares { parts: &[Part::new(&v1, TTL, &old)], shift };
+    let split = Shares { shift, ..Shares::new(&from) };
     let owner = name(service);
     let records = ServiceRecords::new(&owner, &split);
+    (owner, records)
+}
+
+/// A service with two pools of one host, one of which is drawn for each question.
+fn drawn(service: &str) -> (DnsName, ServiceRecords) {
+    let host = |host| [Endpoint::new([192, 0, 2, host].into(), Weight::ONE).expect("one host")];
+    let (owner, v1, v2, old, new) = (name(service), pool("v1"), pool("v2"), host(1), host(2));
+    let parts = [Part::new(&v1, TTL, &old), Part::new(&v2, TTL, &new)];
+    let shares = Shares { spread: Spread::Random, ..Shares::new(&parts) };
+    let records = ServiceRecords::new(&owner, &shares);
     (owner, records)
 }
 

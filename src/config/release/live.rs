@@ -1,4 +1,5 @@
-//! `live`: the pool that is to answer for a service, or several with weights.
+//! `live`: the pool that is to answer for a service, or several with weights; and `spread`: which
+//! clients each of them has.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -6,7 +7,7 @@ use super::{
     super::document::{Name, Value, nearest},
     weight,
 };
-use crate::model::{Pool, PoolName, Split};
+use crate::model::{Family, NEGATIVE_TTL, Pool, PoolName, Split, Spread};
 
 /// Each answer draws for all of them; and people are shown whole percents.
 const POOLS_MAX: usize = 100;
@@ -43,6 +44,42 @@ fn split(value: &Value<'_>, pools: Option<&Pools>) -> Option<Split> {
         value.wrong(format!("a split has 1 to {POOLS_MAX} pools"));
     }
     Split::new(parts.into_iter().collect::<Option<_>>()?)
+}
+
+/// `"sticky"` or `"random"`.
+pub(super) fn spread(value: &Value<'_>, pools: Option<&Pools>) -> Option<Spread> {
+    const ALL: [Spread; 2] = [Spread::Sticky, Spread::Random];
+    let text = value.text()?;
+    let Some(spread) = ALL.into_iter().find(|spread| spread.name() == text) else {
+        let names = ALL.map(Spread::name).join(", ");
+        value.wrong_with_hint("unknown spread", format!("use one of {names}"));
+        return None;
+    };
+    let Some(why) = pools.and_then(unlike).filter(|_| spread == Spread::Random) else {
+        return Some(spread);
+    };
+    let hint = "give every pool the same address families, or leave this out: clients then keep their pool";
+    value.wrong_with_hint(format!("the weights would not be the shares: {why}"), hint);
+    None
+}
+
+/// Why answers of these pools stay in caches for different times, if they do. Then a pool that is
+/// drawn for a question in ten does not have a tenth of the clients: what caches keep for long they
+/// ask for seldom. All pools of a service have one TTL; but that there are no addresses is kept for a
+/// time of its own.
+fn unlike(pools: &Pools) -> Option<String> {
+    let has = |pool: &Pool, family| pool.addresses().any(|address| Family::of(address) == family);
+    let lacking = |family| {
+        let with = pools.values().find(|pool| has(pool, family))?;
+        let without = pools.values().find(|pool| !has(pool, family))?;
+        let (with, without, family) = (&with.name, &without.name, family.name());
+        let negative = NEGATIVE_TTL.secs();
+        Some(format!(
+            "{without} has no {family} addresses and {with} has, and caches keep that there are \
+             none for {negative} s, whatever the TTL"
+        ))
+    };
+    Family::ALL.into_iter().find_map(lacking)
 }
 
 fn is_known(pool: &PoolName, pools: &Pools, wrong: impl FnOnce(String, String)) -> bool {

@@ -28,7 +28,7 @@ use crate::{
     health::{Outcome, ServiceHealth, Verdict},
     model::{
         Endpoint, FailPolicy, Percent, Pool, PoolName, ProbeKind, ProbeSetting, ProbeSpec,
-        RampStep, ReleasePolicy, ServiceSpec, Split, TcpProbe, Timestamp, Ttl, Weight,
+        RampStep, ReleasePolicy, ServiceSpec, Split, Spread, TcpProbe, Timestamp, Ttl, Weight,
     },
 };
 
@@ -93,6 +93,7 @@ fn file(live: &str) -> Wanted {
         name: "api".parse().expect("a service name"),
         owner: "api.svc.example.test".parse().expect("a name"),
         live: split(live),
+        spread: Spread::default(),
         ttl: ServiceSpec::TTL,
         pools: Default::default(),
         probe: probe(),

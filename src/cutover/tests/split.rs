@@ -265,6 +265,7 @@ fn no_pool_of_the_new_split_has_clients_while_none_can_answer() {
     sim.down(&[1, 2]);
     sim.assert_answers("v2:1+v3:1", &[3, 4, 5, 6], Basis::Previous);
     sim.assert_shares(&[("v2", 50), ("v3", 50)]);
+    assert_eq!(sim.cutover.answering(&sim.health).moved, None, "all are given the same");
     sim.down(&[3, 4]);
     sim.assert_shares(&[("v3", 100)]);
 }

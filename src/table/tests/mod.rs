@@ -4,6 +4,7 @@ mod answers;
 mod audiences;
 mod generations;
 mod model;
+mod random;
 mod services;
 mod shards;
 mod splits;
@@ -109,9 +110,9 @@ fn ask<'t>(table: &'t Table, name: &str, kind: RecordType) -> Answer<'t> {
 fn ask_as<'t>(table: &'t Table, name: &[u8], kind: RecordType, client: IpAddr) -> Answer<'t> {
     let client = ClientNetwork::of(mapped(client), None);
     let question = Question { name, kind: kind.into(), client };
-    let answer = table.answer(question);
+    let answer = table.answer(question, || 0);
     let mut together = Vec::new();
-    table.answers(&[question; 3], |_| {}, |index, answer| together.push((index, answer)));
+    table.answers(&[question; 3], |_| {}, || 0, |index, answer| together.push((index, answer)));
     assert_eq!(together, [0, 1, 2].map(|index| (index, answer)), "asked together and alone");
     answer
 }

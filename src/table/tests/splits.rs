@@ -35,13 +35,15 @@ impl Case {
     fn show<T>(&self, look: impl FnOnce(&Shares<'_>) -> T) -> T {
         let (from, to) = (parts(&self.from), parts(&self.to));
         let share = Share::from_millionths(self.share).expect("a share");
-        look(&Shares { parts: &from, shift: Some(Shift { to: &to, share, salt: self.salt }) })
+        let shift = Some(Shift { to: &to, share, salt: self.salt });
+        look(&Shares { shift, ..Shares::new(&from) })
     }
 
     /// The number of the pool that the client is given.
     fn picked(&self, client: ClientNetwork) -> usize {
-        let tally =
-            |split: &Shares<'_>| split.picked(&owner("api"), client).and_then(|it| it.tally);
+        let tally = |split: &Shares<'_>| {
+            split.picked(&owner("api"), client, no_chance).and_then(|it| it.tally)
+        };
         number(self.show(tally))
     }
 
@@ -58,7 +60,7 @@ impl Case {
         let (owner, mut counts) = (owner("api"), BTreeMap::new());
         self.show(|split| {
             for client in (0..clients).map(network) {
-                let tally = split.picked(&owner, client).and_then(|part| part.tally);
+                let tally = split.picked(&owner, client, no_chance).and_then(|part| part.tally);
                 *counts.entry(number(tally)).or_default() += 1;
             }
         });
@@ -101,7 +103,12 @@ fn with(records: ServiceRecords) -> Table {
 }
 
 pub(super) fn ask(table: &Table, kind: RecordType, client: ClientNetwork) -> Answer<'_> {
-    table.answer(Question { name: owner("api").wire(), kind: kind.into(), client })
+    table.answer(Question { name: owner("api").wire(), kind: kind.into(), client }, no_chance)
+}
+
+/// Of what is sticky.
+fn no_chance() -> u64 {
+    panic!("nothing is left to chance")
 }
 
 /// The number of the pool that the table gives the client.
@@ -214,7 +221,8 @@ fn another_release_moves_others_first() {
 fn services_share_no_pool_pick() {
     let parts = parts(&[(0, 1), (1, 1)]);
     let split = Shares::new(&parts);
-    let picked = |name, client| split.picked(&owner(name), client).map(|part| part.tally);
+    let picked =
+        |name, client| split.picked(&owner(name), client, no_chance).map(|part| part.tally);
     let alike = (0..1_000).map(network).filter(|it| picked("api", *it) == picked("www", *it));
     assert!((450..550).contains(&alike.count()), "half of them by chance");
 }
