@@ -121,10 +121,10 @@ pub struct PoolStatus {
     /// The latest instant at which a cache that keeps to the TTL can hold an answer that names it
     /// (RFC 3339, rounded up); none if no answer has.
     pub horizon: Option<String>,
-    /// Whether it has no share, and its horizon has passed.
+    /// Whether it is not of what serves, nor stands in for it, and its horizon has passed.
     pub drained: bool,
     /// From when it can be switched off: its horizon, the pin allowance and the drain grace
-    /// (RFC 3339, rounded up); none while it has a share.
+    /// (RFC 3339, rounded up); none while it has a share, or would have one if it were up.
     pub off_from: Option<String>,
     /// Whether it can be switched off.
     pub off: bool,

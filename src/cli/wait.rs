@@ -137,6 +137,9 @@ fn drained(status: &Status, service: &str, pool: &str) -> anyhow::Result<Progres
     let horizon = known.horizon.as_deref().unwrap_or("the start");
     let off_from = known.off_from.as_deref().unwrap_or(horizon);
     Ok(match (known.share, known.drained, known.off) {
+        (0, false, _) if known.off_from.is_none() => Progress::NotYet(format!(
+            "{pool} of {service} is down, but serves: its clients come back as soon as it is up"
+        )),
         (0, true, true) => Progress::Done(format!(
             "{pool} of {service} can be switched off since {off_from}: drained since {horizon}"
         )),
@@ -159,16 +162,17 @@ fn released(name: &str, service: &ServiceStatus, live: &str) -> Progress {
     let reason = service.release.as_ref().and_then(|release| release.reason.as_deref());
     let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
     let answering: Vec<&str> = service.serving.keys().map(String::as_str).collect();
-    let (answering, phase) = (answering.join(", "), service.phase.as_str());
+    let verb = if answering.len() == 1 { "answers" } else { "answer" };
+    let (answering, phase) = (answering.join(" and "), service.phase.as_str());
     match phase {
-        "Failed" => Progress::Never(format!(
-            "the release of {name} has failed{reason}; {answering} answers"
-        )),
+        "Failed" => {
+            Progress::Never(format!("the release of {name} has failed{reason}; {answering} {verb}"))
+        }
         "Steady" | "Draining" if service.serving == service.desired => {
-            Progress::Done(format!("{name} is released: {answering} answers"))
+            Progress::Done(format!("{name} is released: {answering} {verb}"))
         }
         _ => {
-            Progress::NotYet(format!("{name} is in the phase {phase}{reason}; {answering} answers"))
+            Progress::NotYet(format!("{name} is in the phase {phase}{reason}; {answering} {verb}"))
         }
     }
 }
@@ -231,6 +235,9 @@ mod tests {
         assert_eq!(of(0, true, false), Progress::NotYet(later.to_owned()));
         assert!(matches!(of(0, false, false), Progress::NotYet(_)));
         assert!(matches!(of(100, false, false), Progress::NotYet(_)));
+        let down = PoolStatus { off_from: None, ..pool(0, false, false) };
+        let serves = drained(&status(api("Steady", "v2", down)), "api", "v1").expect("known");
+        assert!(matches!(serves, Progress::NotYet(why) if why.contains("serves")));
     }
 
     #[test]

@@ -129,10 +129,11 @@ fn pools(
     let in_file = &service.cutover.spec().pools;
     let mut pools: BTreeMap<&PoolName, &Arc<Pool>> = in_file.iter().collect();
     // Those that are served are shown as they are served, not as the file wants them.
-    let serving = service.cutover.phase().serving().pools();
+    let phase = service.cutover.phase();
+    let serving = phase.serving().pools();
     let answered_pools = service.cutover.answered_pools(&service.health);
     pools.extend(serving.chain(answered_pools).map(|pool| (&pool.name, pool)));
-    if let Some(release) = service.cutover.phase().release() {
+    if let Some(release) = phase.release() {
         for pool in [&release.from, &release.to, &release.safe].into_iter().flat_map(Side::pools) {
             pools.entry(&pool.name).or_insert(pool);
         }
@@ -144,6 +145,9 @@ fn pools(
         let horizon = horizons.of(name);
         let off_from = horizon + policy.pin_allowance + policy.drain_grace;
         let share = shares.get(name).copied().unwrap_or_default();
+        // Others may answer in its place: it has its clients again as soon as it is up.
+        let serves = [phase.serving(), phase.main()].iter().any(|side| side.split().has(name));
+        let is_left = share == 0 && !serves;
         let wanted = in_file.get(name);
         let endpoints =
             members(held, wanted).into_iter().map(|(endpoint, change)| EndpointStatus {
@@ -155,9 +159,9 @@ fn pools(
             share,
             in_file: wanted.is_some_and(|wanted| wanted == held),
             horizon: (horizon > Timestamp::default()).then(|| horizon.rounded_up().to_string()),
-            drained: share == 0 && now >= horizon,
-            off_from: (share == 0).then(|| off_from.rounded_up().to_string()),
-            off: share == 0 && now >= off_from,
+            drained: is_left && now >= horizon,
+            off_from: is_left.then(|| off_from.rounded_up().to_string()),
+            off: is_left && now >= off_from,
             endpoints: endpoints.collect(),
         };
         (name.to_string(), status)
