@@ -11,11 +11,13 @@
 mod answering;
 mod edit;
 mod held;
+mod history;
 mod horizons;
 pub mod phase;
 mod ramp;
 mod shares;
 mod side;
+mod snapshot;
 mod verbs;
 mod view;
 
@@ -29,8 +31,10 @@ use std::{
 };
 
 pub use answering::{Answered, Answering, Basis, Moved};
+pub use history::{Ending, Record, STEPS_MAX, Step};
 pub use horizons::{CACHE_CLOCK, Horizons};
 pub use side::Side;
+pub use snapshot::{Snapshot, Stage};
 pub use verbs::{Order, Refusal, Verb};
 
 use crate::{

@@ -34,7 +34,7 @@ pub(super) enum Edge {
 }
 
 /// One release: where it started, where it goes, and where a rollback goes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
     /// Its number within the service.
     pub id: u64,

@@ -2,7 +2,7 @@
 //!
 //! Within a phase one pool has one content, on whichever sides it stands.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use super::phase::Context;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A split and its pools.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Side {
     split: Split,
     /// Those of the split, in its order.
@@ -19,6 +19,15 @@ pub struct Side {
 }
 
 impl Side {
+    /// Pools with weights, no name twice; nothing if there are none.
+    pub fn new(parts: impl IntoIterator<Item = (Arc<Pool>, Weight)>) -> Option<Self> {
+        let by_name = parts.into_iter().map(|(pool, weight)| (pool.name.clone(), (pool, weight)));
+        let by_name: BTreeMap<PoolName, _> = by_name.collect();
+        let weights = by_name.iter().map(|(name, (_, weight))| (name.clone(), *weight)).collect();
+        let pools = by_name.into_values().map(|(pool, _)| pool).collect();
+        Some(Self { split: Split::new(weights)?, pools })
+    }
+
     /// What is to answer, as the file has it.
     pub(super) fn live(spec: &ServiceSpec) -> Self {
         Self { split: spec.live.clone(), pools: spec.live_pools().cloned().collect() }
@@ -47,7 +56,8 @@ impl Side {
         self.pools.iter_mut()
     }
 
-    pub(super) fn parts(&self) -> impl Iterator<Item = (&Arc<Pool>, Weight)> {
+    /// Its pools with their weights.
+    pub fn parts(&self) -> impl Iterator<Item = (&Arc<Pool>, Weight)> {
         self.pools.iter().zip(self.split.weights().map(|(_, weight)| weight))
     }
 

@@ -84,6 +84,7 @@ enum Happens {
     },
     DeadlineCame,
     Stored,
+    Restarted,
 }
 
 fn happens() -> impl Strategy<Value = Happens> {
@@ -101,6 +102,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         2 => (0..400u64).prop_map(|secs| Happens::Passed { secs }),
         3 => Just(Happens::DeadlineCame),
         4 => Just(Happens::Stored),
+        1 => Just(Happens::Restarted),
     ]
 }
 
@@ -143,7 +145,29 @@ impl Watcher {
                 self.event(Event::Observed);
             }
             Happens::Stored => self.event(Event::Published),
+            Happens::Restarted => self.restart(),
         }
+    }
+
+    /// It comes back where it was, and nothing is answered but what had clients.
+    fn restart(&mut self) {
+        let is_on_trial = |sim: &Sim| IN_STEPS.contains(&sim.phase()) || sim.phase() == "Baking";
+        let stands = |sim: &Sim| {
+            let phase = sim.cutover.phase();
+            let pools = [phase.serving(), phase.main()].map(|pool| pool.clone());
+            let release = phase.release().map(|release| release.id);
+            (pools, phase.share(), release, is_on_trial(sim), sim.cutover.is_orphaned())
+        };
+        let (before, phase) = (stands(&self.sim), self.sim.phase());
+        self.sim.restart();
+        self.sim.told.clear();
+        assert_eq!(stands(&self.sim), before);
+        assert!(is_on_trial(&self.sim) || self.sim.phase() == phase);
+        assert_ne!(self.sim.phase(), "Judging", "caches may hold something else");
+        // What had clients has passed before.
+        let verdict = |host| self.sim.health.verdict(super::address(host));
+        self.proven.extend((1..9).filter(|host| verdict(*host) == Verdict::Presumed));
+        self.event(Event::Observed);
     }
 
     fn save(&mut self, wanted: Wanted) {

@@ -12,6 +12,7 @@ mod pools;
 mod probes;
 mod ramp;
 mod release;
+mod restore;
 mod split;
 mod supersede;
 mod verbs;
@@ -288,6 +289,22 @@ impl Sim {
             self.handle(Event::Observed);
         }
         self.now = at(second);
+        self.answer();
+    }
+
+    /// The daemon ends, however it ends, and another one takes up what was kept.
+    fn restart(&mut self) {
+        self.answer();
+        let snapshot = self.cutover.snapshot();
+        let probe = snapshot.spec.probe.clone();
+        self.health = ServiceHealth::default();
+        self.health.retarget(self.now, &probe, snapshot.presumed(), Verdict::Presumed);
+        let horizons = Horizons::new(self.horizons.clone(), Timestamp::default());
+        let facts = Facts { health: &self.health, horizons: &horizons };
+        let (cutover, told) = Cutover::restore(self.now, snapshot, facts);
+        self.cutover = cutover;
+        self.told.extend(told);
+        self.retarget();
         self.answer();
     }
 
