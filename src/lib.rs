@@ -18,6 +18,7 @@
 //!   - [`probe`]: tries of endpoints, one file per kind.
 //!   - [`dns`]: packets in, packets out.
 //!   - [`admin`]: metrics and status over HTTP.
+//!   - [`store`]: what is kept over restarts.
 //! - Floor 3, the wiring:
 //!   - [`daemon`]: the one writer of the state, the tasks, and the handover to a successor.
 //!   - [`cli`]: the verbs, and the demo.
@@ -37,4 +38,5 @@ pub mod dns;
 pub mod health;
 pub mod model;
 pub mod probe;
+pub mod store;
 pub mod table;

@@ -1,0 +1,258 @@
+//! What the release file asked of a service, as it is written.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use hyper::http::uri::PathAndQuery;
+use serde::{Deserialize, Serialize};
+
+use super::row::{PoolList, RowError, wrong};
+use crate::model::{
+    DnsName, Endpoint, FailPolicy, HttpProbe, Percent, Pool, PoolName, ProbeKind, ProbeSetting,
+    ProbeSpec, RampStep, ReleasePolicy, ServiceName, ServiceSpec, Split, Spread, TcpProbe, Ttl,
+    Weight,
+};
+
+/// No duration of the release file is longer.
+const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct PoolRow {
+    name: String,
+    endpoints: Vec<(IpAddr, u32)>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct SpecRow {
+    owner: String,
+    live: Vec<(String, u32)>,
+    spread: String,
+    ttl: u32,
+    /// Places in the list of pools.
+    pools: Vec<usize>,
+    probe: ProbeRow,
+    fail_policy: String,
+    release: PolicyRow,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ProbeRow {
+    Unset,
+    Off,
+    On { kind: KindRow, interval: u64, timeout: u64, rise: u32, fall: u32, jitter: u8 },
+}
+
+#[derive(Serialize, Deserialize)]
+enum KindRow {
+    Tcp { port: u16 },
+    Http { port: u16, path: String, host: String, status: Vec<u16>, body: Option<String> },
+}
+
+/// Durations are in microseconds.
+#[derive(Serialize, Deserialize)]
+struct PolicyRow {
+    ramp: Vec<(u8, u64)>,
+    ttl: Option<u32>,
+    bake: u64,
+    deadline: u64,
+    min_up: u8,
+    pin_allowance: u64,
+    drain_grace: u64,
+}
+
+impl PoolRow {
+    pub(super) fn of(pool: &Pool) -> Self {
+        let endpoint = |endpoint: &Endpoint| (endpoint.address(), endpoint.weight().get());
+        let endpoints = pool.endpoints.iter().map(endpoint).collect();
+        Self { name: pool.name.to_string(), endpoints }
+    }
+
+    pub(super) fn read(self) -> Result<Pool, RowError> {
+        let Self { name, endpoints } = self;
+        let name: PoolName = name.parse().map_err(|why| wrong("a pool's name", why))?;
+        let mut seen = BTreeSet::new();
+        let endpoints = endpoints.into_iter().map(|(address, weight)| {
+            let weight = weight_of(name.as_str(), weight)?;
+            if !seen.insert(address) {
+                return Err(wrong(name.as_str(), format!("{address} stands in it twice")));
+            }
+            Endpoint::new(address, weight).map_err(|why| wrong(name.as_str(), why))
+        });
+        let endpoints: Vec<Endpoint> = endpoints.collect::<Result<_, _>>()?;
+        if endpoints.is_empty() {
+            return Err(wrong(name.as_str(), "it has no endpoint"));
+        }
+        Ok(Pool { name, endpoints })
+    }
+}
+
+impl SpecRow {
+    pub(super) fn of(spec: &ServiceSpec, list: &mut PoolList) -> Self {
+        let ServiceSpec { name: _, owner, live, spread, ttl, pools, probe, .. } = spec;
+        let ServiceSpec { fail_policy, release, .. } = spec;
+        let live = live.weights().map(|(pool, weight)| (pool.to_string(), weight.get()));
+        Self {
+            owner: owner.to_string(),
+            live: live.collect(),
+            spread: spread.name().to_owned(),
+            ttl: ttl.secs(),
+            pools: pools.values().map(|pool| list.place(pool)).collect(),
+            probe: ProbeRow::of(probe),
+            fail_policy: fail_policy.name().to_owned(),
+            release: PolicyRow::of(release),
+        }
+    }
+
+    pub(super) fn read(self, name: &ServiceName, list: &PoolList) -> Result<ServiceSpec, RowError> {
+        let pools = self.pools.into_iter().map(|place| {
+            let pool = list.at(place)?;
+            Ok((pool.name.clone(), pool))
+        });
+        let pools: BTreeMap<PoolName, Arc<Pool>> = pools.collect::<Result<_, RowError>>()?;
+        let live = self.live.into_iter().map(|(pool, weight)| {
+            let pool: PoolName = pool.parse().map_err(|why| wrong("live", why))?;
+            if !pools.contains_key(&pool) {
+                return Err(wrong("live", format!("there is no pool {pool}")));
+            }
+            Ok((pool, weight_of("live", weight)?))
+        });
+        let live = Split::new(live.collect::<Result<_, _>>()?);
+        let spreads = [Spread::Sticky, Spread::Random];
+        let spread = spreads.into_iter().find(|spread| spread.name() == self.spread);
+        let policies = [FailPolicy::Previous, FailPolicy::Open, FailPolicy::Closed];
+        let fail_policy = policies.into_iter().find(|policy| policy.name() == self.fail_policy);
+        Ok(ServiceSpec {
+            name: name.clone(),
+            owner: self.owner.parse::<DnsName>().map_err(|why| wrong("owner", why))?,
+            live: live.ok_or_else(|| wrong("live", "it has no pool"))?,
+            spread: spread.ok_or_else(|| wrong("spread", self.spread))?,
+            ttl: ttl("ttl", self.ttl)?,
+            pools,
+            probe: self.probe.read()?,
+            fail_policy: fail_policy.ok_or_else(|| wrong("fail_policy", self.fail_policy))?,
+            release: self.release.read()?,
+        })
+    }
+}
+
+impl ProbeRow {
+    fn of(probe: &ProbeSetting) -> Self {
+        let spec = match probe {
+            ProbeSetting::Unset => return Self::Unset,
+            ProbeSetting::Off => return Self::Off,
+            ProbeSetting::On(spec) => spec,
+        };
+        let ProbeSpec { kind, interval, timeout, rise, fall, jitter } = &**spec;
+        let kind = match kind.clone() {
+            ProbeKind::Tcp(TcpProbe { port }) => KindRow::Tcp { port },
+            ProbeKind::Http(HttpProbe { port, path, host, status, body }) => {
+                KindRow::Http { port, path, host, status, body }
+            }
+        };
+        let (interval, timeout) = (micros(*interval), micros(*timeout));
+        Self::On { kind, interval, timeout, rise: *rise, fall: *fall, jitter: jitter.get() }
+    }
+
+    fn read(self) -> Result<ProbeSetting, RowError> {
+        let (kind, interval, timeout, rise, fall, jitter) = match self {
+            Self::Unset => return Ok(ProbeSetting::Unset),
+            Self::Off => return Ok(ProbeSetting::Off),
+            Self::On { kind, interval, timeout, rise, fall, jitter } => {
+                (kind, interval, timeout, rise, fall, jitter)
+            }
+        };
+        let [interval, timeout] =
+            [interval, timeout].map(|count| duration("a probe's interval or timeout", count));
+        let (interval, timeout) = (interval?, timeout?);
+        if timeout.is_zero() || timeout > interval {
+            return Err(wrong("a probe's timeout", "it is not within the interval"));
+        }
+        if rise == 0 || fall == 0 {
+            return Err(wrong("rise or fall", "0"));
+        }
+        let (kind, jitter) = (kind.read()?, percent("jitter", jitter)?);
+        Ok(ProbeSetting::On(Arc::new(ProbeSpec { kind, interval, timeout, rise, fall, jitter })))
+    }
+}
+
+impl KindRow {
+    fn read(self) -> Result<ProbeKind, RowError> {
+        match self {
+            Self::Tcp { port } if port > 0 => Ok(ProbeKind::Tcp(TcpProbe { port })),
+            Self::Http { port, path, host, status, body } if port > 0 => {
+                if !path.starts_with('/') || path.parse::<PathAndQuery>().is_err() {
+                    return Err(wrong("a probe's path", path));
+                }
+                if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    return Err(wrong("a probe's host", host));
+                }
+                Ok(ProbeKind::Http(HttpProbe { port, path, host, status, body }))
+            }
+            Self::Tcp { .. } | Self::Http { .. } => Err(wrong("a probe's port", 0)),
+        }
+    }
+}
+
+impl PolicyRow {
+    fn of(policy: &ReleasePolicy) -> Self {
+        let ReleasePolicy { ramp, ttl, bake, deadline, min_up, pin_allowance, drain_grace } =
+            policy;
+        Self {
+            ramp: ramp.iter().map(|step| (step.share.get(), micros(step.bake))).collect(),
+            ttl: ttl.map(Ttl::secs),
+            bake: micros(*bake),
+            deadline: micros(*deadline),
+            min_up: min_up.get(),
+            pin_allowance: micros(*pin_allowance),
+            drain_grace: micros(*drain_grace),
+        }
+    }
+
+    fn read(self) -> Result<ReleasePolicy, RowError> {
+        let steps = self.ramp.into_iter().map(|(share, bake)| {
+            Ok(RampStep { share: percent("a step", share)?, bake: duration("a step", bake)? })
+        });
+        let ramp: Vec<RampStep> = steps.collect::<Result<_, RowError>>()?;
+        let rises = ramp.windows(2).all(|pair| pair[0].share < pair[1].share);
+        if !rises || ramp.last().is_some_and(|last| last.share == Percent::ALL) {
+            return Err(wrong("ramp", "it does not rise to less than all clients"));
+        }
+        Ok(ReleasePolicy {
+            ramp,
+            ttl: self.ttl.map(|secs| ttl("release.ttl", secs)).transpose()?,
+            bake: duration("bake", self.bake)?,
+            deadline: duration("deadline", self.deadline)?,
+            min_up: percent("min_up", self.min_up)?,
+            pin_allowance: duration("pin_allowance", self.pin_allowance)?,
+            drain_grace: duration("drain_grace", self.drain_grace)?,
+        })
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn duration(what: &str, micros: u64) -> Result<Duration, RowError> {
+    let duration = Duration::from_micros(micros);
+    if duration > LONGEST {
+        return Err(wrong(what, format!("{duration:?} is too long")));
+    }
+    Ok(duration)
+}
+
+pub(super) fn weight_of(what: &str, weight: u32) -> Result<Weight, RowError> {
+    Weight::new(weight.into()).map_err(|why| wrong(what, why))
+}
+
+fn ttl(what: &str, secs: u32) -> Result<Ttl, RowError> {
+    Ttl::new(Duration::from_secs(secs.into())).map_err(|why| wrong(what, why))
+}
+
+fn percent(what: &str, number: u8) -> Result<Percent, RowError> {
+    format!("{number}%").parse().map_err(|why| wrong(what, why))
+}
