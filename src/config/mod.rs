@@ -27,6 +27,7 @@ pub fn load_settings(path: &Path) -> Result<Settings, Rejected> {
     let mut settings = settings::parse(path, &text)?;
     // Shown to people who stand elsewhere than the daemon.
     settings.release_file = absolute(settings.release_file);
+    settings.state_dir = absolute(settings.state_dir);
     settings.admin = settings.admin.map(absolute);
     settings.cookie_secret_file = settings.cookie_secret_file.map(absolute);
     if let Some(encrypted) = &mut settings.encrypted {

@@ -33,6 +33,8 @@ pub struct Settings {
     pub zone: ZoneSpec,
     /// Where the release file stands.
     pub release_file: PathBuf,
+    /// Where what is to survive a restart is kept: a directory of this daemon's own.
+    pub state_dir: PathBuf,
     /// Where questions are answered, by UDP and TCP; at least one.
     pub dns: Vec<SocketAddr>,
     /// Where metrics and status are shown.
@@ -62,18 +64,23 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
             Some(value) => value.text().map(PathBuf::from),
             None => Some(PathBuf::from("release.toml")),
         };
+        let beside = path.parent().unwrap_or(Path::new(""));
+        let state_dir = match root.optional("state_dir") {
+            Some(value) => directory(&value),
+            None => Some(state_dir_by_default()),
+        };
         let listen = root.optional("listen").map_or(Some(Listen::default()), |v| listen(&v));
         let rrl = root.optional("rrl").map_or(Some(RrlSettings::default()), |v| rrl(&v));
         let cookies = root.optional("cookies").map_or(Some(Cookies::default()), |v| cookies(&v));
         let nsid = root.optional("nsid").map_or(Some(None), |value| nsid(&value).map(Some));
         let tls = root.optional("tls");
-        let beside = path.parent().unwrap_or(Path::new(""));
         let encrypted = encrypted(listen.as_ref(), tls.as_ref(), beside);
         root.finish();
         let (listen, release_file) = (listen?, beside.join(release_file?));
         Some(Settings {
             zone: zone?,
             release_file,
+            state_dir: beside.join(state_dir?),
             dns: listen.dns,
             http: listen.http,
             workers: listen.workers,
@@ -85,6 +92,22 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
             encrypted: encrypted?,
         })
     })
+}
+
+/// Where systemd has made a directory for that (`StateDirectory=`), else beside the settings.
+fn state_dir_by_default() -> PathBuf {
+    let made = std::env::var_os("STATE_DIRECTORY").unwrap_or_default();
+    let first = std::env::split_paths(&made).next().filter(|path| path.is_absolute());
+    first.unwrap_or_else(|| PathBuf::from("state"))
+}
+
+fn directory(value: &Value<'_>) -> Option<PathBuf> {
+    let path = PathBuf::from(value.text()?);
+    if path.as_os_str().is_empty() {
+        value.wrong_with_hint("not the name of a directory", r#"write a path, such as "state""#);
+        return None;
+    }
+    Some(path)
 }
 
 /// A text that is sent as it is: short, and readable where tools show it.
