@@ -1,17 +1,19 @@
-//! Asks a running daemon for its status, over its HTTP listener.
+//! Asks a running daemon for its status and its history, over its HTTP listener.
 
 use std::{net::SocketAddr, time::Duration};
 
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Request, body::Bytes, client::conn::http1, header::HOST};
 use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     time::timeout,
 };
 
-use super::status::Status;
+use super::{history::Past, status::Status};
+use crate::model::ServiceName;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A status of a million services is below this, in octets.
@@ -29,6 +31,9 @@ pub enum StatusError {
          its log may say why, and a restart mends it"
     )]
     Stalled(SocketAddr, String),
+    /// What was kept cannot be read.
+    #[error("the history cannot be read: {0}")]
+    NoHistory(String),
     /// Somebody else listens there.
     #[error("what answers at http://{0} is not this daemon: {1}")]
     NotAStatus(SocketAddr, String),
@@ -36,12 +41,28 @@ pub enum StatusError {
 
 /// The status of the daemon whose HTTP listener is at `address`.
 pub async fn status(address: SocketAddr) -> Result<Status, StatusError> {
-    let page = timeout(PATIENCE, get(address, "/status")).await;
+    read(address, "/status").await
+}
+
+/// What became of the releases of a service, or of all of them.
+pub async fn history(
+    address: SocketAddr,
+    service: Option<&ServiceName>,
+) -> Result<Vec<Past>, StatusError> {
+    match service {
+        Some(name) => read(address, &format!("/history/{name}")).await,
+        None => read(address, "/history").await,
+    }
+}
+
+async fn read<T: DeserializeOwned>(address: SocketAddr, path: &str) -> Result<T, StatusError> {
+    let page = timeout(PATIENCE, get(address, path)).await;
     let page = page.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}").into()));
     let (code, body) = page.map_err(|e| StatusError::Unreachable(address, e.to_string()))?;
     if code != 200 {
         let said = String::from_utf8_lossy(&body).trim().to_owned();
         return Err(match code {
+            503 if path.starts_with("/history") => StatusError::NoHistory(said),
             503 => StatusError::Stalled(address, said),
             _ => StatusError::NotAStatus(address, format!("status {code}: {said}")),
         });

@@ -1,10 +1,12 @@
-//! Floor 2: what people and their tools see: `/`, `/metrics`, `/healthz`, `/readyz`, `/status`.
+//! Floor 2: what people and their tools see: `/`, `/metrics`, `/healthz`, `/readyz`, `/status`,
+//! `/history`.
 //!
 //! Read only, meant for loopback. The facts come from the conductor, asked anew each time
 //! ([`Inquiry`]), so a page can never be older than the request for it; and a control plane
 //! that has stopped ticking shows as unhealthy.
 
 pub mod client;
+pub mod history;
 mod metrics;
 pub mod orders;
 pub mod status;
@@ -14,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::State,
+    extract::{Path, State},
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
     routing::get,
@@ -27,6 +29,7 @@ use tokio::{
     time::timeout,
 };
 
+use history::Past;
 use orders::{Done, Undone};
 use status::{Pulse, Status};
 
@@ -42,12 +45,14 @@ pub enum Request {
     Status(oneshot::Sender<Box<Status>>),
     /// The short form, for those who ask every few seconds: its cost hardly grows with services.
     Pulse(oneshot::Sender<Pulse>),
+    /// What became of the releases of a service, or of all of them.
+    History(Option<ServiceName>, oneshot::Sender<Result<Vec<Past>, String>>),
     /// What a person asks of a service. Answered when it is being answered from.
     Order(ServiceName, Order, oneshot::Sender<Result<Done, Undone>>),
 }
 
 /// What else there is to see.
-const PAGES: &str = "/status  this as JSON\n/metrics  for Prometheus\n/healthz  the control plane ticks\n/readyz  a valid release file has been read\n";
+const PAGES: &str = "/status  this as JSON\n/history  the releases so far, as JSON; /history/SERVICE of one service\n/metrics  for Prometheus\n/healthz  the control plane ticks\n/readyz  services can be answered\n";
 
 /// The way to ask the conductor.
 #[derive(Clone)]
@@ -67,6 +72,11 @@ impl Inquiry {
     /// How things are in short; likewise.
     pub async fn pulse(&self) -> Option<Pulse> {
         self.ask(Request::Pulse).await
+    }
+
+    /// What became of the releases of a service, or of all of them; likewise.
+    pub async fn history(&self, service: Option<ServiceName>) -> Option<Result<Vec<Past>, String>> {
+        self.ask(|reply| Request::History(service, reply)).await
     }
 
     /// Has a verb carried out; likewise.
@@ -99,6 +109,8 @@ pub async fn serve(
     let router = Router::new()
         .route("/", get(tree_page))
         .route("/status", get(status_page))
+        .route("/history", get(whole_history_page))
+        .route("/history/{service}", get(history_page))
         .route("/metrics", get(metrics_page))
         .route("/healthz", get(health_page))
         .route("/readyz", get(ready_page))
@@ -117,6 +129,25 @@ async fn tree_page(State(pages): State<Arc<Pages>>) -> Response {
 async fn status_page(State(pages): State<Arc<Pages>>) -> Response {
     match pages.inquiry.status().await {
         Some(status) => json(StatusCode::OK, &status),
+        None => stalled(),
+    }
+}
+
+async fn whole_history_page(State(pages): State<Arc<Pages>>) -> Response {
+    tell_history(&pages, None).await
+}
+
+async fn history_page(State(pages): State<Arc<Pages>>, Path(service): Path<String>) -> Response {
+    match service.parse() {
+        Ok(service) => tell_history(&pages, Some(service)).await,
+        Err(_) => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn tell_history(pages: &Pages, service: Option<ServiceName>) -> Response {
+    match pages.inquiry.history(service).await {
+        Some(Ok(history)) => json(StatusCode::OK, &history),
+        Some(Err(why)) => (StatusCode::SERVICE_UNAVAILABLE, why + "\n").into_response(),
         None => stalled(),
     }
 }
@@ -144,11 +175,11 @@ async fn health_page(State(pages): State<Arc<Pages>>) -> Response {
     }
 }
 
-/// Every service of a release file can be answered.
+/// Services can be answered.
 async fn ready_page(State(pages): State<Arc<Pages>>) -> Response {
     match pages.inquiry.pulse().await {
         Some(pulse) if pulse.ready => "ready\n".into_response(),
-        Some(_) => unavailable("no valid release file has been read yet\n"),
+        Some(_) => unavailable("no valid release file has been read yet, and nothing was kept\n"),
         None => stalled(),
     }
 }

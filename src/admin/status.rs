@@ -13,10 +13,13 @@ pub struct Status {
     pub serial: u32,
     /// The zone's apex.
     pub zone: String,
-    /// Whether a valid release file has been read since the start.
+    /// Whether services can be answered: a valid release file has been read since the start, or
+    /// what was answered before the start is answered again.
     pub ready: bool,
     /// What the release file on disk is.
     pub file: FileStatus,
+    /// What survives a restart.
+    pub store: StoreStatus,
     /// The services by name.
     pub services: BTreeMap<String, ServiceStatus>,
 }
@@ -26,8 +29,10 @@ pub struct Status {
 pub struct Pulse {
     /// The number of the record table that is being answered from.
     pub generation: u64,
-    /// Whether a valid release file has been read since the start.
+    /// Whether services can be answered.
     pub ready: bool,
+    /// Whether what happens survives a restart.
+    pub is_kept: bool,
     /// Whether what is on disk is what is being carried out.
     pub file_accepted: bool,
     /// How many services are answered.
@@ -47,6 +52,19 @@ pub struct FileStatus {
     pub loaded_at: Option<String>,
     /// Why what is on disk is not being carried out.
     pub errors: Vec<FileError>,
+}
+
+/// What survives a restart.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+pub struct StoreStatus {
+    /// Where it is kept.
+    pub path: String,
+    /// Why it cannot be written, if it cannot.
+    pub error: Option<String>,
+    /// Since when (RFC 3339).
+    pub since: Option<String>,
+    /// How many services stand elsewhere than is kept.
+    pub unkept: usize,
 }
 
 /// One mistake in the file.
@@ -84,6 +102,8 @@ pub struct ServiceStatus {
     pub ttl: u32,
     /// Whether the file no longer names the service.
     pub orphaned: bool,
+    /// Whether a restart would forget where it stands.
+    pub unkept: bool,
     /// The release in progress, or the one that failed.
     pub release: Option<ReleaseStatus>,
     /// The pools by name.
@@ -93,7 +113,7 @@ pub struct ServiceStatus {
 /// One release.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct ReleaseStatus {
-    /// Its number within the service, since the start.
+    /// Its number within the service.
     pub id: u64,
     /// The pool it started from, or the split, as in [`ServiceStatus::live`].
     pub from: String,

@@ -1,7 +1,7 @@
 //! The status document as a tree of text: for `cutover status`, and for whoever opens the HTTP
 //! listener in a browser.
 
-use super::status::{EndpointStatus, PoolStatus, ServiceStatus, Status};
+use super::status::{EndpointStatus, PoolStatus, ServiceStatus, Status, StoreStatus};
 
 /// The whole tree, ending with a line feed.
 pub fn tree(status: &Status) -> String {
@@ -16,6 +16,7 @@ pub fn tree(status: &Status) -> String {
         };
         lines.push(format!("   {place}{}", error.message));
     }
+    lines.extend(store_line(&status.store));
     let services: Vec<Vec<String>> =
         status.services.iter().map(|(name, service)| service_lines(name, service)).collect();
     lines.extend(branches(services));
@@ -34,11 +35,23 @@ fn file_line(status: &Status) -> String {
     }
 }
 
+/// Nothing to say as long as all is well.
+fn store_line(store: &StoreStatus) -> Option<String> {
+    let StoreStatus { path, error, since, .. } = store;
+    let (error, since) = (error.as_ref()?, since.as_deref().unwrap_or_default());
+    Some(format!(
+        "{path} CANNOT BE WRITTEN since {since}: {error}\n   releases stand still until it can be; \
+         answers go on"
+    ))
+}
+
 fn service_lines(name: &str, service: &ServiceStatus) -> Vec<String> {
     let ServiceStatus { phase, health, ttl, .. } = service;
     let until = service.until.as_ref().map(|at| format!(" until {at}")).unwrap_or_default();
     let orphaned = if service.orphaned { "  ORPHANED: no longer in the file" } else { "" };
-    let mut lines = vec![format!("{name}  {phase}{until}  {health}  ttl {ttl} s{orphaned}")];
+    let unkept = if service.unkept { "  NOT KEPT: a restart would forget this" } else { "" };
+    let mut lines =
+        vec![format!("{name}  {phase}{until}  {health}  ttl {ttl} s{orphaned}{unkept}")];
     if let Some(release) = &service.release {
         let (id, from, to, at) = (release.id, &release.from, &release.to, &release.started_at);
         let (step, steps, share) = (release.step, release.steps, release.share);

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod history;
 mod order;
 mod serve;
 mod status;
@@ -52,6 +53,10 @@ enum Verb {
         #[command(flatten)]
         output: Output,
     },
+    /// Show what became of releases: who began them, each step and why, and how they ended.
+    ///
+    /// The last 50 releases of each service are remembered, over restarts too.
+    History(history::Options),
     /// Answer everyone with the pool that was good before, in one swap, whatever the phase.
     ///
     /// The release counts as failed, so that it does not begin again by itself, though the file still
@@ -105,6 +110,7 @@ pub fn main() -> ExitCode {
         Verb::Serve => in_runtime(serve::run(&arguments.config)),
         Verb::Check { output } => check::run(&arguments.config, output.form, out),
         Verb::Status { output } => in_runtime(status::run(&arguments.config, output.form, out)),
+        Verb::History(options) => in_runtime(history::run(&arguments.config, options, out)),
         Verb::Rollback(options) => order(cutover::Verb::Rollback, options),
         Verb::Promote(options) => order(cutover::Verb::Promote, options),
         Verb::Retry(options) => order(cutover::Verb::Retry, options),

@@ -43,6 +43,8 @@ struct Signals {
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
+    /// A limit on the size of files (ulimit -f) is an error of the one write that it stops.
+    _file_size: Signal,
 }
 
 impl Signals {
@@ -52,6 +54,7 @@ impl Signals {
             hangup: listen(SignalKind::hangup(), "SIGHUP")?,
             terminate: listen(SignalKind::terminate(), "SIGTERM")?,
             interrupt: listen(SignalKind::interrupt(), "SIGINT")?,
+            _file_size: listen(SignalKind::from_raw(libc::SIGXFSZ), "SIGXFSZ")?,
         })
     }
 

@@ -182,7 +182,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::admin::status::{FileStatus, PoolStatus};
+    use crate::admin::status::{FileStatus, PoolStatus, StoreStatus};
 
     fn pool(share: u8, drained: bool, off: bool) -> PoolStatus {
         let at = |text: &str| Some(text.to_owned());
@@ -207,6 +207,7 @@ mod tests {
             health: "healthy".to_owned(),
             ttl: 60,
             orphaned: false,
+            unkept: false,
             release: None,
             pools: [("v1".to_owned(), v1)].into(),
         }
@@ -220,6 +221,7 @@ mod tests {
             zone: "zone.test.".to_owned(),
             ready: true,
             file: FileStatus { accepted: true, path, loaded_at, errors },
+            store: StoreStatus::default(),
             services: BTreeMap::from([("api".to_owned(), api)]),
         }
     }

@@ -36,9 +36,7 @@ impl Caches {
         let leaving = self.leaving.iter().filter_map(|table| table.services.get(name));
         let still_answered = leaving.map(|ttl| now + ttl.duration() + CACHE_CLOCK).max();
         let floor = still_answered.unwrap_or_default().max(service.unknown_until);
-        let noted = self.plane.counters.horizons(name).into_iter();
-        let mut known: BTreeMap<PoolName, Timestamp> =
-            noted.map(|(pool, sent)| (pool, sent + CACHE_CLOCK)).collect();
+        let mut known = self.known(service);
         // What the stored table answers, a cache may be given now.
         if let Some(answering) = &service.published {
             for pool in answering.pools() {
@@ -50,11 +48,29 @@ impl Caches {
         Horizons::new(known, floor)
     }
 
+    /// The horizons that have been noted, and those that were noted before we started. Of a pool that
+    /// is no longer answered this is the last word.
+    pub(super) fn known(&self, service: &Service) -> BTreeMap<PoolName, Timestamp> {
+        let noted = self.plane.counters.horizons(&service.cutover.spec().name).into_iter();
+        let mut known = service.remembered.clone();
+        for (pool, sent) in noted {
+            let horizon = known.entry(pool).or_default();
+            *horizon = (sent + CACHE_CLOCK).max(*horizon);
+        }
+        known
+    }
+
     /// A table is no longer stored.
     pub(super) fn leave(&mut self, table: Arc<Table>, services: BTreeMap<ServiceName, Ttl>) {
         if !services.is_empty() {
             self.leaving.push(Leaving { table, services });
         }
+    }
+
+    /// Whether there is a table that may still be answered from, and that answers a service
+    /// otherwise than the one that is stored.
+    pub(super) fn is_leaving(&self, service: &ServiceName) -> bool {
+        self.leaving.iter().any(|leaving| leaving.services.contains_key(service))
     }
 
     /// Whether there are tables that may still be answered from.

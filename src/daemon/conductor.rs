@@ -1,9 +1,12 @@
 //! The one writer of the control plane.
 //!
-//! Takes what has happened, lets each service's machine decide, stores one table for everything
-//! that changed together, and tells the prober whom to probe. Answers to "how are things" are
+//! Takes what has happened, lets each service's machine decide, keeps that (`persist`), stores one
+//! table for everything that changed together, and tells the prober whom to probe. Answers to "how are things" are
 //! given between events.
 
+mod basis;
+mod handing;
+mod persist;
 mod requests;
 
 use std::{
@@ -17,16 +20,22 @@ use prometheus::Registry;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use super::{caches::Caches, file::FileState, metrics::Metrics, service::Service};
+use super::{caches::Caches, file::FileState, keeper::Keeper, metrics::Metrics, service::Service};
 use crate::{
     admin::Request,
     config::watch::Reading,
-    cutover::{Answered, Answering, Basis, CACHE_CLOCK, Transition},
+    cutover::{Answered, Answering, CACHE_CLOCK, Transition},
     dns::Plane,
     model::{Desired, DnsName, PoolName, ProbeSetting, ServiceName, ServiceSpec, Timestamp, Ttl},
     probe::{Assignment, Tried},
+    store::Found,
     table::{Change, Part, ServiceRecords, Shares, Shift, Tally},
 };
+
+use basis::tell_basis;
+use handing::Handed;
+pub(super) use handing::Handing;
+pub(super) use persist::Unkept;
 
 /// Events that are taken together, so that they change the table in one store.
 const BATCH_MAX: usize = 256;
@@ -42,6 +51,8 @@ pub(super) enum Event {
     File(Reading),
     /// An endpoint was probed.
     Tried(Tried),
+    /// Another daemon takes our place, or we take another's.
+    Handing(Handing),
 }
 
 impl From<Tried> for Event {
@@ -64,8 +75,12 @@ pub(super) struct Conductor {
     told: Vec<(ServiceName, Transition)>,
     /// Owners to take out of the next table.
     removed: Vec<DnsName>,
-    /// Told when the first look at the release file has been carried out.
+    /// Told when there is something to answer with, or the release file has been looked at.
     first_look: Option<oneshot::Sender<()>>,
+    keeper: Keeper,
+    unkept: Unkept,
+    /// What has been asked of us by another daemon.
+    handed: Handed,
 }
 
 impl Conductor {
@@ -74,6 +89,7 @@ impl Conductor {
         assignments: mpsc::UnboundedSender<Assignment>,
         path: PathBuf,
         first_look: oneshot::Sender<()>,
+        keeper: Keeper,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
         Ok(Self {
@@ -88,15 +104,20 @@ impl Conductor {
             told: Vec::new(),
             removed: Vec::new(),
             first_look: Some(first_look),
+            keeper,
+            unkept: Unkept::default(),
+            handed: Handed::default(),
         })
     }
 
-    /// Runs until no one can send events any more.
+    /// Answers what was `found` again, and runs until no one can send events any more.
     pub(super) async fn run(
         mut self,
+        found: Found,
         mut events: mpsc::Receiver<Event>,
         mut requests: mpsc::Receiver<Request>,
     ) {
+        self.restore(found);
         let mut batch = Vec::with_capacity(BATCH_MAX);
         loop {
             let mut ordered = None;
@@ -119,22 +140,24 @@ impl Conductor {
             }
             self.meet_deadlines();
             // What a machine does once its table is stored may ask for the next one.
-            while !self.touched.is_empty() || !self.removed.is_empty() {
+            loop {
+                self.persist().await;
+                if self.touched.is_empty() && self.removed.is_empty() && self.unkept.is_empty() {
+                    break;
+                }
                 self.publish();
             }
             self.tell();
-            if let Some(ordered) = ordered {
-                self.confirm(ordered);
-            }
-            if let Some(waiting) = self.first_look.take_if(|_| self.file.is_known()) {
-                // The start may have stopped waiting.
-                let _ = waiting.send(());
-            }
+            self.confirm(ordered);
+            self.hand().await;
+            self.say_that_answers_can_begin();
         }
     }
 
     fn until_next_deadline(&self) -> Duration {
-        let next = self.deadlines.first().map_or(NO_DEADLINE, |(at, _)| at.since(self.now()));
+        let next =
+            self.deadlines.first().map(|(at, _)| *at).into_iter().chain(self.keeper.next_try());
+        let next = next.min().map_or(NO_DEADLINE, |at| at.since(self.now()));
         if self.caches.is_unsettled() { next.min(LOOK_AGAIN) } else { next }
     }
 
@@ -145,6 +168,7 @@ impl Conductor {
     fn take(&mut self, event: Event) {
         let now = self.now();
         match event {
+            Event::Handing(handing) => self.handed.note(handing),
             Event::File(Ok(desired)) => self.accept(now, &desired),
             Event::File(Err(rejected)) => {
                 error!(
@@ -184,6 +208,13 @@ impl Conductor {
         self.metrics.file_accepted();
         self.file.rejected = None;
         let is_first = self.file.loaded_at.replace(now).is_none();
+        // What was answered before us is known if it was kept.
+        let is_unknown = self.services.is_empty() || self.unkept.has_gaps;
+        self.carry_out(now, desired, is_first && is_unknown);
+    }
+
+    fn carry_out(&mut self, now: Timestamp, desired: &Arc<Desired>, is_first: bool) {
+        self.unkept.begin_file(desired);
         for (name, spec) in &desired.services {
             let told = match self.services.get_mut(name) {
                 Some(service) => service.desire(now, spec.clone(), &self.caches),
@@ -199,6 +230,7 @@ impl Conductor {
             self.remove(name);
         }
         self.note_orphans(now, desired);
+        self.unkept.by = None;
     }
 
     fn adopt(&mut self, now: Timestamp, spec: &Arc<ServiceSpec>, is_first_file: bool) {
@@ -214,17 +246,9 @@ impl Conductor {
     }
 
     fn remove(&mut self, name: &ServiceName) {
-        let Some(service) = self.services.remove(name) else { return };
-        info!(service = %name, "removed: no longer answered");
-        self.removed.push(service.cutover.spec().owner.clone());
-        self.plane.counters.retain(name, |_| false);
-        if let Some(at) = service.scheduled {
-            self.deadlines.remove(&(at, name.clone()));
+        if let Some(service) = self.services.remove(name) {
+            self.unkept.removing.insert(name.clone(), service);
         }
-        self.touched.remove(name);
-        let stop = Assignment { service: name.clone(), spec: None, addresses: BTreeSet::new() };
-        // The prober ends only with the daemon.
-        let _ = self.assignments.send(stop);
     }
 
     /// Missing is never empty: a service that the file no longer names goes on.
@@ -281,6 +305,7 @@ impl Conductor {
                 let _ = self.assignments.send(assignment);
             }
             let next = service.cutover.next_deadline();
+            let next = next.map(|at| at.max(self.keeper.not_before(now)));
             if let Some(before) = std::mem::replace(&mut service.scheduled, next) {
                 self.deadlines.remove(&(before, name.clone()));
             }
@@ -310,6 +335,7 @@ impl Conductor {
             let is_known =
                 |pool: &PoolName| cutover.holds(pool) || answering.pools().any(|it| it == pool);
             self.plane.counters.retain(name, is_known);
+            service.remembered.retain(|pool, _| is_known(pool));
             let before = service.published.replace(answering);
             left.extend(before.map(|before| (name.clone(), before.ttl)));
         }
@@ -317,6 +343,7 @@ impl Conductor {
     }
 
     fn keep(&mut self, name: &ServiceName, told: Vec<Transition>) {
+        self.unkept.note(self.now(), name, &told);
         self.told.extend(told.into_iter().map(|transition| (name.clone(), transition)));
     }
 
@@ -362,38 +389,4 @@ fn records(
 fn part(answered: &Answered, ttl: Ttl, tally: Tally) -> Part<'_> {
     let Answered { pool, weight, endpoints, lost } = answered;
     Part { weight: *weight, lost, tally: Some(tally), ..Part::new(pool, ttl, endpoints) }
-}
-
-/// A service that answers with something else than its own healthy endpoints is worth waking up
-/// for; so is the end of it.
-fn tell_basis(name: &ServiceName, before: Option<&Answering>, now: &Answering) {
-    let was_live = before.is_none_or(|before| before.basis == Basis::Live);
-    let was_whole = before.is_none_or(|before| before.out().next().is_none());
-    let (pool, basis) = (&now.split, now.basis.name());
-    let out: Vec<&str> = now.out().map(PoolName::as_str).collect();
-    match (was_live, now.basis) {
-        (_, Basis::Live) if !out.is_empty() => warn!(
-            service = %name, %pool, down = out.join(", "),
-            "of the serving pools, some are down: the others answer their clients"
-        ),
-        (true, Basis::Live) if was_whole => {}
-        (_, Basis::Live) => info!(service = %name, %pool, "healthy endpoints answer again"),
-        (_, Basis::Previous) => warn!(
-            service = %name, %pool, basis,
-            "the serving pool, or all of one address family of it, is down: \
-             another pool answers in its place"
-        ),
-        (_, Basis::Open) => warn!(
-            service = %name, %pool, basis,
-            "the serving pool, or all of one address family of it, is down and nothing can stand \
-             in: endpoints that are down are answered as if they were up"
-        ),
-        (_, Basis::Closed) => {
-            warn!(
-                service = %name, %pool, basis,
-                "the serving pool, or all of one address family of it, is down: \
-                 SERVFAIL for what is, as its fail_policy asks"
-            );
-        }
-    }
 }

@@ -2,17 +2,22 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::model::ServiceName;
 
 /// From 1 µs to 0.26 s.
 const SWAP_BUCKETS: (f64, f64, usize) = (1e-6, 4.0, 10);
 
+/// From 0.1 ms to 26 s.
+const WRITE_BUCKETS: (f64, f64, usize) = (1e-4, 4.0, 10);
+
 pub(super) struct Metrics {
     file_loads: IntCounterVec,
     transitions: IntCounterVec,
     swap: Histogram,
+    writes: Histogram,
+    is_writable: IntGauge,
 }
 
 impl Metrics {
@@ -33,10 +38,22 @@ impl Metrics {
             HistogramOpts::new("cutover_table_swap_seconds", "Making and storing one table.")
                 .buckets(prometheus::exponential_buckets(start, factor, count)?),
         )?;
+        let (start, factor, count) = WRITE_BUCKETS;
+        let writes = Histogram::with_opts(
+            HistogramOpts::new("cutover_store_write_seconds", "Writing what is to be kept, once.")
+                .buckets(prometheus::exponential_buckets(start, factor, count)?),
+        )?;
+        let is_writable = IntGauge::new(
+            "cutover_store_writable",
+            "1 when what was last to be kept is kept; 0 when it cannot be written.",
+        )?;
+        is_writable.set(1);
+        registry.register(Box::new(writes.clone()))?;
+        registry.register(Box::new(is_writable.clone()))?;
         registry.register(Box::new(file_loads.clone()))?;
         registry.register(Box::new(transitions.clone()))?;
         registry.register(Box::new(swap.clone()))?;
-        Ok(Self { file_loads, transitions, swap })
+        Ok(Self { file_loads, transitions, swap, writes, is_writable })
     }
 
     pub(super) fn file_accepted(&self) {
@@ -53,5 +70,14 @@ impl Metrics {
 
     pub(super) fn table_stored(&self, took: Duration) {
         self.swap.observe(took.as_secs_f64());
+    }
+
+    pub(super) fn state_written(&self, took: Duration) {
+        self.writes.observe(took.as_secs_f64());
+        self.is_writable.set(1);
+    }
+
+    pub(super) fn state_not_written(&self) {
+        self.is_writable.set(0);
     }
 }

@@ -2,20 +2,23 @@
 //! stores the table.
 //!
 //! [`conductor`] is the one writer: it takes events from one bounded channel, lets the pure
-//! machines decide, and stores the next table. [`report`] shows its state to people, [`systemd`]
+//! machines decide, has [`keeper`] make that durable, and stores the next table. [`report`] shows its state to people, [`systemd`]
 //! to the service manager. [`handover`] lets a new process take the place of a running one.
 //! Everything below this floor can be tested without it.
 
 mod caches;
 mod conductor;
+mod error;
 mod file;
 mod handover;
+mod keeper;
 mod metrics;
 mod place;
 mod report;
 mod secrets;
 mod service;
 mod sockets;
+mod state;
 pub mod systemd;
 
 use std::{
@@ -38,69 +41,37 @@ use tracing::{error, warn};
 
 use crate::{
     admin::{self, Inquiry},
-    config::{Settings, secrets::LoadError, watch::ReleaseWatch},
-    dns::{
-        BindError, Clock, Counters, Listener, Plane, Responder, Serving, Store,
-        encrypted::{EncryptedError, Running},
-    },
+    config::{Settings, watch::ReleaseWatch},
+    dns::{Clock, Counters, Listener, Plane, Responder, Serving, Store, encrypted::Running},
     model::CookieSecrets,
     probe::Prober,
     table::Table,
 };
-use conductor::{Conductor, Event};
+use conductor::{Conductor, Event, Handing};
+pub use error::StartError;
 pub use handover::HandoverError;
 use handover::{Offer, Succession};
 use place::Draft;
 use sockets::Sockets;
+use state::State;
 
 /// Events that may wait for the conductor; senders wait beyond.
 const EVENTS_MAX: usize = 1024;
 const REQUESTS_MAX: usize = 16;
-/// How long the first look at the release file may take before answers begin without it.
+/// How long the state may take to be closed: then it is left as after a crash.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
+/// How long the first look at the release file may take before answers begin without it. Where
+/// something was kept, nothing waits for it.
 const FIRST_LOOK_PATIENCE: Duration = Duration::from_secs(5);
 /// The same while a predecessor answers; less than the time that it waits.
 const FIRST_LOOK_PATIENCE_OF_A_SUCCESSOR: Duration = Duration::from_secs(20);
-
-/// Why the daemon cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A socket for questions cannot be had.
-    #[error(transparent)]
-    Dns(#[from] BindError),
-    /// Encrypted transports cannot be had.
-    #[error(transparent)]
-    Encrypted(#[from] EncryptedError),
-    /// The secrets of DNS cookies cannot be had.
-    #[error("the secrets of DNS cookies: {0}")]
-    Secrets(LoadError),
-    /// The socket for metrics and status cannot be had.
-    #[error("cannot listen on {0} for metrics and status: {1}")]
-    Http(SocketAddr, io::Error),
-    /// The thread that watches the release file cannot be had.
-    #[error("cannot watch the release file: {0}")]
-    Watch(io::Error),
-    /// A thread that answers cannot be had.
-    #[error("cannot answer: {0}")]
-    Threads(io::Error),
-    /// The sockets cannot be had a second time, for a successor.
-    #[error("cannot keep the sockets for a successor: {0}")]
-    Lend(io::Error),
-    /// The socket for the operator's verbs.
-    #[error("cannot use the admin socket {0}: {1}")]
-    Admin(PathBuf, io::Error),
-    /// A running daemon does not hand over, or we cannot.
-    #[error(transparent)]
-    Handover(#[from] HandoverError),
-    /// Two metrics have one name: a fault of this program.
-    #[error("metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
-}
 
 /// A running daemon; dropping it ends it.
 pub struct Daemon {
     dns: Vec<SocketAddr>,
     http: SocketAddr,
     inquiry: Inquiry,
+    events: mpsc::Sender<Event>,
     watch: ReleaseWatch,
     serving: Option<Serving>,
     encrypted: Option<Running>,
@@ -112,8 +83,8 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts to watch, to probe and, once the release file has been looked at, to answer: until
-    /// then questions wait in the sockets. Sockets passed by systemd take the place of the
+    /// Starts to watch, to probe and to answer: what was answered before at once, or else what the
+    /// release file names, once it has been looked at; until then questions wait in the sockets. Sockets passed by systemd take the place of the
     /// settings' DNS addresses. Where the settings have a handover socket and a daemon is behind
     /// it, that one's sockets are taken over; it goes on answering until this one does, and for
     /// good if this one fails.
@@ -125,6 +96,7 @@ impl Daemon {
             Some(path) => handover::seek(path).await?,
             None => None,
         };
+        let state = state::open(&settings, succession.is_some()).await?;
         let place_error = |error| HandoverError::Socket(place.clone().unwrap_or_default(), error);
         let draft = place.as_deref().map(Draft::new).transpose().map_err(place_error)?;
         let admin = settings.admin.as_deref().map(admin_place).transpose()?;
@@ -136,14 +108,13 @@ impl Daemon {
             (None, Some(Succession { secrets: Some(theirs), .. })) => theirs.clone(),
             (file, _) => secrets::first(file.as_deref()).map_err(StartError::Secrets)?,
         };
-        let offer = draft.map(|draft| {
+        let to_offer = draft.map(|draft| {
             let secrets = settings.cookie_secret_file.is_none().then(|| secrets.clone());
-            let lent = sockets.lend().map_err(StartError::Lend)?;
-            Ok::<_, StartError>((draft, Offer { sockets: lent, secrets }))
+            Ok::<_, StartError>((draft, sockets.lend().map_err(StartError::Lend)?, secrets))
         });
-        let offer = offer.transpose()?;
+        let to_offer = to_offer.transpose()?;
 
-        let (mut daemon, begin) = Self::prepare(settings, &sockets, secrets, registry)?;
+        let (mut daemon, begin) = Self::prepare(settings, &sockets, secrets, state, registry)?;
         let first_look = match succession {
             // Somebody answers meanwhile, so there is time for a slow disk and a large file.
             Some(_) => FIRST_LOOK_PATIENCE_OF_A_SUCCESSOR,
@@ -165,12 +136,17 @@ impl Daemon {
             daemon.end(true).await;
             return Err(error.into());
         }
+        if is_successor {
+            // Its end is never far.
+            let _ = daemon.events.send(Event::Handing(Handing::Begin)).await;
+        }
         daemon.show_pages(sockets.pages, begin.registry);
         if let Some((path, draft)) = admin {
             let listener = draft.publish().map_err(|error| StartError::Admin(path, error))?;
             daemon.take_orders(listener);
         }
-        if let Some((draft, offer)) = offer {
+        if let Some((draft, sockets, secrets)) = to_offer {
+            let offer = Offer { sockets, secrets, events: daemon.events.clone() };
             match daemon.offer(draft, offer).map_err(place_error) {
                 // Nobody else answers any more.
                 Err(error) if is_successor => error!(%error, "nobody can succeed this daemon"),
@@ -185,6 +161,7 @@ impl Daemon {
         settings: Settings,
         sockets: &Sockets,
         secrets: CookieSecrets,
+        State { keeper, found }: State,
         registry: Registry,
     ) -> Result<(Self, Begin), StartError> {
         let http_error = |error| StartError::Http(settings.http, error);
@@ -208,12 +185,12 @@ impl Daemon {
         let prober = Prober::register(&registry)?;
         let path = settings.release_file;
         let conductor =
-            Conductor::new(plane.clone(), assignments, path.clone(), looked, &registry)?;
-        let told = events.clone();
+            Conductor::new(plane.clone(), assignments, path.clone(), looked, keeper, &registry)?;
+        let (told, handed) = (events.clone(), events.clone());
         let secrets_asked = Arc::new(Notify::new());
         let mut control_plane = vec![
             tokio::spawn(prober.run(assignments_in, events)).abort_handle(),
-            tokio::spawn(conductor.run(events_in, requests_in)).abort_handle(),
+            tokio::spawn(conductor.run(found, events_in, requests_in)).abort_handle(),
         ];
         if let Some(file) = settings.cookie_secret_file {
             let watched = secrets::watch(file, plane.clone(), secrets_asked.clone());
@@ -227,6 +204,7 @@ impl Daemon {
             dns: sockets.dns_at(),
             http,
             inquiry: Inquiry::new(requests),
+            events: handed,
             watch: watch.map_err(StartError::Watch)?,
             serving: None,
             encrypted: None,
@@ -241,7 +219,7 @@ impl Daemon {
 
     /// Whether the release file is being carried out.
     async fn is_ready(&self) -> bool {
-        self.inquiry.pulse().await.is_some_and(|pulse| pulse.ready)
+        self.inquiry.pulse().await.is_some_and(|pulse| pulse.file_accepted)
     }
 
     fn show_pages(&mut self, listener: TcpListener, registry: Registry) {
@@ -336,6 +314,18 @@ impl Daemon {
             Some(serving) => serving.drain(encrypted).await,
             None => encrypted.await,
         }
+        self.close_state().await;
+    }
+
+    /// Whoever starts next has it at once.
+    async fn close_state(&self) {
+        let (told, closed) = oneshot::channel();
+        let closing = async {
+            if self.events.send(Event::Handing(Handing::Close(told))).await.is_ok() {
+                let _ = closed.await;
+            }
+        };
+        let _ = tokio::time::timeout(CLOSE_PATIENCE, closing).await;
     }
 }
 

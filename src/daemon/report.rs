@@ -6,13 +6,16 @@ use std::{
     sync::Arc,
 };
 
-use super::{caches::Caches, file::FileState, service::Service};
+use super::{caches::Caches, conductor::Unkept, file::FileState, keeper::Keeper, service::Service};
 use crate::{
-    admin::status::{
-        EndpointStatus, FileError, FileStatus, PoolStatus, Pulse, ReleaseStatus, ServiceStatus,
-        Status,
+    admin::{
+        history::{Past, PastStep},
+        status::{
+            EndpointStatus, FileError, FileStatus, PoolStatus, Pulse, ReleaseStatus, ServiceStatus,
+            Status, StoreStatus,
+        },
     },
-    cutover::{Answering, Basis, Horizons, Side},
+    cutover::{Answering, Basis, Horizons, Record, Side, Step},
     health::ServiceHealth,
     model::{Endpoint, Pool, PoolName, ServiceName, Timestamp},
     table::Table,
@@ -27,33 +30,73 @@ pub(super) fn status(
     file: &FileState,
     services: &BTreeMap<ServiceName, Service>,
     caches: &Caches,
+    (keeper, unkept): (&Keeper, &Unkept),
 ) -> Status {
+    let is_ahead = |name: &ServiceName| services.get(name).is_some_and(Service::is_ahead);
     Status {
         generation: table.generation(),
         serial: table.serial(),
         zone: table.apex().to_string(),
-        ready: file.loaded_at.is_some(),
+        ready: is_ready(file, services),
         file: file_status(file),
+        store: StoreStatus {
+            path: keeper.path().display().to_string(),
+            error: keeper.trouble().map(|trouble| trouble.error.clone()),
+            since: keeper.trouble().map(|trouble| trouble.since.to_string()),
+            unkept: unkept.ahead().iter().filter(|name| is_ahead(name)).count(),
+        },
         services: services
             .iter()
-            .map(|(name, service)| (name.to_string(), service_status(now, service, caches)))
+            .map(|(name, service)| {
+                let unkept = unkept.ahead().contains(name) && service.is_ahead();
+                let status = service_status(now, service, caches);
+                (name.to_string(), ServiceStatus { unkept, ..status })
+            })
             .collect(),
     }
+}
+
+fn is_ready(file: &FileState, services: &BTreeMap<ServiceName, Service>) -> bool {
+    file.loaded_at.is_some() || !services.is_empty()
 }
 
 pub(super) fn pulse(
     table: &Table,
     file: &FileState,
     services: &BTreeMap<ServiceName, Service>,
+    keeper: &Keeper,
 ) -> Pulse {
     let phases = services.iter().map(|(name, service)| (name, service.cutover.phase().name()));
     let busy = phases.filter(|(_, phase)| *phase != "Steady").take(BUSY_MAX);
     Pulse {
         generation: table.generation(),
-        ready: file.loaded_at.is_some(),
+        ready: is_ready(file, services),
+        is_kept: keeper.trouble().is_none(),
         file_accepted: file.is_accepted(),
         services: services.len(),
         busy: busy.map(|(name, phase)| (name.to_string(), phase)).collect(),
+    }
+}
+
+pub(super) fn past(service: &str, record: &Record) -> Past {
+    let Record { id, from, to, by, begun, ended, steps, omitted } = record;
+    let step = |Step { at, from, to, why }: &Step| PastStep {
+        at: at.to_string(),
+        from: from.clone(),
+        to: to.clone(),
+        why: why.clone(),
+    };
+    Past {
+        service: service.to_owned(),
+        id: *id,
+        from: from.clone(),
+        to: to.clone(),
+        by: by.clone(),
+        begun: begun.to_string(),
+        ended: ended.map(|(at, _)| at.to_string()),
+        result: ended.map(|(_, ending)| ending.name().to_owned()),
+        steps: steps.iter().map(step).collect(),
+        omitted: *omitted,
     }
 }
 
@@ -101,6 +144,7 @@ fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> Service
         health: health(service, &answering).to_owned(),
         ttl: answering.ttl.secs(),
         orphaned: cutover.is_orphaned(),
+        unkept: false,
         release,
         pools: pools(now, service, &answering, &caches.horizons(now, service)),
     }

@@ -1,15 +1,26 @@
 //! One service as the conductor holds it: its machine, its verdicts, and what was last told of
 //! them to the table and to the prober.
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use super::caches::Caches;
 use crate::{
-    cutover::{Answering, Cutover, Event, Facts, Order, Refusal, Transition},
+    cutover::{
+        Answering, CACHE_CLOCK, Cutover, Event, Facts, Horizons, Order, Record, Refusal, Transition,
+    },
     health::{Outcome, ServiceHealth, Verdict},
-    model::{ProbeSpec, ServiceSpec, Timestamp},
+    model::{PoolName, ProbeSpec, ServiceSpec, Timestamp, Ttl},
     probe::Assignment,
+    store::Kept,
 };
+
+/// No horizon is further away: where one seems to be, the time of day has been set back.
+const HORIZON_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 pub(super) struct Service {
     pub(super) cutover: Cutover,
@@ -20,6 +31,16 @@ pub(super) struct Service {
     pub(super) published: Option<Answering>,
     /// The deadline that the conductor keeps for it.
     pub(super) scheduled: Option<Timestamp>,
+    /// The horizons of answers that were given before we started, where they are known.
+    pub(super) remembered: BTreeMap<PoolName, Timestamp>,
+    /// The pools that are, or may still be, answered from some table, and for how long.
+    given: BTreeMap<PoolName, Ttl>,
+    /// What is kept of it, if anything is.
+    pub(super) kept: Option<Kept>,
+    /// Its machine as it was when it was last kept, if something has happened since.
+    pub(super) before: Option<Cutover>,
+    /// Its last release.
+    pub(super) record: Option<Record>,
     /// What the prober was last told.
     assigned: Option<(Option<Arc<ProbeSpec>>, BTreeSet<IpAddr>)>,
 }
@@ -31,11 +52,95 @@ impl Service {
         let mut health = ServiceHealth::default();
         let live: Vec<IpAddr> = spec.live_pools().flat_map(|pool| pool.addresses()).collect();
         health.retarget(now, &spec.probe, live, Verdict::Presumed);
-        let cutover = Cutover::adopt(spec);
-        let (published, scheduled, assigned) = (None, None, None);
-        let mut service = Self { cutover, health, unknown_until, published, scheduled, assigned };
+        Self::new(now, Cutover::adopt(spec), health, unknown_until)
+    }
+
+    /// A service as it was kept, and what is to be told of it.
+    pub(super) fn restore(
+        now: Timestamp,
+        kept: Kept,
+        record: Option<Record>,
+    ) -> (Self, Option<Transition>) {
+        let Kept { snapshot, given, horizons } = kept.clone();
+        let mut health = ServiceHealth::default();
+        health.retarget(now, &snapshot.spec.probe, snapshot.presumed(), Verdict::Presumed);
+        let horizons = horizons.into_iter().map(|(pool, at)| (pool, at.min(now + HORIZON_MAX)));
+        let mut remembered: BTreeMap<PoolName, Timestamp> = horizons.collect();
+        remember(&mut remembered, &given, now);
+        let horizons = Horizons::new(remembered.clone(), Timestamp::default());
+        let facts = Facts { health: &health, horizons: &horizons };
+        let (cutover, told) = Cutover::restore(now, snapshot, facts);
+        let service = Self::new(now, cutover, health, Timestamp::default());
+        (Self { remembered, kept: Some(kept), record, ..service }, told)
+    }
+
+    fn new(
+        now: Timestamp,
+        cutover: Cutover,
+        health: ServiceHealth,
+        unknown_until: Timestamp,
+    ) -> Self {
+        let mut service = Self {
+            cutover,
+            health,
+            unknown_until,
+            published: None,
+            scheduled: None,
+            remembered: BTreeMap::new(),
+            given: BTreeMap::new(),
+            kept: None,
+            before: None,
+            record: None,
+            assigned: None,
+        };
         service.retarget(now);
         service
+    }
+
+    /// Goes on from what was kept, which somebody else has gone on giving until an instant.
+    pub(super) fn take_over(&mut self, now: Timestamp, until: Timestamp) {
+        let Some(kept) = &self.kept else { return };
+        remember(&mut self.remembered, &kept.given, until);
+        let horizons = Horizons::new(self.remembered.clone(), Timestamp::default());
+        let facts = Facts { health: &self.health, horizons: &horizons };
+        (self.cutover, _) = Cutover::restore(now, kept.snapshot.clone(), facts);
+        self.retarget(now);
+    }
+
+    /// What is to be kept of it, when what it answers now and next is taken together.
+    pub(super) fn take_stock(&mut self, caches: &Caches) -> Kept {
+        if !caches.is_leaving(&self.cutover.spec().name) {
+            self.given.clear();
+        }
+        let next = self.cutover.answering(&self.health);
+        for answering in self.published.iter().chain([&next]) {
+            for pool in answering.pools() {
+                let ttl = self.given.entry(pool.clone()).or_insert(answering.ttl);
+                *ttl = answering.ttl.max(*ttl);
+            }
+        }
+        let mut horizons = caches.known(self);
+        if self.unknown_until > Timestamp::default() {
+            for pool in self.cutover.spec().pools.keys() {
+                let horizon = horizons.entry(pool.clone()).or_default();
+                *horizon = self.unknown_until.max(*horizon);
+            }
+        }
+        horizons.retain(|pool, _| !self.given.contains_key(pool));
+        let (snapshot, given) = (self.cutover.snapshot(), self.given.clone());
+        Kept { snapshot, given, horizons }
+    }
+
+    /// Whether its machine stands elsewhere than is kept.
+    pub(super) fn is_ahead(&self) -> bool {
+        let kept = self.kept.as_ref().map(|kept| &kept.snapshot);
+        kept != Some(&self.cutover.snapshot())
+    }
+
+    /// What has happened to the machine since it was kept has not.
+    pub(super) fn put_back(&mut self, now: Timestamp, before: Cutover) {
+        self.cutover = before;
+        self.retarget(now);
     }
 
     pub(super) fn desire(
@@ -75,7 +180,9 @@ impl Service {
     ) -> Result<Vec<Transition>, Refusal> {
         let horizons = caches.horizons(now, self);
         let facts = Facts { health: &self.health, horizons: &horizons };
+        let before = self.cutover.clone();
         let told = self.cutover.ask(now, order, facts)?;
+        self.before.get_or_insert(before);
         self.retarget(now);
         Ok(told)
     }
@@ -83,6 +190,7 @@ impl Service {
     fn handle(&mut self, now: Timestamp, event: Event, caches: &Caches) -> Vec<Transition> {
         let horizons = caches.horizons(now, self);
         let facts = Facts { health: &self.health, horizons: &horizons };
+        self.before.get_or_insert_with(|| self.cutover.clone());
         let told = self.cutover.handle(now, event, facts);
         self.retarget(now);
         told
@@ -103,5 +211,17 @@ impl Service {
     fn retarget(&mut self, now: Timestamp) {
         let addresses = self.cutover.addresses();
         self.health.retarget(now, &self.cutover.spec().probe, addresses, Verdict::Unproven);
+    }
+}
+
+/// What was being given at an instant may be in caches from then on.
+fn remember(
+    horizons: &mut BTreeMap<PoolName, Timestamp>,
+    given: &BTreeMap<PoolName, Ttl>,
+    now: Timestamp,
+) {
+    for (pool, ttl) in given {
+        let horizon = horizons.entry(pool.clone()).or_default();
+        *horizon = (now + ttl.duration() + CACHE_CLOCK).max(*horizon);
     }
 }

@@ -71,6 +71,9 @@ fn line(pulse: &Pulse) -> String {
     } else if !pulse.file_accepted {
         line.push_str("; the release file on disk is refused");
     }
+    if !pulse.is_kept {
+        line.push_str("; the state cannot be written");
+    }
     line
 }
 

@@ -48,17 +48,28 @@ impl House {
     pub async fn start_with(ip: &str, release: &str, edit: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().expect("a scratch folder");
         fs::write(folder.path().join("release.toml"), release).expect("writable");
-        let mut settings = settings(folder.path(), ip);
-        edit(&mut settings);
-        let daemon = Daemon::start(settings).await.expect("starts");
-        let client = Client::new(daemon.dns()[0]);
-        let house = Self { daemon, client, folder };
+        let house = Self::start_in(folder, ip, edit).await;
         house
             .until("the first look at the file", |status| {
                 status.ready || !status.file.errors.is_empty()
             })
             .await;
         house
+    }
+
+    /// The same in a folder where there was one before, as soon as it answers.
+    pub async fn start_in(folder: TempDir, ip: &str, edit: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = settings(folder.path(), ip);
+        edit(&mut settings);
+        let daemon = Daemon::start(settings).await.expect("starts");
+        let client = Client::new(daemon.dns()[0]);
+        Self { daemon, client, folder }
+    }
+
+    /// Ends the daemon, and leaves its files.
+    pub async fn stop(self) -> TempDir {
+        self.daemon.stop().await;
+        self.folder
     }
 
     /// The release file.

@@ -139,8 +139,12 @@ impl Process {
         self.child.try_wait().expect("ours").is_some()
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
+        let id = self.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().expect("runs").success());
     }
 }

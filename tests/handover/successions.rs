@@ -87,7 +87,7 @@ fn a_daemon_that_was_killed_leaves_nothing_in_the_way() {
     assert_eq!(same, dns, "it was handed over, and not bound");
     assert!(next.until_ended().success());
     let names = fs::read_dir(files.folder()).expect("there").count();
-    assert_eq!(names, 3, "the settings, the release file and one socket");
+    assert_eq!(names, 4, "the settings, the release file, the state and one socket");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::Conductor;
 use crate::{
     admin::{
         Request,
+        history::Past,
         orders::{Done, Told, Undone},
     },
     cutover::Order,
@@ -17,6 +18,7 @@ use crate::{
 
 /// What a person asked for was done, and is to be told them once it is being answered from.
 pub(super) struct Ordered {
+    service: ServiceName,
     reply: oneshot::Sender<Result<Done, Undone>>,
     transitions: Vec<Told>,
 }
@@ -37,9 +39,11 @@ impl Conductor {
         match service.ask(now, order, &self.caches) {
             Ok(told) => {
                 let transitions = told.iter().map(Told::from).collect();
+                self.unkept.by = Some(order.by.clone());
                 self.keep(name, told);
+                self.unkept.by = None;
                 self.touched.insert(name.clone());
-                Some(Ordered { reply, transitions })
+                Some(Ordered { service: name.clone(), reply, transitions })
             }
             Err(refusal) => {
                 info!(service = %name, %order, %refusal, "refused");
@@ -49,25 +53,56 @@ impl Conductor {
         }
     }
 
-    /// Tells a person that what they asked for is being answered from.
-    pub(super) fn confirm(&self, Ordered { reply, transitions }: Ordered) {
+    /// Tells a person that what they asked for is being answered from, or that it cannot be kept.
+    pub(super) fn confirm(&mut self, ordered: Option<Ordered>) {
+        let put_back = self.unkept.take_put_back();
+        let Some(Ordered { service, reply, transitions }) = ordered else { return };
         let generation = self.plane.store.load().generation();
+        let done = match self.keeper.refusal() {
+            Some(why) if put_back.contains(&service) => {
+                info!(%service, why, "refused");
+                Err(Undone::Refused(why))
+            }
+            _ => Ok(Done { transitions, generation }),
+        };
         // Whoever asked may have gone.
-        let _ = reply.send(Ok(Done { transitions, generation }));
+        let _ = reply.send(done);
     }
 
     /// Says how things are.
     pub(super) fn answer(&self, request: Request) {
         let (table, file, services) = (self.plane.store.load(), &self.file, &self.services);
-        let now = self.now();
+        let (now, keeping) = (self.now(), (&self.keeper, &self.unkept));
         // Whoever asked may have gone.
         let _ = match request {
             Request::Status(reply) => reply
-                .send(Box::new(report::status(now, &table, file, services, &self.caches)))
+                .send(Box::new(report::status(now, &table, file, services, &self.caches, keeping)))
                 .is_ok(),
-            Request::Pulse(reply) => reply.send(report::pulse(&table, file, services)).is_ok(),
+            Request::Pulse(reply) => {
+                reply.send(report::pulse(&table, file, services, &self.keeper)).is_ok()
+            }
+            Request::History(service, reply) => self.tell_history(service, reply),
             // Carried out where they come in.
             Request::Order(..) => false,
         };
+    }
+
+    /// Reads on another thread what was kept. What is not kept yet is not in it.
+    fn tell_history(
+        &self,
+        service: Option<ServiceName>,
+        reply: oneshot::Sender<Result<Vec<Past>, String>>,
+    ) -> bool {
+        let Some(reader) = self.keeper.reader() else {
+            let why = self.keeper.refusal();
+            return reply.send(Err(why.unwrap_or_else(|| "not open yet".to_owned()))).is_ok();
+        };
+        tokio::task::spawn_blocking(move || {
+            let history = reader.history(service.as_ref()).map_err(|error| error.to_string());
+            let _ = reply.send(history.map(|records| {
+                records.iter().map(|(name, record)| report::past(name, record)).collect()
+            }));
+        });
+        true
     }
 }

@@ -11,18 +11,19 @@
 //! `successor` takes; `super::place` is the name of the socket between them.
 //!
 //! 1. The successor connects and says its version.
-//! 2. The predecessor says its version, the number of sockets, and the secret of its DNS cookies if
-//!    no file has it; then it sends the sockets, each with its purpose.
-//! 3. The successor starts everything but answering. It must have carried out the release file:
-//!    where that is refused on disk, the predecessor may be the only one with a good one. It begins
-//!    to answer, and then says so; from here until the next step both answer.
-//! 4. The predecessor says that the sockets are the successor's, and ends: what it has taken it
-//!    answers. If anything else has happened, or nothing for too long, it says that they are not,
-//!    and goes on as before.
+//! 2. The predecessor says its version and stops to decide, so that what it has kept is the last word.
+//!    It says the number of sockets, and the secret of its DNS cookies if no file has it; then it
+//!    sends the sockets, each with its purpose.
+//! 3. The successor reads what is kept, and starts everything but answering and deciding. It must
+//!    have read the release file: where that is refused on disk, the predecessor may be the only one
+//!    with a good one. It begins to answer, and then says so; from here until the next step both
+//!    answer, and nobody decides.
+//! 4. The predecessor closes what it keeps, says that the sockets are the successor's, and ends: what
+//!    it has taken it answers. The successor decides. If anything else has happened, or nothing for
+//!    too long, the predecessor says that they are not, and goes on as before.
 //!
 //! Whoever may use the socket can become the daemon: it is for its own user alone, on both ends.
-//! Left out: the state of releases, which no restart keeps, and QUIC connections, whose clients are
-//! told to connect again.
+//! Left out: QUIC connections, whose clients are told to connect again.
 
 mod predecessor;
 mod successor;

@@ -10,6 +10,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},
+    sync::{mpsc, oneshot},
     time::{sleep, timeout},
 };
 use tracing::{info, warn};
@@ -18,10 +19,17 @@ use super::{
     PATIENCE, STEP,
     wire::{self, ANSWERING, Header, MINE, VERSION, YOURS, malformed},
 };
-use crate::{dns::Purpose, model::CookieSecrets};
+use crate::{
+    daemon::conductor::{Event, Handing},
+    dns::Purpose,
+    model::CookieSecrets,
+};
 
 /// After an error of `accept`.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the conductor may take: less than a successor waits for what comes of it.
+const DECISION: Duration = Duration::from_secs(3);
 
 /// What a successor is given.
 pub(in crate::daemon) struct Offer {
@@ -29,6 +37,8 @@ pub(in crate::daemon) struct Offer {
     pub(in crate::daemon) sockets: Vec<(Purpose, OwnedFd)>,
     /// Those that no file has.
     pub(in crate::daemon) secrets: Option<CookieSecrets>,
+    /// The conductor's: it is not to decide what the successor would not know.
+    pub(in crate::daemon) events: mpsc::Sender<Event>,
 }
 
 impl Offer {
@@ -47,6 +57,8 @@ impl Offer {
                 Ok(()) => return,
                 Err(error) => warn!(%error, "no successor has taken over: going on"),
             }
+            // The conductor ends only with the daemon.
+            let _ = self.events.send(Event::Handing(Handing::Resume)).await;
         }
     }
 
@@ -57,7 +69,12 @@ impl Offer {
         }
         info!(process = peer.pid(), "a successor asks for the sockets");
         let answers = timeout(PATIENCE, self.give(&mut stream)).await;
-        match answers.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+        let mut ours = answers.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        if ours.is_ok() {
+            // Two must not decide, and this one is the only one who can know.
+            ours = self.ask(Handing::Close).await;
+        }
+        match ours {
             Ok(()) => timeout(STEP, stream.write_all(&[YOURS])).await?,
             Err(error) => {
                 // One that begins to answer only now must not go on. It may be gone already.
@@ -74,6 +91,7 @@ impl Offer {
         if theirs != VERSION {
             return Err(malformed("it speaks another version of the handover"));
         }
+        self.ask(Handing::Suspend).await?;
         let sockets = u16::try_from(self.sockets.len()).map_err(io::Error::other)?;
         let secret = self.secrets.as_ref().map(|secrets| *secrets.current());
         Header { sockets, secret }.send(stream).await?;
@@ -88,5 +106,18 @@ impl Offer {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Has the conductor do something, and waits until it has.
+    async fn ask(&self, of: impl FnOnce(oneshot::Sender<()>) -> Handing) -> io::Result<()> {
+        let (told, done) = oneshot::channel();
+        let asked = async {
+            let event = Event::Handing(of(told));
+            if self.events.send(event).await.is_ok() {
+                // It says so, or has ended: either way it decides nothing.
+                let _ = done.await;
+            }
+        };
+        Ok(timeout(DECISION, asked).await?)
     }
 }

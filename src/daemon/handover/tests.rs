@@ -2,6 +2,7 @@
 
 use std::{
     net::UdpSocket,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
@@ -9,6 +10,7 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},
+    sync::mpsc,
 };
 
 use super::{successor::Succession, wire::Header, *};
@@ -18,6 +20,11 @@ fn scratch() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let path = folder.path().join("handover.sock");
     (folder, path)
+}
+
+/// Of a daemon whose conductor has ended.
+fn offer(sockets: Vec<(Purpose, OwnedFd)>, secrets: Option<CookieSecrets>) -> Offer {
+    Offer { sockets, secrets, events: mpsc::channel(1).0 }
 }
 
 fn listen(path: &Path) -> UnixListener {
@@ -46,8 +53,7 @@ async fn the_successor_gets_the_sockets_and_the_secret_and_the_predecessor_ends(
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let address = socket.local_addr().expect("bound");
     let secrets = CookieSecrets::random([7; 16]);
-    let offer =
-        Offer { sockets: vec![(Purpose::Dns, socket.into())], secrets: Some(secrets.clone()) };
+    let offer = offer(vec![(Purpose::Dns, socket.into())], Some(secrets.clone()));
     let standing = tokio::spawn(offer.stand(listen(&path)));
     // One that fails before.
     drop(sought(&path).await);
@@ -103,7 +109,7 @@ async fn one_who_stands_in_line_is_served_by_whoever_comes_next() {
     // It has connected, and the one it waits for is succeeded by another.
     listener.accept().await.expect("it stands in line");
     drop(listener);
-    let offer = Offer { sockets: Vec::new(), secrets: None };
+    let offer = offer(Vec::new(), None);
     let standing = tokio::spawn(offer.stand(listen(&path)));
     waiting.await.expect("no panic").answers().await.expect("the next one is succeeded");
     standing.await.expect("it has ended");

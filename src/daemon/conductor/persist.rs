@@ -1,0 +1,280 @@
+//! Persist, then publish: what the machines decide is durable before a table shows it.
+//!
+//! Everything that one batch of events changed goes into one transaction. If it cannot be written,
+//! the machines are put back to where they were, and what was asked of them is carried out once it
+//! can be. Verdicts go on moving endpoints in and out of the answers, a service that is new is
+//! answered, and what goes back goes back: to wait with a rollback would hold clients on a pool that
+//! is bad. What is not kept is shown, and written as soon as that is possible.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    sync::Arc,
+    time::Instant,
+};
+
+use tracing::{info, warn};
+
+use super::{Conductor, Service};
+use crate::{
+    cutover::{Record, Transition},
+    daemon::keeper::Unwritten,
+    model::{Desired, ServiceName, Timestamp},
+    probe::Assignment,
+    store::Batch,
+};
+
+/// What has happened since the last write, and what waits for the next one.
+#[derive(Default)]
+pub(in crate::daemon) struct Unkept {
+    /// Services that something happened to.
+    changed: BTreeSet<ServiceName>,
+    /// What their machines told.
+    news: BTreeMap<ServiceName, Vec<News>>,
+    /// Services that the file takes out.
+    pub(super) removing: BTreeMap<ServiceName, Service>,
+    /// The file that is being carried out.
+    carrying: Option<Arc<Desired>>,
+    /// A file that is to be carried out once that can be kept.
+    waiting: Option<Arc<Desired>>,
+    /// Services whose machines were put back since this was last asked.
+    put_back: BTreeSet<ServiceName>,
+    /// Those that are to be looked at again once that can be kept.
+    held_up: BTreeSet<ServiceName>,
+    /// Those of which something is not kept.
+    ahead: BTreeSet<ServiceName>,
+    /// Who begins releases now.
+    pub(super) by: Option<String>,
+    /// How much of what is to be told is kept.
+    told_and_kept: usize,
+    /// Whether something was kept that cannot be understood.
+    pub(super) has_gaps: bool,
+}
+
+struct News {
+    at: Timestamp,
+    transition: Transition,
+    by: Option<String>,
+}
+
+impl Unkept {
+    pub(super) fn note(&mut self, now: Timestamp, name: &ServiceName, told: &[Transition]) {
+        self.changed.insert(name.clone());
+        if !told.is_empty() {
+            let news = told.iter().map(|transition| News {
+                at: now,
+                transition: transition.clone(),
+                by: self.by.clone(),
+            });
+            self.news.entry(name.clone()).or_default().extend(news);
+        }
+    }
+
+    /// A file begins to be carried out, in place of one that waited.
+    pub(super) fn begin_file(&mut self, desired: &Arc<Desired>) {
+        self.waiting = None;
+        self.carrying = Some(desired.clone());
+        self.by = Some("the release file".to_owned());
+    }
+
+    /// Whether there is anything that has not been looked at.
+    pub(super) fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.removing.is_empty()
+    }
+
+    /// The services of which something is not kept.
+    pub(in crate::daemon) fn ahead(&self) -> &BTreeSet<ServiceName> {
+        &self.ahead
+    }
+
+    /// The services whose machines were put back since this was last asked.
+    pub(super) fn take_put_back(&mut self) -> BTreeSet<ServiceName> {
+        self.told_and_kept = 0;
+        mem::take(&mut self.put_back)
+    }
+}
+
+impl Conductor {
+    /// Makes durable what has happened, or undoes it.
+    pub(super) async fn persist(&mut self) {
+        // What has been held up happens once the store works again, and is to be kept too.
+        loop {
+            self.write().await;
+            if self.unkept.is_empty() {
+                return;
+            }
+        }
+    }
+
+    async fn write(&mut self) {
+        let now = self.now();
+        let is_due = self.keeper.next_try().is_some_and(|at| at <= now);
+        if is_due {
+            self.unkept.changed.extend(self.unkept.ahead.iter().cloned());
+        }
+        let batch = Arc::new(self.batch());
+        let is_nothing = batch.services.is_empty() && batch.removed.is_empty();
+        if is_nothing && !is_due {
+            self.unkept.carrying = None;
+            return;
+        }
+        let begun = Instant::now();
+        let written = self.keeper.write(now, batch.clone()).await;
+        match written {
+            Ok(written) => {
+                self.metrics.state_written(begun.elapsed());
+                if written.anew {
+                    self.nothing_is_kept();
+                }
+                self.kept(&batch);
+                if written.again {
+                    self.go_on(now);
+                }
+            }
+            Err(why) => {
+                if let Unwritten::Broken(_) = why {
+                    self.metrics.state_not_written();
+                }
+                self.put_back(&batch, &why);
+            }
+        }
+    }
+
+    /// What stands elsewhere than is kept.
+    fn batch(&mut self) -> Batch {
+        let mut batch = Batch::default();
+        batch.removed.extend(self.unkept.removing.keys().cloned());
+        let mut news = mem::take(&mut self.unkept.news);
+        for name in mem::take(&mut self.unkept.changed) {
+            let Some(service) = self.services.get_mut(&name) else { continue };
+            let kept = service.take_stock(&self.caches);
+            let mut records = records(service, news.remove(&name).unwrap_or_default());
+            if records.is_empty() && (service.kept.is_none() || self.unkept.ahead.contains(&name)) {
+                records.extend(service.record.clone());
+            }
+            if service.kept.as_ref() == Some(&kept) && records.is_empty() {
+                service.before = None;
+                continue;
+            }
+            batch.history.extend(records.into_iter().map(|record| (name.clone(), record)));
+            batch.services.push((name, kept));
+        }
+        batch
+    }
+
+    fn kept(&mut self, batch: &Batch) {
+        for (name, kept) in &batch.services {
+            let Some(service) = self.services.get_mut(name) else { continue };
+            (service.kept, service.before) = (Some(kept.clone()), None);
+            self.unkept.ahead.remove(name);
+        }
+        self.install(batch, |_| true);
+        self.unkept.told_and_kept = self.told.len();
+        for (name, service) in mem::take(&mut self.unkept.removing) {
+            self.gone(&name, &service);
+        }
+        self.unkept.carrying = None;
+    }
+
+    /// The last release of each service is at hand.
+    fn install(&mut self, batch: &Batch, is_so: impl Fn(&ServiceName) -> bool) {
+        for (name, record) in batch.history.iter().filter(|(name, _)| is_so(name)) {
+            if let Some(service) = self.services.get_mut(name) {
+                service.record = Some(record.clone());
+            }
+        }
+    }
+
+    /// A service is not to be answered any longer, and that is kept.
+    fn gone(&mut self, name: &ServiceName, service: &Service) {
+        info!(service = %name, "removed: no longer answered");
+        self.removed.push(service.cutover.spec().owner.clone());
+        self.plane.counters.retain(name, |_| false);
+        if let Some(at) = service.scheduled {
+            self.deadlines.remove(&(at, name.clone()));
+        }
+        self.touched.remove(name);
+        self.unkept.ahead.remove(name);
+        let stop = Assignment { service: name.clone(), spec: None, addresses: BTreeSet::new() };
+        // The prober ends only with the daemon.
+        let _ = self.assignments.send(stop);
+    }
+
+    /// What was kept was kept in another file.
+    fn nothing_is_kept(&mut self) {
+        for (name, service) in &mut self.services {
+            if service.kept.take().is_some() {
+                self.unkept.changed.insert(name.clone());
+            }
+        }
+    }
+
+    /// After a time in which nothing could be kept.
+    fn go_on(&mut self, now: Timestamp) {
+        for name in mem::take(&mut self.unkept.held_up) {
+            self.observe(now, name);
+        }
+        if let Some(desired) = self.unkept.waiting.take() {
+            info!("the release file that has been waiting is being carried out");
+            self.carry_out(now, &desired, false);
+        }
+    }
+
+    fn put_back(&mut self, batch: &Batch, why: &Unwritten) {
+        // While another daemon decides, it goes back where that is needed.
+        let may_go_back = matches!(why, Unwritten::Broken(_));
+        let mut put_back = BTreeSet::new();
+        for (name, _) in &batch.services {
+            let Some(service) = self.services.get_mut(name) else { continue };
+            match service.before.take() {
+                Some(before) if service.cutover.snapshot() != before.snapshot() => {
+                    if may_go_back && service.cutover.has_gone_back(&before) {
+                        warn!(service = %name, "it goes back although that cannot be kept");
+                        self.unkept.ahead.insert(name.clone());
+                        continue;
+                    }
+                    service.put_back(self.plane.clock.now(), before);
+                    put_back.insert(name.clone());
+                }
+                _ => drop(self.unkept.ahead.insert(name.clone())),
+            }
+        }
+        self.install(batch, |name| !put_back.contains(name));
+        let unsure = self.told.split_off(self.unkept.told_and_kept);
+        self.told.extend(unsure.into_iter().filter(|(name, _)| !put_back.contains(name)));
+        let removing = mem::take(&mut self.unkept.removing);
+        let is_held_up = !put_back.is_empty() || !removing.is_empty();
+        self.services.extend(removing);
+        self.unkept.held_up.extend(put_back.iter().cloned());
+        self.unkept.put_back.extend(put_back);
+        let carrying = self.unkept.carrying.take();
+        self.unkept.waiting = carrying.filter(|_| is_held_up).or(self.unkept.waiting.take());
+    }
+}
+
+/// What has become of a service's releases; the last one is the present one.
+fn records(service: &Service, news: Vec<News>) -> Vec<Record> {
+    let mut records: Vec<Record> = service.record.iter().cloned().collect();
+    let mut is_changed = false;
+    let phase = service.cutover.phase();
+    for News { at, transition, by } in news {
+        let Some(id) = transition.release else { continue };
+        is_changed = true;
+        if records.last().is_none_or(|record| record.id != id) {
+            if let Some(replaced) = records.last_mut() {
+                replaced.replace(at);
+            }
+            let names = phase.release().filter(|release| release.id == id);
+            let names = names.map(|release| (release.from.split(), release.to.split()));
+            let before = service.before.as_ref().unwrap_or(&service.cutover);
+            let (from, to) = names
+                .unwrap_or_else(|| (before.phase().main().split(), &service.cutover.spec().live));
+            let by = by.unwrap_or_else(|| "the daemon".to_owned());
+            records.push(Record::begin(id, from.to_string(), to.to_string(), by, at));
+        }
+        if let Some(record) = records.last_mut() {
+            record.note(at, &transition);
+        }
+    }
+    if is_changed { records } else { Vec::new() }
+}

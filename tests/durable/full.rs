@@ -1,0 +1,136 @@
+//! A disk that takes nothing more: answers go on, releases stand still, and go on by themselves.
+//!
+//! The limit on the size of files stands for the disk: it needs no right, and comes and goes while
+//! the daemon runs.
+
+use std::io::Write;
+
+use cutover::{
+    admin::{client, orders},
+    cutover::Verb,
+};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+use crate::{
+    common::pause,
+    crash::{Running, files, run},
+    scene::Pools,
+};
+
+const HOUR: &str = "bake = \"1h\"";
+
+fn limit(running: &Running, octets: Option<u64>) {
+    let id = Pid::from_raw(running.process.id().try_into().expect("an ID"));
+    let limit = Rlimit { current: octets, maximum: None };
+    prlimit(id, Resource::Fsize, limit).expect("ours");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_and_verdicts_go_on_and_releases_wait() {
+    let pools = Pools::start().await;
+    let files = files(&pools.file("v1", HOUR));
+    let mut running = run(&files);
+    running.until_up().await;
+    limit(&running, Some(0));
+    files.write_release(&pools.file("v2", HOUR));
+    let full = running.until("it is told", |status| status.store.error.is_some()).await;
+    assert!(full.store.path.ends_with("state/state.redb"), "{:?}", full.store);
+    assert_eq!(full.services["api"].phase, "Steady");
+    assert!(full.file.accepted);
+    // Endpoints still come and go.
+    pools.hosts[0].set_healthy(false);
+    while running.answered().await != pools.v1[1..] {
+        pause().await;
+    }
+    pools.hosts[0].set_healthy(true);
+    running.until_up().await;
+    assert_eq!(running.answered().await, pools.v1);
+    let page = |path| client::get(running.http, path);
+    assert_eq!(page("/healthz").await.expect("shown").0, 200);
+    let (_, metrics) = page("/metrics").await.expect("shown");
+    assert!(String::from_utf8_lossy(&metrics).contains("cutover_store_writable 0"));
+    let (_, tree) = page("/").await.expect("shown");
+    let tree = String::from_utf8_lossy(&tree).into_owned();
+    assert!(tree.contains("CANNOT BE WRITTEN since"), "{tree}");
+    assert_eq!(running.answered().await, pools.v1);
+    limit(&running, None);
+    // Nobody has to ask again.
+    running.until_phase("Baking").await;
+    assert_eq!(running.answered().await, pools.v2);
+    running.until("it is kept", |status| status.store.error.is_none()).await;
+    let log = running.process.log();
+    let complaints = log.lines().filter(|line| line.contains("cannot be written")).count();
+    assert!((1..=2).contains(&complaints), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_does_not_wait_and_is_kept_later() {
+    let pools = Pools::start().await;
+    let files = files(&pools.file("v1", HOUR));
+    let mut running = run(&files);
+    running.until_up().await;
+    files.write_release(&pools.file("v2", HOUR));
+    running.until_phase("Baking").await;
+    limit(&running, Some(0));
+    let socket = files.folder().join("admin.sock");
+    let ask = |verb| orders::ask(&socket, "api", verb, false);
+    let refused = ask(Verb::Promote).await.expect_err("it cannot be kept").to_string();
+    assert!(refused.contains("the state cannot be written ("), "{refused}");
+    assert!(refused.contains("nothing has changed"), "{refused}");
+    assert_eq!(running.until_phase("Baking").await.store.unkept, 0);
+    ask(Verb::Rollback).await.expect("it cannot wait");
+    assert_eq!(running.answered().await, pools.v1);
+    let status = running.until("it is told", |status| status.services["api"].unkept).await;
+    assert_eq!(status.store.unkept, 1);
+    limit(&running, None);
+    running.until("it is kept", |status| status.store.error.is_none()).await;
+    running.until("all of it", |status| !status.services["api"].unkept).await;
+    running.process.signal("KILL");
+    running.process.until_ended();
+    let running = run(&files);
+    assert_eq!(running.answered().await, pools.v1);
+    running.until_phase("Failed").await;
+    let told = client::history(running.http, None).await.expect("told");
+    let steps: Vec<&str> = told[0].steps.iter().map(|step| step.to.as_str()).collect();
+    assert!(steps.contains(&"RollingBack"), "{told:#?}");
+    assert_eq!(told[0].result.as_deref(), Some("rolled back"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_goes_back_by_itself_too() {
+    let pools = Pools::start().await;
+    let files = files(&pools.file("v1", HOUR));
+    let running = run(&files);
+    running.until_up().await;
+    files.write_release(&pools.file("v2", HOUR));
+    running.until_phase("Baking").await;
+    limit(&running, Some(0));
+    pools.hosts[2].set_healthy(false);
+    running.until("it is told", |status| status.services["api"].unkept).await;
+    assert_eq!(running.answered().await, pools.v1);
+    running.until_phase("Failed").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_without_a_place_for_the_state_answers_all_the_same() {
+    let pools = Pools::start().await;
+    let files = files(&pools.file("v1", HOUR));
+    // No directory can be made where a file is.
+    let _ = std::fs::File::create(files.folder().join("state")).and_then(|mut f| f.write_all(b"x"));
+    let mut running = run(&files);
+    assert_eq!(running.answered().await, pools.v1);
+    running.until("it is told", |status| status.store.error.is_some()).await;
+    running.until_up().await;
+    files.write_release(&pools.file("v2", HOUR));
+    running
+        .until("the edit is read", |status| status.services["api"].desired.contains_key("v1"))
+        .await;
+    assert_eq!(running.answered().await, pools.v1);
+    std::fs::remove_file(files.folder().join("state")).expect("ours");
+    running.until_phase("Baking").await;
+    running.process.signal("KILL");
+    running.process.until_ended();
+    let running = run(&files);
+    running.until_phase("Baking").await;
+    assert_eq!(running.answered().await, pools.v2);
+}
