@@ -92,9 +92,18 @@ fn a_mistyped_verb_is_corrected() {
 }
 
 #[test]
+fn a_rule_that_is_none_is_refused_with_the_list() {
+    let ended = cutover(&["promote", "api", "--force", "health", "--force", "windows"]);
+    assert_eq!(ended.status.code(), Some(2));
+    let said = text(&ended.stderr);
+    assert!(said.contains("the rules are freeze, window, interval and health"), "{said}");
+}
+
+#[test]
 fn help_names_every_verb() {
     let help = text(&cutover(&["--help"]).stdout);
-    for verb in ["serve", "check", "status", "demo"] {
+    let orders = ["rollback", "promote", "retry", "pause", "resume", "freeze", "unfreeze"];
+    for verb in ["serve", "check", "status", "demo"].into_iter().chain(orders) {
         assert!(help.contains(&format!("  {verb} ")), "{help}");
     }
 }

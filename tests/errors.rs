@@ -124,7 +124,7 @@ fn nothing_but_the_version() {
 
 #[test]
 fn keys_of_a_later_version() {
-    let text = format!("{SERVICE}release = {{ ramp = [], at = 2026-12-01T02:00:00Z }}\n");
+    let text = format!("{SERVICE}release = {{ ramp = [], guards = [\"errors\"] }}\n");
     insta::assert_snapshot!(release_error(&text));
 }
 
@@ -359,6 +359,56 @@ ramp = [
 ]
 "#
     )));
+}
+
+#[test]
+fn rules_of_a_release_that_are_none() {
+    insta::assert_snapshot!(release_error(&format!(
+        r#"{SERVICE}
+[services.api.release]
+min_up_endpoints = 0
+min_up_weight = "0%"
+progress_deadline = "31d"
+windows = ["Mon-Fri 09:00", "Mo 09:00-16:00", "daily 9-17", "Sat 10:00-10:00", 5]
+timezone = "Europe/Berlim"
+min_change_interval = "8d"
+"#
+    )));
+    let too_many = format!("{SERVICE}release = {{ min_up_endpoints = 2 }}\n");
+    insta::assert_snapshot!(release_error(&too_many));
+    let good = format!(
+        r#"{SERVICE}
+[services.api.release]
+windows = ["Mon-Fri 09:00-16:00", "daily 22:00-04:00"]
+timezone = "Europe/Berlin"
+"#
+    );
+    release::parse(Path::new("release.toml"), &good, &zone()).expect("good");
+}
+
+#[test]
+fn instants_that_are_none() {
+    let with = |more: &str| format!("{SERVICE}\n[services.api.release]\n{more}\n");
+    let wrong = [
+        "at = \"2026-12-01T02:00:00Z\"",
+        "at = 2026-12-01T02:00:00",
+        "at = 2026-12-01",
+        "at = 2026-12-01T02:00:00.5Z",
+        "at = 2126-12-01T02:00:00Z",
+        "at = 1969-12-31T23:59:59Z",
+        "clean = true",
+    ];
+    insta::assert_snapshot!(wrong.map(|more| release_error(&with(more))).join("\n\n"));
+    let path = Path::new("release.toml");
+    for (more, unix_secs) in [
+        ("at = 2026-12-01T02:00:00Z\nclean = true", 1_796_090_400),
+        ("at = 2026-12-01T02:00:00+01:00", 1_796_090_400 - 3_600),
+        ("at = 2026-12-01 02:00:00-07:30", 1_796_090_400 + 27_000),
+    ] {
+        let desired = release::parse(path, &with(more), &zone()).expect("good");
+        let policy = &desired.services.values().next().expect("one").release;
+        assert_eq!(policy.at.map(|at| at.unix_secs()), Some(unix_secs), "{more}");
+    }
 }
 
 #[test]

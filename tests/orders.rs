@@ -42,7 +42,7 @@ impl Scene {
     }
 
     async fn ask(&self, verb: Verb) -> Result<orders::Done, OrderError> {
-        orders::ask(&self.socket, "api", verb, false).await
+        orders::ask(&self.socket, "api", verb, &[]).await
     }
 }
 
@@ -78,7 +78,7 @@ async fn what_is_refused_changes_nothing() {
         let refused = scene.ask(verb).await.expect_err("nothing is being released");
         assert!(matches!(refused, OrderError::Undone(Undone::Refused(_))), "{refused:?}");
     }
-    let unknown = orders::ask(&scene.socket, "web", Verb::Rollback, false).await;
+    let unknown = orders::ask(&scene.socket, "web", Verb::Rollback, &[]).await;
     let unknown = unknown.expect_err("no such service");
     assert_eq!(unknown.to_string(), "there is no service `web`");
     assert_eq!(scene.house.status().await.generation, before);
@@ -91,6 +91,6 @@ async fn the_socket_is_for_its_user_alone() {
     let mode = std::fs::metadata(&scene.socket).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let elsewhere = scene.socket.with_file_name("nobody.sock");
-    let error = orders::ask(&elsewhere, "api", Verb::Rollback, false).await.expect_err("nobody");
+    let error = orders::ask(&elsewhere, "api", Verb::Rollback, &[]).await.expect_err("nobody");
     assert!(error.to_string().contains("no daemon takes orders at"), "{error}");
 }

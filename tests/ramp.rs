@@ -57,7 +57,7 @@ async fn who_has_moved_stays_moved_and_everyone_goes_back_at_once() {
     let release = api.release.expect("one is under way");
     assert_eq!((release.step, release.steps, release.share), (1, 3, 10));
     house.until_phase("Judging").await;
-    let ask = |verb| orders::ask(&socket, "api", verb, false);
+    let ask = |verb| orders::ask(&socket, "api", verb, &[]);
     ask(Verb::Promote).await.expect("a step");
     let at_50 = answered_with(v2, v1, &clients).await;
     assert!((80..=120).contains(&at_50.len()), "{} of 200 at 50 %", at_50.len());

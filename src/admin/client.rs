@@ -1,9 +1,14 @@
 //! Asks a running daemon for its status and its history, over its HTTP listener.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{Request, body::Bytes, client::conn::http1, header::HOST};
+use hyper::{
+    Request,
+    body::{Body, Bytes},
+    client::conn::http1,
+    header::HOST,
+};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::{
@@ -83,7 +88,7 @@ pub async fn get(address: SocketAddr, path: &str) -> Result<(u16, Bytes), PageEr
 /// One request over a connection of its own: the status code of what is said to it, and its body.
 pub(super) async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    request: Request<Empty<Bytes>>,
+    request: Request<impl Body<Data = Bytes, Error = Infallible> + Send + 'static>,
 ) -> Result<(u16, Bytes), PageError> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);

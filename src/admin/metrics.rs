@@ -32,6 +32,7 @@ struct Gauges {
     ready: GaugeVec,
     generation: GaugeVec,
     file: GaugeVec,
+    frozen: GaugeVec,
     phase: GaugeVec,
     health: GaugeVec,
     orphaned: GaugeVec,
@@ -57,6 +58,7 @@ impl Gauges {
                 "1 if the release file on disk is valid and being carried out.",
                 &[],
             )?,
+            frozen: gauge("frozen", "1 while no release may take a step.", &[])?,
             phase: gauge(
                 "service_phase",
                 "1 for the phase the service is in.",
@@ -90,6 +92,7 @@ impl Gauges {
         flag(&self.build, &[env!("CARGO_PKG_VERSION")], true);
         flag(&self.ready, &[], status.ready);
         flag(&self.file, &[], status.file.accepted);
+        flag(&self.frozen, &[], status.freeze.is_some());
         self.generation.with_label_values(&[] as &[&str]).set(status.generation as f64);
         for (name, service) in &status.services {
             for phase in Phase::NAMES {

@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use history::Past;
-use orders::{Done, Undone};
+use orders::{Done, Stop, Undone};
 use status::{Pulse, Status};
 
 use crate::{cutover::Order, model::ServiceName};
@@ -49,6 +49,8 @@ pub enum Request {
     History(Option<ServiceName>, oneshot::Sender<Result<Vec<Past>, String>>),
     /// What a person asks of a service. Answered when it is being answered from.
     Order(ServiceName, Order, oneshot::Sender<Result<Done, Undone>>),
+    /// That everything is to stand still, or no longer. Likewise.
+    Stop(Stop, oneshot::Sender<Result<Done, Undone>>),
 }
 
 /// What else there is to see.
@@ -82,6 +84,11 @@ impl Inquiry {
     /// Has a verb carried out; likewise.
     pub async fn order(&self, service: ServiceName, order: Order) -> Option<Result<Done, Undone>> {
         self.ask(|reply| Request::Order(service, order, reply)).await
+    }
+
+    /// Has the global stop begun or ended; likewise.
+    pub async fn stop(&self, stop: Stop) -> Option<Result<Done, Undone>> {
+        self.ask(|reply| Request::Stop(stop, reply)).await
     }
 
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {

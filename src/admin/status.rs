@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Freeze;
+
 /// How things are.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct Status {
@@ -16,12 +18,34 @@ pub struct Status {
     /// Whether services can be answered: a valid release file has been read since the start, or
     /// what was answered before the start is answered again.
     pub ready: bool,
+    /// The global stop, if it is in force.
+    #[serde(default)]
+    pub freeze: Option<FreezeStatus>,
     /// What the release file on disk is.
     pub file: FileStatus,
     /// What survives a restart.
     pub store: StoreStatus,
     /// The services by name.
     pub services: BTreeMap<String, ServiceStatus>,
+}
+
+/// The global stop: no release takes a step.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct FreezeStatus {
+    /// Who said so.
+    pub by: String,
+    /// Why, if they said.
+    pub reason: Option<String>,
+    /// Since when (RFC 3339).
+    pub since: String,
+}
+
+impl From<&Freeze> for FreezeStatus {
+    fn from(freeze: &Freeze) -> Self {
+        let Freeze { by, reason, since } = freeze;
+        let reason = reason.as_ref().map(|reason| reason.as_str().to_owned());
+        Self { by: by.clone(), reason, since: since.to_string() }
+    }
 }
 
 /// How things are, in short.

@@ -1,12 +1,13 @@
 //! The status document as a tree of text: for `cutover status`, and for whoever opens the HTTP
 //! listener in a browser.
 
-use super::status::{EndpointStatus, PoolStatus, ServiceStatus, Status, StoreStatus};
+use super::status::{EndpointStatus, FreezeStatus, PoolStatus, ServiceStatus, Status, StoreStatus};
 
 /// The whole tree, ending with a line feed.
 pub fn tree(status: &Status) -> String {
     let Status { zone, generation, serial, .. } = status;
     let mut lines = vec![format!("{zone}  generation {generation}  serial {serial}")];
+    lines.extend(freeze_line(status));
     lines.push(file_line(status));
     for error in &status.file.errors {
         let place = if error.line > 0 {
@@ -21,6 +22,12 @@ pub fn tree(status: &Status) -> String {
         status.services.iter().map(|(name, service)| service_lines(name, service)).collect();
     lines.extend(branches(services));
     lines.join("\n") + "\n"
+}
+
+fn freeze_line(status: &Status) -> Option<String> {
+    let FreezeStatus { by, reason, since } = status.freeze.as_ref()?;
+    let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    Some(format!("FROZEN since {since} by {by}{reason}; no release takes a step"))
 }
 
 fn file_line(status: &Status) -> String {

@@ -60,14 +60,34 @@ enum Verb {
     /// Answer everyone with the pool that was good before, in one swap, whatever the phase.
     ///
     /// The release counts as failed, so that it does not begin again by itself, though the file still
-    /// asks for it: edit the file, or `retry`. Refused when nothing of the old pool is up.
-    Rollback(order::Options),
-    /// Take the next step of a release now, without waiting for caches or the bake.
+    /// asks for it: edit the file, or `retry`. Refused when nothing of the old pool is up, unless
+    /// with `--force health`. Neither windows nor a freeze stand in its way.
+    Rollback(order::Forcible),
+    /// Take the next step of a release now, without waiting for caches, the bake or its instant.
     ///
-    /// Refused while the new pool has not passed its probes, or something of it is down.
-    Promote(order::Options),
+    /// Refused in a freeze, outside the release windows, too soon after the last step, and while too
+    /// little of the new pool is up; the refusal names the rule, and `--force RULE` breaks it.
+    Promote(order::Forcible),
     /// Begin a release again that has failed.
     Retry(order::Options),
+    /// Have a release stand still: it takes no step, and no time runs out, until `resume`.
+    ///
+    /// The guards go on watching, and roll it back when something breaks. `rollback`, `promote` and
+    /// edits do what they would do otherwise; a release that an edit begins is paused too.
+    Pause(order::Options),
+    /// Have a release go on from where it was paused, with the time that was left.
+    Resume(order::Options),
+    /// Have everything stand still: no release takes a step until `unfreeze`.
+    ///
+    /// What answers goes on answering: no edit moves it, endpoints that are down are still taken out,
+    /// and rollbacks are still possible. A service that is new in the file is answered, and one that
+    /// it names in `removed` is not any longer. Ends with the daemon.
+    Freeze(order::Freeze),
+    /// Have releases go on after a `freeze`.
+    Unfreeze {
+        #[command(flatten)]
+        output: Output,
+    },
     /// Wait until a release is done, or a pool can be switched off.
     ///
     /// Exits 0 when that is so, 1 when it will not come by itself (the release has failed, there is
@@ -104,16 +124,19 @@ pub fn main() -> ExitCode {
     let quiet = matches!(arguments.verb, Verb::Demo(_));
     start_logging(arguments.log.unwrap_or(if quiet { LogLevel::Error } else { LogLevel::Info }));
     let out = &mut io::stdout();
-    let order =
-        |verb, options| in_runtime(order::run(&arguments.config, verb, options, &mut io::stdout()));
+    let order = |asked| in_runtime(order::run(&arguments.config, asked, &mut io::stdout()));
     let ended = match arguments.verb {
         Verb::Serve => in_runtime(serve::run(&arguments.config)),
         Verb::Check { output } => check::run(&arguments.config, output.form, out),
         Verb::Status { output } => in_runtime(status::run(&arguments.config, output.form, out)),
         Verb::History(options) => in_runtime(history::run(&arguments.config, options, out)),
-        Verb::Rollback(options) => order(cutover::Verb::Rollback, options),
-        Verb::Promote(options) => order(cutover::Verb::Promote, options),
-        Verb::Retry(options) => order(cutover::Verb::Retry, options),
+        Verb::Rollback(options) => order(options.asking(cutover::Verb::Rollback)),
+        Verb::Promote(options) => order(options.asking(cutover::Verb::Promote)),
+        Verb::Retry(options) => order(options.asking(cutover::Verb::Retry)),
+        Verb::Pause(options) => order(options.asking(cutover::Verb::Pause)),
+        Verb::Resume(options) => order(options.asking(cutover::Verb::Resume)),
+        Verb::Freeze(options) => order(options.asking()),
+        Verb::Unfreeze { output } => order(order::unfreeze(output)),
         Verb::Wait(options) => in_runtime(wait::run(&arguments.config, options, out)),
         Verb::Demo(options) => in_runtime(demo::run(options, out)),
     };

@@ -1,4 +1,5 @@
-//! `cutover rollback`, `promote` and `retry`: what a person asks of a service.
+//! `cutover rollback`, `promote`, `retry`, `pause` and `resume`: what a person asks of a service.
+//! `cutover freeze` and `unfreeze`: what they ask of all of them.
 
 use std::{
     io::{self, Write},
@@ -12,34 +13,92 @@ use super::{Form, write_json};
 use crate::{
     admin::orders::{self, Done},
     config,
-    cutover::Verb,
-    model::ServiceName,
+    cutover::{Rule, Verb},
+    model::{FreezeReason, ServiceName},
 };
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// The service, as the release file names it.
     service: ServiceName,
-    /// Do it although endpoints are down or not judged yet.
-    #[arg(long)]
-    force: bool,
     #[command(flatten)]
     output: super::Output,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct Forcible {
+    #[command(flatten)]
+    options: Options,
+    /// Break this rule, if it stands in the way: `freeze`, `window`, `interval` or `health`.
+    ///
+    /// May be given several times. Who broke which rule is told with what is done.
+    #[arg(long, value_name = "RULE")]
+    force: Vec<Rule>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Freeze {
+    /// Why, for those who read the status: one line of at most 200 characters.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<FreezeReason>,
+    #[command(flatten)]
+    output: super::Output,
+}
+
+/// What is asked for, and the form of the answer.
+#[derive(Debug)]
+pub(super) struct Asked {
+    what: What,
+    output: super::Output,
+}
+
+#[derive(Debug)]
+enum What {
+    Of(ServiceName, Verb, Vec<Rule>),
+    Freeze(Option<FreezeReason>),
+    Unfreeze,
+}
+
+impl Options {
+    pub(super) fn asking(self, verb: Verb) -> Asked {
+        Asked { what: What::Of(self.service, verb, Vec::new()), output: self.output }
+    }
+}
+
+impl Forcible {
+    pub(super) fn asking(self, verb: Verb) -> Asked {
+        let Options { service, output } = self.options;
+        Asked { what: What::Of(service, verb, self.force), output }
+    }
+}
+
+impl Freeze {
+    pub(super) fn asking(self) -> Asked {
+        Asked { what: What::Freeze(self.reason), output: self.output }
+    }
+}
+
+pub(super) fn unfreeze(output: super::Output) -> Asked {
+    Asked { what: What::Unfreeze, output }
+}
+
 pub(super) async fn run(
     path: &Path,
-    verb: Verb,
-    options: Options,
+    asked: Asked,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     let settings = config::load_settings(path)?;
     let socket = settings.admin.context(
         "the daemon takes no orders: name a socket in cutover.toml (listen.admin) and restart it",
     )?;
-    let Options { service, force, output } = options;
-    let done = orders::ask(&socket, service.as_str(), verb, force).await?;
-    match output.form {
+    let done = match asked.what {
+        What::Of(service, verb, force) => {
+            orders::ask(&socket, service.as_str(), verb, &force).await?
+        }
+        What::Freeze(reason) => orders::ask_to_freeze(&socket, reason.as_ref()).await?,
+        What::Unfreeze => orders::ask_to_unfreeze(&socket).await?,
+    };
+    match asked.output.form {
         Form::Text => tell(&done, out)?,
         Form::Json => write_json(&done, out)?,
     }

@@ -220,6 +220,7 @@ mod tests {
             serial: 1,
             zone: "zone.test.".to_owned(),
             ready: true,
+            freeze: None,
             file: FileStatus { accepted: true, path, loaded_at, errors },
             store: StoreStatus::default(),
             services: BTreeMap::from([("api".to_owned(), api)]),

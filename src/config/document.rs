@@ -9,6 +9,10 @@ use toml::{
 };
 
 use super::finding::{Mistake, Rejected};
+use crate::model::Timestamp;
+
+/// The year 2100: what is later is a slip.
+const INSTANT_END_SECS: u64 = 4_102_444_800;
 
 /// Collects the mistakes of one document.
 #[derive(Default)]
@@ -251,6 +255,33 @@ impl<'a> Value<'a> {
             return None;
         }
         Some(duration)
+    }
+
+    /// An instant, to the second: `2026-12-01T02:00:00Z`, or with an offset in place of `Z`.
+    pub(super) fn instant(&self) -> Option<Timestamp> {
+        const HINT: &str =
+            "write it without quotes: 2026-12-01T02:00:00Z, or 2026-12-01T03:00:00+01:00";
+        let wrong = |message: &str| {
+            self.wrong_with_hint(message, HINT);
+            None
+        };
+        let DeValue::Datetime(datetime) = self.value.get_ref() else {
+            let found = describe(self.value.get_ref());
+            return wrong(&format!("expected an instant, found {found}"));
+        };
+        let (Some(_), Some(time), Some(_)) = (datetime.date, datetime.time, datetime.offset) else {
+            return wrong("an instant has a date, a time, and `Z` or an offset from UTC");
+        };
+        if time.nanosecond.is_some_and(|fraction| fraction > 0) {
+            return wrong("an instant is a whole second");
+        }
+        let instant = datetime.to_string().parse::<jiff::Timestamp>();
+        match instant.ok().and_then(|instant| u64::try_from(instant.as_second()).ok()) {
+            Some(secs @ 0..INSTANT_END_SECS) => {
+                Some(Timestamp::default() + Duration::from_secs(secs))
+            }
+            _ => wrong("an instant lies between 1970 and 2100"),
+        }
     }
 
     fn as_table(&self) -> Option<&'a DeTable<'a>> {

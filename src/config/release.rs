@@ -1,6 +1,7 @@
 //! `release.toml`: the file that is changed for each release.
 
 mod live;
+mod policy;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,17 +19,15 @@ use super::{
     settings::ttl,
 };
 use crate::model::{
-    Desired, DnsName, Endpoint, FailPolicy, HttpProbe, Percent, Pool, PoolName, ProbeKind,
-    ProbeSetting, ProbeSpec, RampStep, ReleasePolicy, ServiceName, ServiceSpec, Spread, TcpProbe,
-    Weight, ZoneSpec,
+    Desired, DnsName, Endpoint, FailPolicy, HttpProbe, Pool, PoolName, ProbeKind, ProbeSetting,
+    ProbeSpec, ReleasePolicy, ServiceName, ServiceSpec, Spread, TcpProbe, Weight, ZoneSpec,
 };
+use policy::policy;
 
-const DAY: Duration = Duration::from_secs(86_400);
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
 const TIMEOUT_MIN: Duration = Duration::from_millis(10);
 const ENDPOINTS_MAX: usize = 1_000;
-const RAMP_STEPS_MAX: usize = 20;
 
 /// Reads the text of a release file for `zone`.
 pub fn parse(path: &Path, text: &str, zone: &ZoneSpec) -> Result<Desired, Rejected> {
@@ -100,9 +99,15 @@ fn service(key: &Name<'_>, value: &Value<'_>, around: &Surroundings<'_>) -> Opti
     let probe = table.optional("probe");
     let probe = probe.map_or(Some(ProbeSetting::Unset), |v| self::probe(&v, owner.as_ref()));
     let release = table.optional("release");
-    let release = release.map_or(Some(ReleasePolicy::default()), |value| self::release(&value));
+    let release = release.map_or(Some(ReleasePolicy::default()), |value| policy(&value));
     table.finish();
-    let live = live.and_then(|value| live::live(&value, pools.as_ref()));
+    let live = live.and_then(|value| {
+        let live = live::live(&value, pools.as_ref())?;
+        let (pools, release) = (pools.as_ref()?, release.as_ref()?);
+        let named = live.pools().filter_map(|pool| pools.get(pool));
+        named.for_each(|pool| policy::check_size(&value, pool, release));
+        Some(live)
+    });
     Some(ServiceSpec {
         name: name?,
         owner: owner?,
@@ -204,69 +209,6 @@ fn fail_policy(value: &Value<'_>) -> Option<FailPolicy> {
         value.wrong_with_hint("unknown fail policy", format!("use one of {names}"));
     }
     found
-}
-
-fn release(value: &Value<'_>) -> Option<ReleasePolicy> {
-    let mut table = value.table()?;
-    let default = ReleasePolicy::default();
-    let ramp = table.optional("ramp").map_or(Some(Vec::new()), |value| self::ramp(&value));
-    let ttl = table.optional("ttl").map_or(Some(None), |value| ttl(&value).map(Some));
-    let bake = table
-        .optional("bake")
-        .map_or(Some(default.bake), |value| value.duration_in(Duration::ZERO..=7 * DAY));
-    let deadline = table.optional("deadline").map_or(Some(default.deadline), |value| {
-        value.duration_in(Duration::from_secs(1)..=7 * DAY)
-    });
-    let min_up = table.optional("min_up").map_or(Some(default.min_up), |value| value.parse());
-    let day_at_most = |value: Option<Value<'_>>, default| {
-        value.map_or(Some(default), |value| value.duration_in(Duration::ZERO..=DAY))
-    };
-    let pin_allowance = day_at_most(table.optional("pin_allowance"), default.pin_allowance);
-    let drain_grace = day_at_most(table.optional("drain_grace"), default.drain_grace);
-    table.finish();
-    Some(ReleasePolicy {
-        ramp: ramp?,
-        ttl: ttl?,
-        bake: bake?,
-        deadline: deadline?,
-        min_up: min_up?,
-        pin_allowance: pin_allowance?,
-        drain_grace: drain_grace?,
-    })
-}
-
-/// `[{ share = "10%", bake = "5m" }]`, each with a greater share than the one before.
-fn ramp(value: &Value<'_>) -> Option<Vec<RampStep>> {
-    let mut steps: Vec<RampStep> = Vec::new();
-    let items = value.array()?;
-    let mut is_good = true;
-    for item in &items {
-        let Some(step) = ramp_step(item) else {
-            is_good = false;
-            continue;
-        };
-        if step.share == Percent::ALL {
-            let hint = "`bake` of the release says how long all clients are watched";
-            item.wrong_with_hint("the last step is always all clients: leave it out", hint);
-        } else if steps.last().is_some_and(|before| before.share >= step.share) {
-            item.wrong("each step must have a greater share than the one before");
-        }
-        steps.push(step);
-    }
-    if steps.len() > RAMP_STEPS_MAX {
-        value.wrong(format!("a ramp has at most {RAMP_STEPS_MAX} steps"));
-    }
-    is_good.then_some(steps)
-}
-
-fn ramp_step(value: &Value<'_>) -> Option<RampStep> {
-    let mut table = value.table()?;
-    let share = table.required("share", r#""10%""#);
-    let bake = table.required("bake", r#""5m""#);
-    table.finish();
-    let share = share.and_then(|value| value.parse());
-    let bake = bake.and_then(|value| value.duration_in(Duration::ZERO..=7 * DAY));
-    Some(RampStep { share: share?, bake: bake? })
 }
 
 /// `"none"`, or a table with one kind and the schedule.

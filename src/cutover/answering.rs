@@ -203,7 +203,6 @@ impl Cutover {
             return None;
         }
         let missed = self.phase.main().tally(health);
-        let min_up = self.spec.release.min_up;
         let moved_to = Some(self.phase.serving()).filter(|_| self.phase.share() < Percent::ALL);
         let newer = self.phase.failed_side().into_iter().chain(moved_to);
         let candidates = self.phase.fallback().into_iter().map(|side| (side, false));
@@ -211,7 +210,7 @@ impl Cutover {
         candidates.find_map(|(side, is_newer)| {
             let may_answer = |pool: &Pool| {
                 let tally = health.tally(pool);
-                tally.covers(&missed) && (!is_newer || tally.is_ready(min_up))
+                tally.covers(&missed) && (!is_newer || tally.is_ready(&self.spec.release))
             };
             let parts: Parts<'_> = side.parts().filter(|(pool, _)| may_answer(pool)).collect();
             (!parts.is_empty()).then_some(Chosen { side, parts, basis: Basis::Previous })

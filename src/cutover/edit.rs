@@ -1,16 +1,24 @@
 //! The edges that an edit of the release file takes.
 
+use std::time::Duration;
+
 use super::{
-    phase::{
-        Baking, Context, Draining, Edge, Failed, Phase, Probing, Release, RollingBack, Shifting,
-    },
+    edge::{Context, Edge},
+    phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting},
     ramp::{Judging, Settling},
     side::Side,
+    waiting::Waiting,
 };
 use crate::model::Percent;
 
 /// The service was edited in the file: where to from here. `number` is the next release's.
 pub(super) fn edited(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
+    let phase = match phase {
+        Phase::Paused(paused) => {
+            return paused.within(cx.now, |phase| edited(phase, cx, number));
+        }
+        phase => phase,
+    };
     let live = &cx.spec.live;
     if live == phase.serving().split() {
         return stay_where_we_are(phase, cx);
@@ -25,14 +33,21 @@ pub(super) fn edited(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
             probing.deadline = cx.now + cx.spec.release.deadline;
             Edge::Stay(Phase::Probing(probing))
         }
+        Phase::Waiting(waiting) if live == waiting.release.to.split() => {
+            Edge::Stay(Phase::Waiting(waiting))
+        }
         // Of a release that replaced a baking one, only the baking one ever answered.
-        Phase::Probing(Probing { release, .. }) if can_go_back(&release, cx) => {
+        Phase::Probing(Probing { release, .. })
+        | Phase::Waiting(Waiting { release, share: None, .. })
+            if can_go_back(&release, cx) =>
+        {
             go_back(Release { to: release.from.clone(), ..release }, cx)
         }
         // While it shifts, the new pool may or may not be seen yet: taken as if it were.
         Phase::Shifting(Shifting { release, .. })
         | Phase::Settling(Settling { release, .. })
         | Phase::Judging(Judging { release, .. })
+        | Phase::Waiting(Waiting { release, .. })
         | Phase::Baking(Baking { release, .. })
         | Phase::Draining(Draining { release, .. })
             if can_go_back(&release, cx) =>
@@ -47,7 +62,8 @@ pub(super) fn edited(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
 fn stay_where_we_are(phase: Phase, cx: &Context<'_>) -> Edge {
     let previous = phase.fallback().cloned();
     match phase {
-        Phase::Probing(Probing { release, .. }) => withdraw(release, cx),
+        Phase::Probing(Probing { release, .. })
+        | Phase::Waiting(Waiting { release, share: None, .. }) => withdraw(release, cx),
         Phase::RollingBack(mut back) => {
             back.failure = None;
             Edge::Stay(Phase::RollingBack(back))
@@ -73,14 +89,22 @@ fn stay_where_we_are(phase: Phase, cx: &Context<'_>) -> Edge {
         Phase::Judging(judging) if !cx.health.is_judged_by(&cx.spec.probe) => {
             Edge::Stay(Phase::Judging(Judging::begin(judging.release, judging.share, cx)))
         }
+        Phase::Waiting(Waiting { release, share: Some(share), .. })
+            if !cx.health.is_judged_by(&cx.spec.probe) =>
+        {
+            let why = format!("another probe judges {share} anew");
+            Edge::Go(Phase::Judging(Judging::begin(release, share, cx)), why)
+        }
         Phase::Judging(mut judging) => {
             judging.bake = cx.spec.release.bake_at(judging.share);
             Edge::Stay(Phase::Judging(judging))
         }
-        rest
-        @ (Phase::Steady(_) | Phase::Shifting(_) | Phase::Settling(_) | Phase::Draining(_)) => {
-            Edge::Stay(rest)
-        }
+        rest @ (Phase::Steady(_)
+        | Phase::Waiting(_)
+        | Phase::Shifting(_)
+        | Phase::Settling(_)
+        | Phase::Paused(_)
+        | Phase::Draining(_)) => Edge::Stay(rest),
     }
 }
 
@@ -128,14 +152,9 @@ pub(super) fn begin(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
     // What is to have its clients back but is down: until it is proven, the new side has them.
     let is_main = cx.spec.live == *phase.main().split();
     let from = if is_main { phase.serving() } else { phase.main() }.clone();
-    let safe = match &phase {
-        Phase::Shifting(Shifting { release, .. })
-        | Phase::Settling(Settling { release, .. })
-        | Phase::Judging(Judging { release, .. })
-        | Phase::Baking(Baking { release, .. })
-        | Phase::Probing(Probing { release, .. })
-        | Phase::Failed(Failed { release, .. }) => release.safe.clone(),
-        Phase::Steady(_) | Phase::Draining(_) | Phase::RollingBack(_) => from.clone(),
+    let safe = match (&phase, phase.release()) {
+        (Phase::Draining(_) | Phase::RollingBack(_), _) | (_, None) => from.clone(),
+        (_, Some(release)) => release.safe.clone(),
     };
     let release = Release {
         id: number,
@@ -144,6 +163,7 @@ pub(super) fn begin(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
         from,
         safe,
         started_at: cx.now,
+        stood: Duration::ZERO,
     };
     let why = format!("the file asks for {} instead of {}", release.to, release.from);
     let deadline = cx.now + cx.spec.release.deadline;

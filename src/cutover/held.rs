@@ -6,6 +6,7 @@ use super::{
     phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting},
     ramp::{Judging, Settling},
     side::Side,
+    waiting::Waiting,
 };
 use crate::{
     health::ServiceHealth,
@@ -27,22 +28,31 @@ impl Phase {
     }
 
     /// Lets the held pools follow the file. Those that are being probed and have no clients follow at
-    /// once; those that clients have, or may be given, follow when that takes no capacity away.
-    pub(super) fn renew(&mut self, spec: &ServiceSpec, health: &ServiceHealth) {
-        let probed: BTreeSet<PoolName> = match self {
-            Self::Probing(Probing { release, .. }) => {
-                release.to.left_for(&release.from).map(|pool| pool.name.clone()).collect()
-            }
-            _ => BTreeSet::new(),
-        };
+    /// once; those that clients have, or may be given, follow when that takes no capacity away, and not
+    /// while everything is frozen.
+    pub(super) fn renew(&mut self, spec: &ServiceSpec, health: &ServiceHealth, is_frozen: bool) {
+        let probed = self.probed();
         self.for_each_pool(|held| match spec.pools.get(&held.name) {
             Some(wanted)
-                if probed.contains(&held.name) || may_replace(held, wanted, spec, health) =>
+                if probed.contains(&held.name)
+                    || (!is_frozen && may_replace(held, wanted, spec, health)) =>
             {
                 *held = wanted.clone();
             }
             _ => {}
         });
+    }
+
+    /// The pools of a release that have no clients yet.
+    fn probed(&self) -> BTreeSet<PoolName> {
+        match self {
+            Self::Probing(Probing { release, .. })
+            | Self::Waiting(Waiting { release, share: None, .. }) => {
+                release.to.left_for(&release.from).map(|pool| pool.name.clone()).collect()
+            }
+            Self::Paused(paused) => paused.phase.probed(),
+            _ => BTreeSet::new(),
+        }
     }
 
     /// A pool that is only kept as the one before is forgotten with the file.
@@ -74,10 +84,12 @@ impl Phase {
         }
     }
 
-    fn release_mut(&mut self) -> Option<&mut Release> {
+    pub(super) fn release_mut(&mut self) -> Option<&mut Release> {
         match self {
             Self::Steady(_) => None,
+            Self::Paused(paused) => paused.phase.release_mut(),
             Self::Probing(Probing { release, .. })
+            | Self::Waiting(Waiting { release, .. })
             | Self::Shifting(Shifting { release, .. })
             | Self::Settling(Settling { release, .. })
             | Self::Judging(Judging { release, .. })
@@ -98,6 +110,6 @@ fn may_replace(held: &Pool, wanted: &Pool, spec: &ServiceSpec, health: &ServiceH
     let only_less = wanted.addresses().all(|address| known.contains(&address));
     let as_many = only_less || after.all.eligible >= before.all.eligible;
     (as_many && after.darkens_nothing_of(&before))
-        || after.is_ready(spec.release.min_up)
+        || after.is_ready(&spec.release)
         || before.all.eligible + before.all.down == 0
 }

@@ -9,17 +9,23 @@
 //! edge consumes one and makes the next.
 
 mod answering;
+mod edge;
 mod edit;
+mod gate;
 mod held;
 mod history;
 mod horizons;
+mod paused;
 pub mod phase;
+mod progress;
 mod ramp;
+mod rules;
 mod shares;
 mod side;
 mod snapshot;
 mod verbs;
 mod view;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -33,15 +39,18 @@ use std::{
 pub use answering::{Answered, Answering, Basis, Moved};
 pub use history::{Ending, Record, STEPS_MAX, Step};
 pub use horizons::{CACHE_CLOCK, Horizons};
+pub use paused::PauseReason;
+pub use rules::{Rule, UnknownRule};
 pub use side::Side;
 pub use snapshot::{Snapshot, Stage};
 pub use verbs::{Order, Refusal, Verb};
 
 use crate::{
     health::ServiceHealth,
-    model::{PoolName, ProbeSetting, ServiceSpec, Timestamp},
+    model::{Freeze, Pool, PoolName, ProbeSetting, ServiceSpec, Timestamp},
 };
-use phase::{Context, Edge, Phase};
+use edge::{Context, Edge};
+use phase::Phase;
 
 /// What can happen to a service.
 #[derive(Clone, Debug)]
@@ -63,6 +72,8 @@ pub struct Facts<'f> {
     pub health: &'f ServiceHealth,
     /// What caches may hold.
     pub horizons: &'f Horizons,
+    /// The global stop, if it is in force. Its beginning and its end are [`Event::Observed`].
+    pub freeze: Option<&'f Freeze>,
 }
 
 /// A change of phase, told once.
@@ -86,6 +97,8 @@ pub struct Cutover {
     orphaned: bool,
     /// How many releases this service has seen; the last one's number.
     releases: u64,
+    /// When the last step was taken, of whichever release.
+    last_step: Option<Timestamp>,
 }
 
 impl Cutover {
@@ -93,7 +106,7 @@ impl Cutover {
     /// else to answer with.
     pub fn adopt(spec: Arc<ServiceSpec>) -> Self {
         let phase = Phase::steady(Side::live(&spec), None);
-        Self { spec, phase, orphaned: false, releases: 0 }
+        Self { spec, phase, orphaned: false, releases: 0, last_step: None }
     }
 
     /// Takes one event, with what is known of endpoints and caches, and says what changed. After
@@ -112,9 +125,14 @@ impl Cutover {
             }
             Event::Vanished => self.orphaned = true,
             Event::Observed => {}
-            Event::Published => self.go(&mut told, |phase, cx| phase.published(cx), now, facts),
+            Event::Published => {
+                if matches!(self.phase, Phase::Shifting(_)) {
+                    self.last_step = Some(now);
+                }
+                self.go(&mut told, |phase, cx| phase.published(cx), now, facts);
+            }
         }
-        self.phase.renew(&self.spec, health);
+        self.phase.renew(&self.spec, health, facts.freeze.is_some());
         // Each pass takes one edge; a chain such as Baking, Draining, Steady takes several.
         while self.go_on(&mut told, now, facts) {}
         self.phase.forget(&self.spec);
@@ -128,9 +146,8 @@ impl Cutover {
         order: &Order,
         facts: Facts<'_>,
     ) -> Result<Vec<Transition>, Refusal> {
-        let Facts { health, horizons } = facts;
-        let context = Context { now, spec: &self.spec, health, horizons };
         let next_release = self.releases + 1;
+        let context = self.context(now, facts);
         let edge = verbs::asked(self.phase.clone(), order, &context, next_release)?;
         let mut told = Vec::new();
         self.go(&mut told, |_, _| edge, now, facts);
@@ -142,7 +159,15 @@ impl Cutover {
     /// When the machine must next be handed [`Event::Observed`], if nothing happens before. Known
     /// horizons may come to be earlier than it was told: then that is worth an [`Event::Observed`].
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.phase.deadline()
+        let progress = self.phase.progress_due(&self.spec.release);
+        self.phase.deadline().into_iter().chain(progress).min()
+    }
+
+    /// Whether something is held back that the end of a freeze may set going.
+    pub fn waits_for_thaw(&self) -> bool {
+        let differs =
+            |held: &Arc<Pool>| self.spec.pools.get(&held.name).is_some_and(|wanted| wanted != held);
+        !matches!(self.phase, Phase::Steady(_)) || self.phase.pools().into_iter().any(differs)
     }
 
     /// The service as the file last asked for it.
@@ -210,6 +235,12 @@ impl Cutover {
         spec
     }
 
+    fn context<'c>(&'c self, now: Timestamp, facts: Facts<'c>) -> Context<'c> {
+        let Facts { health, horizons, freeze } = facts;
+        let (spec, last_step) = (&self.spec, self.last_step);
+        Context { now, spec, health, horizons, freeze, last_step, stands_still: false }
+    }
+
     fn go_on(&mut self, told: &mut Vec<Transition>, now: Timestamp, facts: Facts<'_>) -> bool {
         let before = told.len();
         self.go(told, |phase, cx| phase.advance(cx), now, facts);
@@ -221,9 +252,9 @@ impl Cutover {
         told: &mut Vec<Transition>,
         edge: impl FnOnce(Phase, &Context<'_>) -> Edge,
         now: Timestamp,
-        Facts { health, horizons }: Facts<'_>,
+        facts: Facts<'_>,
     ) {
-        let context = Context { now, spec: &self.spec, health, horizons };
+        let context = self.context(now, facts);
         let from = self.phase.name();
         match edge(self.phase.clone(), &context) {
             Edge::Stay(phase) => self.phase = phase,

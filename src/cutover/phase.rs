@@ -1,37 +1,24 @@
 //! The phases as types: `Steady → Probing → Shifting → Baking → Draining → Steady`, on a ramp
-//! `Shifting → Settling → Judging → Shifting` for each step before that, and the way back:
-//! `RollingBack`, `Failed`.
+//! `Shifting → Settling → Judging → Shifting` for each step before that, `Waiting` before a step that
+//! may not be taken yet, and the way back: `RollingBack`, `Failed`.
 //!
-//! Edges that time and verdicts take are here, those of a ramp in `ramp`; those that an edit of the
-//! file takes are in `edit`. What a phase shows is in `view`, what it holds on to in `held`.
+//! Edges that time and verdicts take are here, those of a ramp in `ramp`, those of a wait in
+//! `waiting`; those that an edit of the file takes are in `edit`, those that a person takes in `verbs`.
+//! What a phase shows is in `view`, what it holds on to in `held`.
 
 use std::time::Duration;
 
 use humantime::format_duration;
 
 use super::{
-    Horizons,
+    edge::{Context, Edge},
+    gate::{Gate, gate},
+    paused::Paused,
     ramp::{Judging, Settling},
-    side::{Side, can_take_over, cleared, hindrance, trouble},
+    side::{Side, can_take_over, cleared, hindrance, lack, trouble},
+    waiting::{self, Waiting},
 };
-use crate::{
-    health::{Count, ServiceHealth},
-    model::{Percent, ServiceSpec, Timestamp},
-};
-
-/// What an edge may look at.
-pub(super) struct Context<'a> {
-    pub(super) now: Timestamp,
-    pub(super) spec: &'a ServiceSpec,
-    pub(super) health: &'a ServiceHealth,
-    pub(super) horizons: &'a Horizons,
-}
-
-/// The result of looking at a phase.
-pub(super) enum Edge {
-    Stay(Phase),
-    Go(Phase, String),
-}
+use crate::model::{Percent, Timestamp};
 
 /// One release: where it started, where it goes, and where a rollback goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +36,8 @@ pub struct Release {
     pub fallback: Option<Side>,
     /// When it began.
     pub started_at: Timestamp,
+    /// How long it was paused, or waited: that is no lack of progress.
+    pub stood: Duration,
 }
 
 /// Nothing is being released.
@@ -118,11 +107,15 @@ pub enum Phase {
     #[allow(missing_docs)]
     Probing(Probing),
     #[allow(missing_docs)]
+    Waiting(Waiting),
+    #[allow(missing_docs)]
     Shifting(Shifting),
     #[allow(missing_docs)]
     Settling(Settling),
     #[allow(missing_docs)]
     Judging(Judging),
+    #[allow(missing_docs)]
+    Paused(Paused),
     #[allow(missing_docs)]
     Baking(Baking),
     #[allow(missing_docs)]
@@ -135,64 +128,26 @@ pub enum Phase {
 
 impl Probing {
     fn advance(mut self, cx: &Context<'_>) -> Edge {
-        let Release { from, safe, .. } = &self.release;
-        if from.split() != safe.split()
-            && let Some(trouble) = trouble(from, safe, cx)
-            && can_take_over(safe, from, cx)
-        {
-            // It replaces a release that was still baking, and that one turns out bad.
-            let to = &self.release.to;
-            let why = format!("{trouble}: rolled back to {safe}; {to} is still being probed");
-            self.release.from = safe.clone();
+        if let Some(why) = give_up_replaced(&mut self.release, cx) {
+            let why = format!("{why}; {} is still being probed", self.release.to);
             return Edge::Go(Phase::Probing(self), why);
         }
-        let policy = &cx.spec.release;
+        let overdue = self.release.overdue(cx);
         let missing = match gate(&self.release, cx) {
-            Gate::Open(why) => {
-                let (release, share) = (self.release, policy.share_after(None));
-                return Edge::Go(Phase::Shifting(Shifting { release, share }), why);
+            Gate::Open(why) if !cx.stands_still => {
+                return waiting::step(self.release, None, why, cx);
             }
-            Gate::Closed(missing) if cx.now >= self.deadline => missing,
-            Gate::Closed(_) => return Edge::Stay(Phase::Probing(self)),
+            Gate::Closed(missing) if cx.is_past(self.deadline) || overdue.is_some() => missing,
+            Gate::Open(_) | Gate::Closed(_) => return Edge::Stay(Phase::Probing(self)),
         };
-        let allowed = format_duration(policy.deadline);
-        let reason = format!("after {allowed} only {missing}; nothing was moved");
+        let late = match overdue {
+            Some(overdue) => format!("{overdue}:"),
+            None => format!("after {}", format_duration(cx.spec.release.deadline)),
+        };
+        let reason = format!("{late} only {missing}; nothing was moved");
         let serving = self.release.from.clone();
         let failed = Failed { release: self.release, serving, reason: reason.clone() };
         Edge::Go(Phase::Failed(failed), reason)
-    }
-}
-
-/// Whether a release may move clients.
-enum Gate {
-    /// It may, because of this.
-    Open(String),
-    /// No more than this is up.
-    Closed(String),
-}
-
-/// Asks the pools that will have more clients than before.
-fn gate(release: &Release, cx: &Context<'_>) -> Gate {
-    let min_up = cx.spec.release.min_up;
-    let (mut ready, mut missing) = (Vec::new(), Vec::new());
-    for pool in release.to.gaining(&release.from) {
-        let tally = cx.health.tally(pool);
-        let Count { proven, total, .. } = tally.all;
-        let mut count =
-            format!("{proven} of {total} endpoints of {} are up ({min_up} needed)", pool.name);
-        if tally.is_ready(min_up) {
-            ready.push(count);
-            continue;
-        }
-        if let Some(family) = tally.first_without(|count| count.proven) {
-            count.push_str(&format!(", none of them with {}", family.name()));
-        }
-        missing.push(count);
-    }
-    match (ready.is_empty(), missing.is_empty()) {
-        (_, false) => Gate::Closed(missing.join(", ")),
-        (false, true) => Gate::Open(ready.join(", ")),
-        (true, true) => Gate::Open("no pool will have more clients than before".to_owned()),
     }
 }
 
@@ -218,7 +173,7 @@ impl Baking {
     fn advance(mut self, cx: &Context<'_>) -> Edge {
         match watch(&self.release, &mut self.held, cx) {
             Watched::Back(trouble) => RollingBack::after(trouble, self.release, cx),
-            Watched::Healthy(_) if cx.now >= self.since + self.bake => {
+            Watched::Healthy(_) if cx.is_past(self.since + self.bake) => {
                 let to = &self.release.to;
                 let why = format!("{to} baked for {}", format_duration(self.bake));
                 Edge::Go(Phase::Draining(Draining::begin(self.release, cx)), why)
@@ -229,6 +184,18 @@ impl Baking {
             Watched::Healthy(None) | Watched::Held(None) => Edge::Stay(Phase::Baking(self)),
         }
     }
+}
+
+/// A release that replaces one that was still baking, before it has any clients: the one that is
+/// replaced turns out bad, and the last good one answers again.
+pub(super) fn give_up_replaced(release: &mut Release, cx: &Context<'_>) -> Option<String> {
+    let Release { from, safe, .. } = &*release;
+    if from.split() == safe.split() || !can_take_over(safe, from, cx) {
+        return None;
+    }
+    let why = format!("{}: rolled back to {safe}", trouble(from, safe, cx)?);
+    release.from = release.safe.clone();
+    Some(why)
 }
 
 /// What the guards say of a side that has clients and has not finished its bake.
@@ -244,10 +211,14 @@ pub(super) enum Watched {
 /// Looks at what a release goes to.
 pub(super) fn watch(release: &Release, held: &mut Option<String>, cx: &Context<'_>) -> Watched {
     let Release { to, safe, .. } = release;
-    let Some(trouble) = trouble(to, safe, cx) else {
-        return Watched::Healthy(held.take().map(|_| format!("{to} is healthy again")));
+    let (trouble, hindrance) = match (trouble(to, safe, cx), release.overdue(cx)) {
+        (Some(trouble), _) => (trouble, hindrance(safe, to, cx)),
+        (None, Some(overdue)) => (overdue, lack(safe, to, cx)),
+        (None, None) => {
+            return Watched::Healthy(held.take().map(|_| format!("{to} is healthy again")));
+        }
     };
-    let Some(hindrance) = hindrance(safe, to, cx) else {
+    let Some(hindrance) = hindrance else {
         return Watched::Back(trouble);
     };
     let why = format!("{trouble}, but {hindrance}: not rolled back");
@@ -330,8 +301,10 @@ impl Phase {
     pub(super) fn advance(self, cx: &Context<'_>) -> Edge {
         match self {
             Self::Probing(probing) => probing.advance(cx),
+            Self::Waiting(waiting) => waiting.advance(cx),
             Self::Settling(settling) => settling.advance(cx),
             Self::Judging(judging) => judging.advance(cx),
+            Self::Paused(paused) => paused.advance(cx),
             Self::Baking(baking) => baking.advance(cx),
             Self::Draining(draining) => draining.advance(cx),
             Self::RollingBack(back) => back.advance(cx),

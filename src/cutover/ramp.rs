@@ -8,7 +8,11 @@ use std::time::Duration;
 
 use humantime::format_duration;
 
-use super::phase::{Context, Edge, Phase, Release, RollingBack, Shifting, Watched, watch};
+use super::{
+    edge::{Context, Edge},
+    phase::{Phase, Release, RollingBack, Watched, watch},
+    waiting,
+};
 use crate::model::{Percent, Timestamp};
 
 /// A share of the clients is answered with the new side, and caches hold answers from before.
@@ -45,7 +49,7 @@ impl Settling {
     pub(super) fn advance(mut self, cx: &Context<'_>) -> Edge {
         match watch(&self.release, &mut self.held, cx) {
             Watched::Back(trouble) => RollingBack::after(trouble, self.release, cx),
-            Watched::Healthy(_) if cx.now >= self.until => {
+            Watched::Healthy(_) if cx.is_past(self.until) => {
                 let why = format!("caches hold no answer from before {}", self.share);
                 Edge::Go(Phase::Judging(Judging::begin(self.release, self.share, cx)), why)
             }
@@ -66,12 +70,11 @@ impl Judging {
     pub(super) fn advance(mut self, cx: &Context<'_>) -> Edge {
         match watch(&self.release, &mut self.held, cx) {
             Watched::Back(trouble) => RollingBack::after(trouble, self.release, cx),
-            Watched::Healthy(_) if cx.now >= self.since + self.bake => {
+            Watched::Healthy(_) if cx.is_past(self.since + self.bake) => {
                 let Self { release, share, bake, .. } = self;
-                let next = cx.spec.release.share_after(Some(share));
                 let to = &release.to;
                 let why = format!("{to} was good at {share} for {}", format_duration(bake));
-                Edge::Go(Phase::Shifting(Shifting { release, share: next }), why)
+                waiting::step(release, Some(share), why, cx)
             }
             Watched::Held(Some(why)) | Watched::Healthy(Some(why)) => {
                 Edge::Go(Phase::Judging(self), why)

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use super::phase::Context;
+use super::{edge::Context, gate::weight};
 use crate::{
     health::{Count, ServiceHealth, Tally},
     model::{Pool, PoolName, ServiceSpec, Split, Weight},
@@ -102,14 +102,18 @@ pub(super) fn trouble(side: &Side, safe: &Side, cx: &Context<'_>) -> Option<Stri
         failing(side, cx).filter(|pool| side.split.gives_more(&pool.name, &safe.split));
     let pool = relieved.next().or_else(|| failing(side, cx).next())?;
     let tally = cx.health.tally(pool);
-    let min_up = cx.spec.release.min_up;
+    let policy = &cx.spec.release;
     let Count { down, total, .. } = tally.all;
     let lost = tally.first_without(|count| count.total - count.down);
     Some(match lost {
         Some(family) if down < total => {
             format!("all {} endpoints of {} are down", family.name(), pool.name)
         }
-        _ => format!("{down} of {total} endpoints of {} are down ({min_up} must be up)", pool.name),
+        _ => {
+            let weight = weight(policy, tally.weight_percents().1);
+            let (name, needed) = (&pool.name, policy.needed());
+            format!("{down} of {total} endpoints of {name}{weight} are down ({needed} must be up)")
+        }
     })
 }
 
@@ -127,6 +131,11 @@ pub(super) fn hindrance(safe: &Side, left: &Side, cx: &Context<'_>) -> Option<St
     if !failing(left, cx).any(is_relieved) {
         return Some(format!("with {safe} it would answer no fewer clients"));
     }
+    lack(safe, left, cx)
+}
+
+/// What `safe` lacks for taking the clients of `left`, if it lacks something.
+pub(super) fn lack(safe: &Side, left: &Side, cx: &Context<'_>) -> Option<String> {
     let (after, before) = (safe.tally(cx.health), left.tally(cx.health));
     let enough = failing(safe, cx).next().is_none();
     let as_many = after.all.eligible >= before.all.eligible;
@@ -138,8 +147,8 @@ pub(super) fn hindrance(safe: &Side, left: &Side, cx: &Context<'_>) -> Option<St
 }
 
 fn failing<'s>(side: &'s Side, cx: &Context<'_>) -> impl Iterator<Item = &'s Arc<Pool>> {
-    let (health, min_up) = (cx.health, cx.spec.release.min_up);
-    side.pools.iter().filter(move |pool| health.tally(pool).is_failing(min_up))
+    let (health, policy) = (cx.health, &cx.spec.release);
+    side.pools.iter().filter(move |pool| health.tally(pool).is_failing(policy))
 }
 
 /// What a drain or a rollback has waited for: no cache holds the pools that were left.

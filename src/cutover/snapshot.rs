@@ -8,10 +8,11 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use super::{
     Cutover, Facts, Side, Transition,
-    phase::{
-        Baking, Context, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting, Steady,
-    },
+    edge::Context,
+    paused::{PauseReason, Paused},
+    phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting, Steady},
     ramp::{Judging, Settling},
+    waiting::Waiting,
 };
 use crate::model::{Percent, ServiceSpec, Timestamp};
 
@@ -24,6 +25,8 @@ pub struct Snapshot {
     pub orphaned: bool,
     /// How many releases it has seen.
     pub releases: u64,
+    /// When the last step was taken, of whichever release.
+    pub last_step: Option<Timestamp>,
     /// Where it stands.
     pub stage: Stage,
 }
@@ -40,12 +43,16 @@ pub enum Stage {
     },
     /// The gate.
     Probing(Release),
+    /// A step may not be taken yet; the share of the step before, if there was one.
+    Waiting(Release, Option<Percent>),
     /// A share is being given.
     Shifting(Release, Percent),
     /// It has been given, and caches hold what was answered before.
     Settling(Release, Percent),
     /// It is being watched.
     Judging(Release, Percent),
+    /// Something else, but it stands still.
+    Paused(Box<Self>, PauseReason),
     /// All clients have been given, and are being watched.
     Baking(Release),
     /// The release is done, and caches hold what was left.
@@ -69,11 +76,35 @@ pub enum Stage {
 }
 
 impl Stage {
+    fn of(phase: Phase) -> Self {
+        match phase {
+            Phase::Steady(Steady { serving, previous }) => Self::Steady { serving, previous },
+            Phase::Probing(Probing { release, .. }) => Self::Probing(release),
+            Phase::Waiting(Waiting { release, share, .. }) => Self::Waiting(release, share),
+            Phase::Paused(Paused { phase, reason, .. }) => {
+                Self::Paused(Box::new(Self::of(*phase)), reason)
+            }
+            Phase::Shifting(Shifting { release, share }) => Self::Shifting(release, share),
+            Phase::Settling(Settling { release, share, .. }) => Self::Settling(release, share),
+            Phase::Judging(Judging { release, share, .. }) => Self::Judging(release, share),
+            Phase::Baking(Baking { release, .. }) => Self::Baking(release),
+            Phase::Draining(Draining { release, .. }) => Self::Draining(release),
+            Phase::RollingBack(RollingBack { release, failure, .. }) => {
+                Self::RollingBack { release, failure }
+            }
+            Phase::Failed(Failed { release, serving, reason }) => {
+                Self::Failed { release, serving, reason }
+            }
+        }
+    }
+
     /// The name of the phase.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Steady { .. } => "Steady",
             Self::Probing(_) => "Probing",
+            Self::Waiting(..) => "Waiting",
+            Self::Paused(..) => "Paused",
             Self::Shifting(..) => "Shifting",
             Self::Settling(..) => "Settling",
             Self::Judging(..) => "Judging",
@@ -89,8 +120,11 @@ impl Stage {
     fn trusted(&self) -> Vec<&Side> {
         match self {
             Self::Steady { serving, .. } => vec![serving],
-            Self::Probing(Release { from, safe, .. }) => vec![from, safe],
+            Self::Probing(Release { from, safe, .. })
+            | Self::Waiting(Release { from, safe, .. }, None) => vec![from, safe],
+            Self::Paused(stage, _) => stage.trusted(),
             Self::Shifting(Release { from, to, safe, .. }, _)
+            | Self::Waiting(Release { from, to, safe, .. }, Some(_))
             | Self::Settling(Release { from, to, safe, .. }, _)
             | Self::Judging(Release { from, to, safe, .. }, _)
             | Self::Baking(Release { from, to, safe, .. })
@@ -112,23 +146,9 @@ impl Snapshot {
 impl Cutover {
     /// What is to be kept of it.
     pub fn snapshot(&self) -> Snapshot {
-        let stage = match self.phase.clone() {
-            Phase::Steady(Steady { serving, previous }) => Stage::Steady { serving, previous },
-            Phase::Probing(Probing { release, .. }) => Stage::Probing(release),
-            Phase::Shifting(Shifting { release, share }) => Stage::Shifting(release, share),
-            Phase::Settling(Settling { release, share, .. }) => Stage::Settling(release, share),
-            Phase::Judging(Judging { release, share, .. }) => Stage::Judging(release, share),
-            Phase::Baking(Baking { release, .. }) => Stage::Baking(release),
-            Phase::Draining(Draining { release, .. }) => Stage::Draining(release),
-            Phase::RollingBack(RollingBack { release, failure, .. }) => {
-                Stage::RollingBack { release, failure }
-            }
-            Phase::Failed(Failed { release, serving, reason }) => {
-                Stage::Failed { release, serving, reason }
-            }
-        };
         let (spec, orphaned, releases) = (self.spec.clone(), self.orphaned, self.releases);
-        Snapshot { spec, orphaned, releases, stage }
+        let (last_step, stage) = (self.last_step, Stage::of(self.phase.clone()));
+        Snapshot { spec, orphaned, releases, last_step, stage }
     }
 
     /// A machine as it was kept, with what is known of endpoints and caches now; and what is to be
@@ -136,28 +156,36 @@ impl Cutover {
     pub fn restore(
         now: Timestamp,
         snapshot: Snapshot,
-        Facts { health, horizons }: Facts<'_>,
+        facts: Facts<'_>,
     ) -> (Self, Option<Transition>) {
-        let Snapshot { spec, orphaned, releases, stage } = snapshot;
+        let Snapshot { spec, orphaned, releases, mut last_step, stage } = snapshot;
+        if matches!(stage, Stage::Shifting(..)) {
+            last_step = Some(now);
+        }
         let from = stage.name();
-        let phase = resumed(stage, &Context { now, spec: &spec, health, horizons });
+        let phase = Phase::steady(Side::live(&spec), None);
+        let mut cutover = Self { spec, phase, orphaned, releases, last_step };
+        cutover.phase = resumed(stage, &cutover.context(now, facts));
+        let phase = &cutover.phase;
         let told = (phase.name() != from).then(|| Transition {
             from,
             to: phase.name(),
             why: "the daemon was restarted: what it was watching is watched anew".to_owned(),
             release: phase.release().map(|release| release.id),
         });
-        (Self { spec, phase, orphaned, releases }, told)
+        (cutover, told)
     }
 
     /// Whether it has gone back since `before`: it answers everyone with what was good, or has given
     /// up.
     pub fn has_gone_back(&self, before: &Self) -> bool {
         let serves = |cutover: &Self| cutover.phase.serving().split().clone();
-        match &self.phase {
+        let is_left = |release: &Release| release.from.split() == release.safe.split();
+        match self.phase.awake() {
             Phase::RollingBack(_) | Phase::Failed(_) => self.phase.name() != before.phase.name(),
-            Phase::Probing(Probing { release, .. }) => {
-                release.from.split() == release.safe.split() && serves(self) != serves(before)
+            Phase::Probing(Probing { release, .. })
+            | Phase::Waiting(Waiting { release, share: None, .. }) => {
+                is_left(release) && serves(self) != serves(before)
             }
             _ => false,
         }
@@ -168,13 +196,16 @@ impl Cutover {
 fn resumed(stage: Stage, cx: &Context<'_>) -> Phase {
     match stage {
         Stage::Steady { serving, previous } => Phase::steady(serving, previous),
-        Stage::Probing(release) => {
+        Stage::Paused(stage, reason) => resumed(*stage, cx).paused(reason, cx.now),
+        // What stood in the way of a step stands there again once its gate is open.
+        Stage::Probing(release) | Stage::Waiting(release, None) => {
             let deadline = cx.now + cx.spec.release.deadline;
             Phase::Probing(Probing { release, deadline })
         }
         Stage::Shifting(release, share)
         | Stage::Settling(release, share)
         | Stage::Judging(release, share)
+        | Stage::Waiting(release, Some(share))
             if share < Percent::ALL =>
         {
             Phase::Settling(Settling::begin(release, share, cx))
@@ -182,6 +213,7 @@ fn resumed(stage: Stage, cx: &Context<'_>) -> Phase {
         Stage::Shifting(release, _)
         | Stage::Settling(release, _)
         | Stage::Judging(release, _)
+        | Stage::Waiting(release, Some(_))
         | Stage::Baking(release) => Phase::Baking(Baking::begin(release, cx)),
         Stage::Draining(release) => Phase::Draining(Draining::begin(release, cx)),
         Stage::RollingBack { release, failure } => {

@@ -1,17 +1,19 @@
 //! What a person can ask of a service, in the phases where it makes sense. Whatever is refused
 //! changes nothing.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt};
 
 use super::{
+    edge::{Context, Edge},
     edit::begin,
-    phase::{
-        Baking, Context, Draining, Edge, Failed, Phase, Probing, Release, RollingBack, Shifting,
-        Watched, watch,
-    },
+    paused::PauseReason,
+    phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting},
     ramp::{Judging, Settling},
+    rules::{Rule, Way},
+    side::trouble,
+    waiting::{self, Waiting},
 };
-use crate::{health::Count, model::Pool};
+use crate::{health::Count, model::Percent};
 
 /// A verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,17 +24,21 @@ pub enum Verb {
     Promote,
     /// Run a release again that has failed.
     Retry,
+    /// Take no step, and let no time run out, until it is resumed.
+    Pause,
+    /// Go on from where it was paused.
+    Resume,
 }
 
-/// A verb, who says it, and whether it is to be done although something speaks against it.
+/// A verb, who says it, and which rules it may break.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     /// What is to be done.
     pub verb: Verb,
     /// Who asks, for the reason that is told.
     pub by: String,
-    /// Endpoints that are down, or not judged yet, are no hindrance.
-    pub force: bool,
+    /// The rules that are no hindrance.
+    pub force: BTreeSet<Rule>,
 }
 
 /// Why a verb was refused.
@@ -42,7 +48,8 @@ pub struct Refusal(String);
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Rollback, Self::Promote, Self::Retry];
+    pub const ALL: [Self; 5] =
+        [Self::Rollback, Self::Promote, Self::Retry, Self::Pause, Self::Resume];
 
     /// The word for it.
     pub const fn name(self) -> &'static str {
@@ -50,14 +57,35 @@ impl Verb {
             Self::Rollback => "rollback",
             Self::Promote => "promote",
             Self::Retry => "retry",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
         }
     }
 }
 
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let force = if self.force { " by force" } else { "" };
-        write!(f, "{}{force} by {}", self.verb.name(), self.by)
+        write!(f, "{} by {}", self.verb.name(), self.by)
+    }
+}
+
+impl Order {
+    /// Whether what stands in the way may be passed, and how that is told: who broke which rules.
+    fn pass(&self, in_the_way: &[(Rule, String)]) -> Result<String, Refusal> {
+        let is_kept = |(rule, _): &&(Rule, String)| !self.force.contains(rule);
+        let kept: Vec<_> = in_the_way.iter().filter(is_kept).collect();
+        if !kept.is_empty() {
+            let whys: Vec<&str> = kept.iter().map(|(_, why)| why.as_str()).collect();
+            let force: Vec<String> =
+                kept.iter().map(|(rule, _)| format!("--force {rule}")).collect();
+            return refuse(format!("{}: only with `{}`", whys.join("; "), force.join(" ")));
+        }
+        let broken = in_the_way.iter().map(|(rule, why)| format!("{rule} ({why})"));
+        let broken: Vec<String> = broken.collect();
+        Ok(match broken.as_slice() {
+            [] => self.to_string(),
+            broken => format!("{self}, who breaks {}", broken.join(" and ")),
+        })
     }
 }
 
@@ -72,6 +100,8 @@ pub(super) fn asked(
         Verb::Rollback => rollback(phase, order, cx),
         Verb::Promote => promote(phase, order, cx),
         Verb::Retry => retry(phase, order, cx, number),
+        Verb::Pause => pause(phase, order, cx),
+        Verb::Resume => resume(phase, order, cx),
     }
 }
 
@@ -82,7 +112,8 @@ fn refuse<T>(why: impl Into<String>) -> Result<T, Refusal> {
 /// The release stays failed: the file still asks for it, and it is not to begin again by itself.
 fn rollback(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refusal> {
     let release = match phase {
-        Phase::Probing(Probing { release, .. }) => {
+        Phase::Probing(Probing { release, .. })
+        | Phase::Waiting(Waiting { release, share: None, .. }) => {
             let (serving, reason) = (release.from.clone(), order.to_string());
             let why = format!("{reason}: nothing was moved");
             return Ok(Edge::Go(Phase::Failed(Failed { release, serving, reason }), why));
@@ -90,6 +121,7 @@ fn rollback(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refus
         Phase::Shifting(Shifting { release, .. })
         | Phase::Settling(Settling { release, .. })
         | Phase::Judging(Judging { release, .. })
+        | Phase::Waiting(Waiting { release, .. })
         | Phase::Baking(Baking { release, .. })
         | Phase::Draining(Draining { release, .. }) => release,
         Phase::Steady(_) => return refuse("nothing is being released: there is no way back"),
@@ -105,60 +137,53 @@ fn rollback(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refus
             release.to = serving;
             release
         }
+        Phase::Paused(paused) => return rollback(paused.resumed(cx.now), order, cx),
     };
     let Count { eligible, total, .. } = release.safe.tally(cx.health).all;
-    if eligible == 0 && !order.force {
-        return refuse(format!(
-            "none of the {total} endpoints of {} are up: only by force",
-            release.safe
-        ));
-    }
-    Ok(RollingBack::after(order.to_string(), release, cx))
+    let why = format!("none of the {total} endpoints of {} are up", release.safe);
+    let in_the_way = (eligible == 0).then_some((Rule::Health, why));
+    let why = order.pass(in_the_way.as_slice())?;
+    Ok(RollingBack::after(why, release, cx))
 }
 
-/// The next step, now.
+/// The next step, now: without waiting for caches, the bake or the release's instant.
 fn promote(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refusal> {
-    let (release, share) = match phase {
-        Phase::Probing(Probing { release, .. }) => {
-            if !order.force {
-                return refuse(unproven(&release, cx));
-            }
-            (release, cx.spec.release.share_after(None))
+    match phase {
+        Phase::Probing(Probing { release, .. }) => step(release, None, order, cx),
+        Phase::Waiting(waiting) => {
+            let (release, share) = waiting.over(cx.now);
+            step(release, share, order, cx)
         }
-        Phase::Settling(Settling { release, share, mut held, .. })
-        | Phase::Judging(Judging { release, share, mut held, .. }) => {
-            if let Watched::Back(why) | Watched::Held(Some(why)) = watch(&release, &mut held, cx)
-                && !order.force
-            {
-                return refuse(format!("{why}: only by force"));
-            }
-            (release, cx.spec.release.share_after(Some(share)))
+        Phase::Settling(Settling { release, share, .. })
+        | Phase::Judging(Judging { release, share, .. }) => step(release, Some(share), order, cx),
+        Phase::Baking(Baking { release, held, .. }) => {
+            let in_the_way = held.map(|why| (Rule::Health, why));
+            let why = order.pass(in_the_way.as_slice())?;
+            Ok(Edge::Go(Phase::Draining(Draining::begin(release, cx)), why))
         }
-        Phase::Baking(Baking { held: Some(why), .. }) if !order.force => {
-            return refuse(format!("{why}: only by force"));
-        }
-        Phase::Baking(Baking { release, .. }) => {
-            return Ok(Edge::Go(Phase::Draining(Draining::begin(release, cx)), order.to_string()));
-        }
-        Phase::Failed(_) => return refuse("the release has failed: `retry` begins it again"),
-        Phase::Shifting(_) => return refuse("the next step is being taken"),
+        Phase::Paused(paused) => promote(paused.resumed(cx.now), order, cx),
+        Phase::Failed(_) => refuse("the release has failed: `retry` begins it again"),
+        Phase::Shifting(_) => refuse("the next step is being taken"),
         Phase::Steady(_) | Phase::Draining(_) | Phase::RollingBack(_) => {
-            return refuse("no step is waiting");
+            refuse("no step is waiting")
         }
-    };
-    Ok(Edge::Go(Phase::Shifting(Shifting { release, share }), order.to_string()))
+    }
 }
 
-fn unproven(release: &Release, cx: &Context<'_>) -> String {
-    let min_up = cx.spec.release.min_up;
-    let asked = release.to.gaining(&release.from);
-    let unready = asked.filter(|pool| !cx.health.tally(pool).is_ready(min_up));
-    let count = |pool: &Arc<Pool>| {
-        let Count { proven, total, .. } = cx.health.tally(pool).all;
-        format!("{proven} of {total} endpoints of {}", pool.name)
-    };
-    let counts: Vec<String> = unready.map(count).collect();
-    format!("only {} have passed their probes: only by force", counts.join(" and "))
+fn step(
+    release: Release,
+    share: Option<Percent>,
+    order: &Order,
+    cx: &Context<'_>,
+) -> Result<Edge, Refusal> {
+    let obstacles = Way::at_once(&release, cx).obstacles.into_iter();
+    let mut in_the_way: Vec<(Rule, String)> =
+        obstacles.filter_map(|obstacle| Some((obstacle.rule?, obstacle.why))).collect();
+    let is_told = in_the_way.iter().any(|(rule, _)| *rule == Rule::Health);
+    // Of a split, a pool that will have no more clients than before may be what is wrong.
+    let trouble = share.and_then(|_| trouble(&release.to, &release.safe, cx));
+    in_the_way.extend(trouble.filter(|_| !is_told).map(|trouble| (Rule::Health, trouble)));
+    Ok(waiting::take(release, share, order.pass(&in_the_way)?, cx))
 }
 
 fn retry(phase: Phase, order: &Order, cx: &Context<'_>, number: u64) -> Result<Edge, Refusal> {
@@ -169,5 +194,27 @@ fn retry(phase: Phase, order: &Order, cx: &Context<'_>, number: u64) -> Result<E
     match begin(phase, cx, number) {
         Edge::Go(phase, _) => Ok(Edge::Go(phase, order.to_string())),
         stay @ Edge::Stay(_) => Ok(stay),
+    }
+}
+
+fn pause(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refusal> {
+    match phase {
+        Phase::Paused(paused) => refuse(paused.why()),
+        Phase::Steady(_) => refuse("nothing is being released: there is nothing to pause"),
+        Phase::Shifting(_) => refuse("a step is being taken: pause what comes after it"),
+        Phase::Draining(_) => refuse("the release is done, and caches cannot be paused"),
+        Phase::RollingBack(_) => refuse("a way back is not paused"),
+        Phase::Failed(_) => refuse("the release has failed: it takes no step"),
+        phase => {
+            let why = order.to_string();
+            Ok(Edge::Go(phase.paused(PauseReason::Person(order.by.clone()), cx.now), why))
+        }
+    }
+}
+
+fn resume(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refusal> {
+    match phase {
+        Phase::Paused(paused) => Ok(Edge::Go(paused.resumed(cx.now), order.to_string())),
+        _ => refuse("it is not paused"),
     }
 }

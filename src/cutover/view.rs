@@ -1,9 +1,12 @@
 //! What a phase shows of itself.
 
+use std::borrow::Cow;
+
 use super::{
     phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting},
     ramp::{Judging, Settling},
     side::Side,
+    waiting::Waiting,
 };
 use crate::model::{Percent, Timestamp};
 
@@ -13,9 +16,11 @@ impl Phase {
         match self {
             Self::Steady(_) => "Steady",
             Self::Probing(_) => "Probing",
+            Self::Waiting(_) => "Waiting",
             Self::Shifting(_) => "Shifting",
             Self::Settling(_) => "Settling",
             Self::Judging(_) => "Judging",
+            Self::Paused(_) => "Paused",
             Self::Baking(_) => "Baking",
             Self::Draining(_) => "Draining",
             Self::RollingBack(_) => "RollingBack",
@@ -24,12 +29,14 @@ impl Phase {
     }
 
     /// Every name that [`Phase::name`] can give.
-    pub const NAMES: [&str; 9] = [
+    pub const NAMES: [&str; 11] = [
         "Steady",
         "Probing",
+        "Waiting",
         "Shifting",
         "Settling",
         "Judging",
+        "Paused",
         "Baking",
         "Draining",
         "RollingBack",
@@ -38,11 +45,13 @@ impl Phase {
 
     /// The share of the clients that [`Phase::serving`] is to answer; the others are answered with
     /// what the release started from.
-    pub const fn share(&self) -> Percent {
+    pub fn share(&self) -> Percent {
         match self {
             Self::Shifting(Shifting { share, .. })
             | Self::Settling(Settling { share, .. })
-            | Self::Judging(Judging { share, .. }) => *share,
+            | Self::Judging(Judging { share, .. })
+            | Self::Waiting(Waiting { share: Some(share), .. }) => *share,
+            Self::Paused(paused) => paused.phase.share(),
             _ => Percent::ALL,
         }
     }
@@ -51,12 +60,15 @@ impl Phase {
     pub fn serving(&self) -> &Side {
         match self {
             Self::Steady(steady) => &steady.serving,
-            Self::Probing(probing) => &probing.release.from,
-            Self::Shifting(Shifting { release, .. })
+            Self::Probing(Probing { release, .. })
+            | Self::Waiting(Waiting { release, share: None, .. }) => &release.from,
+            Self::Waiting(Waiting { release, share: Some(_), .. })
+            | Self::Shifting(Shifting { release, .. })
             | Self::Settling(Settling { release, .. })
             | Self::Judging(Judging { release, .. })
             | Self::Baking(Baking { release, .. })
             | Self::Draining(Draining { release, .. }) => &release.to,
+            Self::Paused(paused) => paused.phase.serving(),
             Self::RollingBack(back) => &back.release.safe,
             Self::Failed(failed) => &failed.serving,
         }
@@ -71,8 +83,13 @@ impl Phase {
     }
 
     /// Whether a new side has clients, and has not finished its bake.
-    pub(super) const fn is_on_trial(&self) -> bool {
-        matches!(self, Self::Shifting(_) | Self::Settling(_) | Self::Judging(_) | Self::Baking(_))
+    pub(super) fn is_on_trial(&self) -> bool {
+        match self {
+            Self::Shifting(_) | Self::Settling(_) | Self::Judging(_) | Self::Baking(_) => true,
+            Self::Waiting(waiting) => waiting.share.is_some(),
+            Self::Paused(paused) => paused.phase.is_on_trial(),
+            _ => false,
+        }
     }
 
     /// What the release that failed went to. It may have been mended since.
@@ -87,12 +104,15 @@ impl Phase {
     pub fn fallback(&self) -> Option<&Side> {
         let fallback = match self {
             Self::Steady(steady) => steady.previous.as_ref(),
+            Self::Paused(paused) => paused.phase.fallback(),
             Self::Shifting(Shifting { release, .. })
             | Self::Settling(Settling { release, .. })
             | Self::Judging(Judging { release, .. })
+            | Self::Waiting(Waiting { release, share: Some(_), .. })
             | Self::Baking(Baking { release, .. })
             | Self::Draining(Draining { release, .. }) => Some(&release.safe),
             Self::Probing(Probing { release, .. })
+            | Self::Waiting(Waiting { release, share: None, .. })
             | Self::RollingBack(RollingBack { release, .. })
             | Self::Failed(Failed { release, .. }) => {
                 let serves_safe = release.safe.split() == self.serving().split();
@@ -106,7 +126,9 @@ impl Phase {
     pub fn release(&self) -> Option<&Release> {
         match self {
             Self::Steady(_) => None,
+            Self::Paused(paused) => paused.phase.release(),
             Self::Probing(Probing { release, .. })
+            | Self::Waiting(Waiting { release, .. })
             | Self::Shifting(Shifting { release, .. })
             | Self::Settling(Settling { release, .. })
             | Self::Judging(Judging { release, .. })
@@ -117,10 +139,19 @@ impl Phase {
         }
     }
 
-    /// When this phase ends by itself, if it does.
+    /// When this phase ends by itself, if nothing but the clock has to pass.
+    pub fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Waiting(waiting) if !waiting.is_only_clock => None,
+            phase => phase.deadline(),
+        }
+    }
+
+    /// When the clock next changes something about this phase, if it does.
     pub fn deadline(&self) -> Option<Timestamp> {
         match self {
             Self::Probing(probing) => Some(probing.deadline),
+            Self::Waiting(waiting) => waiting.clock.filter(|_| waiting.held.is_none()),
             Self::Settling(settling) => settling.held.is_none().then_some(settling.until),
             Self::Judging(judging) => {
                 judging.held.is_none().then_some(judging.since + judging.bake)
@@ -129,19 +160,22 @@ impl Phase {
             Self::Baking(baking) => baking.held.is_none().then_some(baking.since + baking.bake),
             Self::Draining(draining) => Some(draining.until),
             Self::RollingBack(back) => Some(back.until),
-            Self::Steady(_) | Self::Shifting(_) | Self::Failed(_) => None,
+            Self::Steady(_) | Self::Shifting(_) | Self::Paused(_) | Self::Failed(_) => None,
         }
     }
 
-    /// Why the release failed or is held, if it is.
-    pub fn trouble(&self) -> Option<&str> {
-        match self {
+    /// Why the release failed, waits or is held, if it does.
+    pub fn trouble(&self) -> Option<Cow<'_, str>> {
+        let trouble = match self {
+            Self::Paused(paused) => return Some(paused.why().into()),
+            Self::Waiting(waiting) => waiting.held.as_deref().or(Some(&waiting.reason)),
             Self::Settling(settling) => settling.held.as_deref(),
             Self::Judging(judging) => judging.held.as_deref(),
             Self::Baking(baking) => baking.held.as_deref(),
             Self::RollingBack(back) => back.failure.as_deref(),
-            Self::Failed(failed) => Some(&failed.reason),
+            Self::Failed(failed) => Some(failed.reason.as_str()),
             _ => None,
-        }
+        };
+        trouble.map(Cow::Borrowed)
     }
 }

@@ -20,7 +20,13 @@ use prometheus::Registry;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
-use super::{caches::Caches, file::FileState, keeper::Keeper, metrics::Metrics, service::Service};
+use super::{
+    caches::Caches,
+    file::FileState,
+    keeper::Keeper,
+    metrics::Metrics,
+    service::{Around, Service},
+};
 use crate::{
     admin::Request,
     config::watch::Reading,
@@ -63,7 +69,7 @@ impl From<Tried> for Event {
 
 pub(super) struct Conductor {
     plane: Arc<Plane>,
-    caches: Caches,
+    around: Around,
     assignments: mpsc::UnboundedSender<Assignment>,
     metrics: Metrics,
     file: FileState,
@@ -93,7 +99,7 @@ impl Conductor {
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
         Ok(Self {
-            caches: Caches::new(plane.clone()),
+            around: Around { caches: Caches::new(plane.clone()), freeze: None },
             plane,
             assignments,
             metrics: Metrics::register(registry)?,
@@ -131,6 +137,7 @@ impl Conductor {
                     Request::Order(service, order, reply) => {
                         ordered = self.order(&service, &order, reply);
                     }
+                    Request::Stop(stop, reply) => ordered = self.stop(stop, reply),
                     request => {
                         self.answer(request);
                         continue;
@@ -158,7 +165,7 @@ impl Conductor {
         let next =
             self.deadlines.first().map(|(at, _)| *at).into_iter().chain(self.keeper.next_try());
         let next = next.min().map_or(NO_DEADLINE, |at| at.since(self.now()));
-        if self.caches.is_unsettled() { next.min(LOOK_AGAIN) } else { next }
+        if self.around.caches.is_unsettled() { next.min(LOOK_AGAIN) } else { next }
     }
 
     fn now(&self) -> Timestamp {
@@ -190,9 +197,7 @@ impl Conductor {
                 if service.tried(now, address, outcome) {
                     let verdict = service.health.verdict(address).name();
                     info!(service = %name, endpoint = %address, verdict, reason, "verdict");
-                    let told = service.observe(now, &self.caches);
-                    self.keep(&name, told);
-                    self.touched.insert(name);
+                    self.observe(now, name);
                 }
             }
         }
@@ -217,7 +222,7 @@ impl Conductor {
         self.unkept.begin_file(desired);
         for (name, spec) in &desired.services {
             let told = match self.services.get_mut(name) {
-                Some(service) => service.desire(now, spec.clone(), &self.caches),
+                Some(service) => service.desire(now, spec.clone(), &self.around),
                 None => {
                     self.adopt(now, spec, is_first);
                     Vec::new()
@@ -256,7 +261,7 @@ impl Conductor {
         let mut told = Vec::new();
         for (name, service) in &mut self.services {
             if !desired.services.contains_key(name) && !service.cutover.is_orphaned() {
-                told.push((name.clone(), service.vanish(now, &self.caches)));
+                told.push((name.clone(), service.vanish(now, &self.around)));
                 warn!(
                     service = %name,
                     "the file no longer names this service: it goes on being answered; \
@@ -275,14 +280,14 @@ impl Conductor {
             self.deadlines.pop_first();
             self.observe(now, name);
         }
-        for name in self.caches.settled() {
+        for name in self.around.caches.settled() {
             self.observe(now, name);
         }
     }
 
     fn observe(&mut self, now: Timestamp, name: ServiceName) {
         let Some(service) = self.services.get_mut(&name) else { return };
-        let told = service.observe(now, &self.caches);
+        let told = service.observe(now, &self.around);
         self.keep(&name, told);
         self.touched.insert(name);
     }
@@ -294,13 +299,13 @@ impl Conductor {
         if !change.set.is_empty() || !change.removed.is_empty() {
             let begun = Instant::now();
             let next = self.plane.store.load().with(change, self.now().unix_secs());
-            self.caches.leave(self.plane.store.swap(Arc::new(next)), left);
+            self.around.caches.leave(self.plane.store.swap(Arc::new(next)), left);
             self.metrics.table_stored(begun.elapsed());
         }
         let now = self.now();
         for name in touched {
             let Some(service) = self.services.get_mut(&name) else { continue };
-            let told = service.published(now, &self.caches);
+            let told = service.published(now, &self.around);
             if let Some(assignment) = service.assignment() {
                 let _ = self.assignments.send(assignment);
             }

@@ -1,6 +1,7 @@
 //! The conductor's state as a status document.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::Arc,
@@ -38,6 +39,7 @@ pub(super) fn status(
         serial: table.serial(),
         zone: table.apex().to_string(),
         ready: is_ready(file, services),
+        freeze: None,
         file: file_status(file),
         store: StoreStatus {
             path: keeper.path().display().to_string(),
@@ -133,14 +135,14 @@ fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> Service
         from: release.from.to_string(),
         to: release.to.to_string(),
         started_at: release.started_at.to_string(),
-        reason: phase.trouble().map(str::to_owned),
+        reason: phase.trouble().map(Cow::into_owned),
     });
     ServiceStatus {
         serving: by_name(answering.shares()),
         desired: by_name(cutover.desired()),
         live: cutover.spec().live.to_string(),
         phase: phase.name().to_owned(),
-        until: cutover.next_deadline().map(|at| at.to_string()),
+        until: phase.until().map(|at| at.to_string()),
         health: health(service, &answering).to_owned(),
         ttl: answering.ttl.secs(),
         orphaned: cutover.is_orphaned(),

@@ -14,13 +14,19 @@ use crate::{
         Answering, CACHE_CLOCK, Cutover, Event, Facts, Horizons, Order, Record, Refusal, Transition,
     },
     health::{Outcome, ServiceHealth, Verdict},
-    model::{PoolName, ProbeSpec, ServiceSpec, Timestamp, Ttl},
+    model::{Freeze, PoolName, ProbeSpec, ServiceSpec, Timestamp, Ttl},
     probe::Assignment,
     store::Kept,
 };
 
 /// No horizon is further away: where one seems to be, the time of day has been set back.
 const HORIZON_MAX: Duration = Duration::from_secs(7 * 86_400);
+
+/// What surrounds a service: what is known of caches, and whether everything is frozen.
+pub(super) struct Around {
+    pub(super) caches: Caches,
+    pub(super) freeze: Option<Freeze>,
+}
 
 pub(super) struct Service {
     pub(super) cutover: Cutover,
@@ -68,7 +74,7 @@ impl Service {
         let mut remembered: BTreeMap<PoolName, Timestamp> = horizons.collect();
         remember(&mut remembered, &given, now);
         let horizons = Horizons::new(remembered.clone(), Timestamp::default());
-        let facts = Facts { health: &health, horizons: &horizons };
+        let facts = Facts { health: &health, horizons: &horizons, freeze: None };
         let (cutover, told) = Cutover::restore(now, snapshot, facts);
         let service = Self::new(now, cutover, health, Timestamp::default());
         (Self { remembered, kept: Some(kept), record, ..service }, told)
@@ -102,7 +108,7 @@ impl Service {
         let Some(kept) = &self.kept else { return };
         remember(&mut self.remembered, &kept.given, until);
         let horizons = Horizons::new(self.remembered.clone(), Timestamp::default());
-        let facts = Facts { health: &self.health, horizons: &horizons };
+        let facts = Facts { health: &self.health, horizons: &horizons, freeze: None };
         (self.cutover, _) = Cutover::restore(now, kept.snapshot.clone(), facts);
         self.retarget(now);
     }
@@ -147,15 +153,15 @@ impl Service {
         &mut self,
         now: Timestamp,
         spec: Arc<ServiceSpec>,
-        caches: &Caches,
+        around: &Around,
     ) -> Vec<Transition> {
-        let mut told = self.handle(now, Event::Desired(spec), caches);
-        told.extend(self.observe(now, caches));
+        let mut told = self.handle(now, Event::Desired(spec), around);
+        told.extend(self.observe(now, around));
         told
     }
 
-    pub(super) fn vanish(&mut self, now: Timestamp, caches: &Caches) -> Vec<Transition> {
-        self.handle(now, Event::Vanished, caches)
+    pub(super) fn vanish(&mut self, now: Timestamp, around: &Around) -> Vec<Transition> {
+        self.handle(now, Event::Vanished, around)
     }
 
     /// Counts a try; true when it changed a verdict.
@@ -163,12 +169,12 @@ impl Service {
         self.health.observe(now, address, outcome)
     }
 
-    pub(super) fn observe(&mut self, now: Timestamp, caches: &Caches) -> Vec<Transition> {
-        self.handle(now, Event::Observed, caches)
+    pub(super) fn observe(&mut self, now: Timestamp, around: &Around) -> Vec<Transition> {
+        self.handle(now, Event::Observed, around)
     }
 
-    pub(super) fn published(&mut self, now: Timestamp, caches: &Caches) -> Vec<Transition> {
-        self.handle(now, Event::Published, caches)
+    pub(super) fn published(&mut self, now: Timestamp, around: &Around) -> Vec<Transition> {
+        self.handle(now, Event::Published, around)
     }
 
     /// Does what a person asks, or says why not.
@@ -176,10 +182,11 @@ impl Service {
         &mut self,
         now: Timestamp,
         order: &Order,
-        caches: &Caches,
+        around: &Around,
     ) -> Result<Vec<Transition>, Refusal> {
-        let horizons = caches.horizons(now, self);
-        let facts = Facts { health: &self.health, horizons: &horizons };
+        let horizons = around.caches.horizons(now, self);
+        let (health, freeze) = (&self.health, around.freeze.as_ref());
+        let facts = Facts { health, horizons: &horizons, freeze };
         let before = self.cutover.clone();
         let told = self.cutover.ask(now, order, facts)?;
         self.before.get_or_insert(before);
@@ -187,9 +194,10 @@ impl Service {
         Ok(told)
     }
 
-    fn handle(&mut self, now: Timestamp, event: Event, caches: &Caches) -> Vec<Transition> {
-        let horizons = caches.horizons(now, self);
-        let facts = Facts { health: &self.health, horizons: &horizons };
+    fn handle(&mut self, now: Timestamp, event: Event, around: &Around) -> Vec<Transition> {
+        let horizons = around.caches.horizons(now, self);
+        let (health, freeze) = (&self.health, around.freeze.as_ref());
+        let facts = Facts { health, horizons: &horizons, freeze };
         self.before.get_or_insert_with(|| self.cutover.clone());
         let told = self.cutover.handle(now, event, facts);
         self.retarget(now);

@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 pub use tally::{Count, Tally};
 pub use tracker::{Outcome, Tracker, Verdict};
 
-use crate::model::{Family, Pool, ProbeSetting, ProbeSpec, Timestamp};
+use crate::model::{Pool, ProbeSetting, ProbeSpec, Timestamp};
 
 /// The verdicts on all endpoints of one service, by address.
 ///
@@ -93,8 +93,8 @@ impl ServiceHealth {
     /// Counts the endpoints of `pool` by what may be done with them.
     pub fn tally(&self, pool: &Pool) -> Tally {
         let mut tally = Tally::default();
-        for address in pool.addresses() {
-            tally.add(Family::of(address), self.verdict(address));
+        for endpoint in &pool.endpoints {
+            tally.add(endpoint, self.verdict(endpoint.address()));
         }
         tally
     }

@@ -6,7 +6,7 @@
 use std::{iter::Sum, ops::Add};
 
 use super::Verdict;
-use crate::model::{Family, Percent};
+use crate::model::{Endpoint, Family, ReleasePolicy};
 
 /// How many endpoints are what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,29 +28,56 @@ pub struct Tally {
     pub all: Count,
     v4: Count,
     v6: Count,
+    weight: Weights,
+}
+
+/// The weights of a pool's endpoints, summed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Weights {
+    total: usize,
+    proven: usize,
+    down: usize,
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, family: Family, verdict: Verdict) {
+    pub(super) fn add(&mut self, endpoint: &Endpoint, verdict: Verdict) {
         self.all.count(verdict);
-        match family {
+        match Family::of(endpoint.address()) {
             Family::V4 => self.v4.count(verdict),
             Family::V6 => self.v6.count(verdict),
         }
+        let weight = endpoint.weight().get() as usize;
+        self.weight.total += weight;
+        self.weight.proven += weight * usize::from(verdict.is_proven());
+        self.weight.down += weight * usize::from(verdict == Verdict::Down);
     }
 
     /// Whether a release may give it clients: enough is proven, and something of each family.
-    pub fn is_ready(&self, min_up: Percent) -> bool {
+    pub fn is_ready(&self, policy: &ReleasePolicy) -> bool {
         let Count { proven, total, .. } = self.all;
-        min_up.reached_by(proven, total) && self.first_without(|count| count.proven).is_none()
+        let weight = (self.weight.proven, self.weight.total);
+        policy.min_up.reached_by(proven, total)
+            && proven >= policy.min_up_endpoints.get()
+            && policy.min_up_weight.is_none_or(|min| min.reached_by(weight.0, weight.1))
+            && self.first_without(|count| count.proven).is_none()
     }
 
     /// Whether a release should take its clients away: too much is down, or all of a family. What
     /// has not been judged yet is not held against it.
-    pub fn is_failing(&self, min_up: Percent) -> bool {
+    pub fn is_failing(&self, policy: &ReleasePolicy) -> bool {
         let Count { down, total, .. } = self.all;
-        !min_up.reached_by(total - down, total)
+        let weight = (self.weight.total - self.weight.down, self.weight.total);
+        // A pool that has fewer altogether was never released by this rule.
+        !policy.min_up.reached_by(total - down, total)
+            || total - down < policy.min_up_endpoints.get().min(total)
+            || policy.min_up_weight.is_some_and(|min| !min.reached_by(weight.0, weight.1))
             || self.first_without(|count| count.total - count.down).is_some()
+    }
+
+    /// The percentage of its weight that is proven, and that is down; rounded down.
+    pub fn weight_percents(&self) -> (usize, usize) {
+        let Weights { total, proven, down } = self.weight;
+        (proven * 100 / total.max(1), down * 100 / total.max(1))
     }
 
     /// Whether there is something to answer in each of its families.
@@ -101,7 +128,20 @@ impl Sum for Tally {
             all: sum.all + next.all,
             v4: sum.v4 + next.v4,
             v6: sum.v6 + next.v6,
+            weight: sum.weight + next.weight,
         })
+    }
+}
+
+impl Add for Weights {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            total: self.total + other.total,
+            proven: self.proven + other.proven,
+            down: self.down + other.down,
+        }
     }
 }
 

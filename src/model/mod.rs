@@ -7,6 +7,7 @@ mod client;
 mod cookie;
 mod encrypted;
 mod endpoint;
+mod freeze;
 mod name;
 mod network;
 mod probe;
@@ -15,12 +16,14 @@ mod service;
 mod split;
 mod time;
 mod units;
+mod window;
 mod zone;
 
 pub use client::{ClientNetwork, Subnet, mapped};
 pub use cookie::{CookieSecrets, SecretsError};
 pub use encrypted::EncryptedListen;
 pub use endpoint::{Endpoint, EndpointError, Family};
+pub use freeze::{Freeze, FreezeReason, FreezeReasonError};
 pub use name::{DnsName, NameError, PoolName, ServiceName};
 pub use network::{Network, NetworkError};
 pub use probe::{HttpProbe, ProbeKind, ProbeSetting, ProbeSpec, TcpProbe};
@@ -29,4 +32,5 @@ pub use service::{Desired, FailPolicy, Pool, RampStep, ReleasePolicy, ServiceSpe
 pub use split::{Split, Spread};
 pub use time::Timestamp;
 pub use units::{Percent, Share, Ttl, UnitError, Weight};
+pub use window::{Window, WindowError, Windows};
 pub use zone::{NEGATIVE_TTL, StaticRecord, ZoneSpec};

@@ -3,11 +3,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    num::NonZeroUsize,
     sync::Arc,
     time::Duration,
 };
 
-use super::{DnsName, Endpoint, Percent, PoolName, ProbeSetting, ServiceName, Split, Spread, Ttl};
+use super::{
+    DnsName, Endpoint, Percent, PoolName, ProbeSetting, ServiceName, Split, Spread, Timestamp, Ttl,
+    Windows,
+};
 
 /// A named set of endpoints: one deployed version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +93,10 @@ pub struct ReleasePolicy {
     /// The steps before the last, each with a greater share than the one before. The last one is
     /// all clients.
     pub ramp: Vec<RampStep>,
+    /// When the first step is to be taken, and not before; at once, where that has passed.
+    pub at: Option<Timestamp>,
+    /// Rather later than [`ReleasePolicy::at`] than while caches hold what was answered before.
+    pub clean: bool,
     /// The TTL of answers from the first step to the end of the bake, if it is not to be the
     /// service's own: what a rollback has to wait for. The lesser of the two counts.
     pub ttl: Option<Ttl>,
@@ -99,6 +107,17 @@ pub struct ReleasePolicy {
     /// The share of the new pool's endpoints that must be up before the answers move; while it
     /// bakes, fewer make it roll back.
     pub min_up: Percent,
+    /// The number of them that must be up likewise.
+    pub min_up_endpoints: NonZeroUsize,
+    /// The share of their weight that must be up likewise, if that is asked for.
+    pub min_up_weight: Option<Percent>,
+    /// The time from the beginning to the end of the bake within which the release must be done,
+    /// but for what it waits and is paused. If it is not, it is rolled back.
+    pub progress_deadline: Option<Duration>,
+    /// When steps may be taken.
+    pub windows: Windows,
+    /// The least time from one step of the service to the next, of whichever release.
+    pub min_change_interval: Duration,
     /// How long clients may hold an address beyond its TTL, as browsers do: a pool is not to be
     /// switched off before.
     pub pin_allowance: Duration,
@@ -110,10 +129,17 @@ impl Default for ReleasePolicy {
     fn default() -> Self {
         Self {
             ramp: Vec::new(),
+            at: None,
+            clean: false,
             ttl: None,
             bake: Duration::from_secs(300),
             deadline: Duration::from_secs(600),
             min_up: Percent::ALL,
+            min_up_endpoints: NonZeroUsize::MIN,
+            min_up_weight: None,
+            progress_deadline: None,
+            windows: Windows::default(),
+            min_change_interval: Duration::ZERO,
             pin_allowance: Duration::from_secs(60),
             drain_grace: Duration::ZERO,
         }
@@ -134,6 +160,18 @@ impl ReleasePolicy {
     pub fn share_after(&self, share: Option<Percent>) -> Percent {
         let shares = self.ramp.iter().map(|step| step.share);
         shares.into_iter().find(|next| Some(*next) > share).unwrap_or(Percent::ALL)
+    }
+
+    /// What must be up of a pool, in words: `50%, at least 3 and 60% of the weight`.
+    pub fn needed(&self) -> String {
+        let least = self.min_up_endpoints.get();
+        let mut parts = vec![self.min_up.to_string()];
+        parts.extend((least > 1).then(|| format!("at least {least}")));
+        parts.extend(self.min_up_weight.map(|weight| format!("{weight} of the weight")));
+        match parts.as_slice() {
+            [first, second, third] => format!("{first}, {second} and {third}"),
+            parts => parts.join(" and "),
+        }
     }
 
     /// How long a share is watched: as its step says, or the last one before it, if the file has

@@ -4,13 +4,13 @@
 //! mostly holds it as the file has it. Everything is read through the constructors of `model`: what
 //! they refuse is an error that names the value.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::{PoolRow, SpecRow, weight_of};
+use super::spec::{PoolRow, SpecRow, micros, weight_of};
 use crate::{
-    cutover::{Side, Snapshot, Stage, phase::Release},
+    cutover::{PauseReason, Side, Snapshot, Stage, phase::Release},
     model::{Percent, Pool, PoolName, ServiceName, Timestamp, Ttl},
 };
 
@@ -47,6 +47,7 @@ pub(super) struct Row {
     spec: SpecRow,
     orphaned: bool,
     releases: u64,
+    last_step: Option<u64>,
     stage: StageRow,
     pools: Vec<PoolRow>,
     given: BTreeMap<String, u32>,
@@ -55,15 +56,28 @@ pub(super) struct Row {
 
 #[derive(Serialize, Deserialize)]
 enum StageRow {
-    Steady { serving: SideRow, previous: Option<SideRow> },
+    Steady {
+        serving: SideRow,
+        previous: Option<SideRow>,
+    },
     Probing(ReleaseRow),
+    Waiting(ReleaseRow, Option<u8>),
+    /// Who has paused it.
+    Paused(Box<Self>, String),
     Shifting(ReleaseRow, u8),
     Settling(ReleaseRow, u8),
     Judging(ReleaseRow, u8),
     Baking(ReleaseRow),
     Draining(ReleaseRow),
-    RollingBack { release: ReleaseRow, failure: Option<String> },
-    Failed { release: ReleaseRow, serving: SideRow, reason: String },
+    RollingBack {
+        release: ReleaseRow,
+        failure: Option<String>,
+    },
+    Failed {
+        release: ReleaseRow,
+        serving: SideRow,
+        reason: String,
+    },
 }
 
 /// Places of pools, and their weights.
@@ -78,6 +92,7 @@ struct ReleaseRow {
     safe: SideRow,
     fallback: Option<SideRow>,
     started_at: u64,
+    stood: u64,
 }
 
 /// The pools of one row, each once.
@@ -100,12 +115,14 @@ impl PoolList {
 
 impl Row {
     pub(super) fn of(kept: &Kept) -> Self {
-        let Kept { snapshot: Snapshot { spec, orphaned, releases, stage }, given, horizons } = kept;
+        let Kept { snapshot, given, horizons } = kept;
+        let Snapshot { spec, orphaned, releases, last_step, stage } = snapshot;
         let mut pools = PoolList::default();
         Self {
             spec: SpecRow::of(spec, &mut pools),
             orphaned: *orphaned,
             releases: *releases,
+            last_step: last_step.map(Timestamp::unix_micros),
             stage: StageRow::of(stage, &mut pools),
             pools: pools.0.iter().map(|pool| PoolRow::of(pool)).collect(),
             given: given.iter().map(|(pool, ttl)| (pool.to_string(), ttl.secs())).collect(),
@@ -122,15 +139,16 @@ impl Row {
         let stage = self.stage.read(&pools)?;
         let pool = |name: String| name.parse().map_err(|why| wrong("a pool's name", why));
         let given = self.given.into_iter().map(|(name, secs)| {
-            let ttl = Ttl::new(std::time::Duration::from_secs(secs.into()));
+            let ttl = Ttl::new(Duration::from_secs(secs.into()));
             Ok((pool(name)?, ttl.map_err(|why| wrong("given", why))?))
         });
         let horizons = self.horizons.into_iter().map(|(name, micros)| {
             Ok::<_, RowError>((pool(name)?, Timestamp::from_unix_micros(micros)))
         });
         let (orphaned, releases) = (self.orphaned, self.releases);
+        let last_step = self.last_step.map(Timestamp::from_unix_micros);
         Ok(Kept {
-            snapshot: Snapshot { spec: Arc::new(spec), orphaned, releases, stage },
+            snapshot: Snapshot { spec: Arc::new(spec), orphaned, releases, last_step, stage },
             given: given.collect::<Result<_, RowError>>()?,
             horizons: horizons.collect::<Result<_, _>>()?,
         })
@@ -146,6 +164,10 @@ impl StageRow {
                 previous: previous.as_ref().map(|previous| SideRow::of(previous, pools)),
             },
             Stage::Probing(of) => Self::Probing(release(of)),
+            Stage::Waiting(of, share) => Self::Waiting(release(of), share.map(Percent::get)),
+            Stage::Paused(stage, PauseReason::Person(by)) => {
+                Self::Paused(Box::new(Self::of(stage, pools)), by.clone())
+            }
             Stage::Shifting(of, share) => Self::Shifting(release(of), share.get()),
             Stage::Settling(of, share) => Self::Settling(release(of), share.get()),
             Stage::Judging(of, share) => Self::Judging(release(of), share.get()),
@@ -172,6 +194,15 @@ impl StageRow {
                 previous: previous.map(|previous| previous.read(pools)).transpose()?,
             },
             Self::Probing(release) => Stage::Probing(release.read(pools)?),
+            Self::Waiting(release, share) => {
+                Stage::Waiting(release.read(pools)?, share.map(percent).transpose()?)
+            }
+            Self::Paused(stage, by) => {
+                if matches!(*stage, Self::Paused(..)) {
+                    return Err(wrong("a pause", "it is paused twice"));
+                }
+                Stage::Paused(Box::new(stage.read(pools)?), PauseReason::Person(by))
+            }
             Self::Shifting(release, share) => {
                 Stage::Shifting(release.read(pools)?, percent(share)?)
             }
@@ -211,7 +242,7 @@ impl SideRow {
 
 impl ReleaseRow {
     fn of(release: &Release, pools: &mut PoolList) -> Self {
-        let Release { id, from, to, safe, fallback, started_at } = release;
+        let Release { id, from, to, safe, fallback, started_at, stood } = release;
         Self {
             id: *id,
             from: SideRow::of(from, pools),
@@ -219,6 +250,7 @@ impl ReleaseRow {
             safe: SideRow::of(safe, pools),
             fallback: fallback.as_ref().map(|fallback| SideRow::of(fallback, pools)),
             started_at: started_at.unix_micros(),
+            stood: micros(*stood),
         }
     }
 
@@ -230,6 +262,7 @@ impl ReleaseRow {
             safe: self.safe.read(pools)?,
             fallback: self.fallback.map(|fallback| fallback.read(pools)).transpose()?,
             started_at: Timestamp::from_unix_micros(self.started_at),
+            stood: Duration::from_micros(self.stood),
         })
     }
 }

@@ -3,22 +3,24 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    num::NonZeroUsize,
     sync::Arc,
     time::Duration,
 };
 
 use hyper::http::uri::PathAndQuery;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::row::{PoolList, RowError, wrong};
 use crate::model::{
     DnsName, Endpoint, FailPolicy, HttpProbe, Percent, Pool, PoolName, ProbeKind, ProbeSetting,
-    ProbeSpec, RampStep, ReleasePolicy, ServiceName, ServiceSpec, Split, Spread, TcpProbe, Ttl,
-    Weight,
+    ProbeSpec, RampStep, ReleasePolicy, ServiceName, ServiceSpec, Split, Spread, TcpProbe,
+    Timestamp, Ttl, Weight, Window, Windows,
 };
 
 /// No duration of the release file is longer.
-const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct PoolRow {
@@ -56,10 +58,18 @@ enum KindRow {
 #[derive(Serialize, Deserialize)]
 struct PolicyRow {
     ramp: Vec<(u8, u64)>,
+    at: Option<u64>,
+    clean: bool,
     ttl: Option<u32>,
     bake: u64,
     deadline: u64,
     min_up: u8,
+    min_up_endpoints: NonZeroUsize,
+    min_up_weight: Option<u8>,
+    progress_deadline: Option<u64>,
+    windows: Vec<String>,
+    timezone: String,
+    min_change_interval: u64,
     pin_allowance: u64,
     drain_grace: u64,
 }
@@ -199,14 +209,23 @@ impl KindRow {
 
 impl PolicyRow {
     fn of(policy: &ReleasePolicy) -> Self {
-        let ReleasePolicy { ramp, ttl, bake, deadline, min_up, pin_allowance, drain_grace } =
-            policy;
+        let ReleasePolicy { ramp, at, clean, ttl, bake, deadline, min_up, .. } = policy;
+        let ReleasePolicy { min_up_endpoints, min_up_weight, progress_deadline, .. } = policy;
+        let ReleasePolicy { windows, min_change_interval, pin_allowance, drain_grace, .. } = policy;
         Self {
             ramp: ramp.iter().map(|step| (step.share.get(), micros(step.bake))).collect(),
+            at: at.map(Timestamp::unix_micros),
+            clean: *clean,
             ttl: ttl.map(Ttl::secs),
             bake: micros(*bake),
             deadline: micros(*deadline),
             min_up: min_up.get(),
+            min_up_endpoints: *min_up_endpoints,
+            min_up_weight: min_up_weight.map(Percent::get),
+            progress_deadline: progress_deadline.map(micros),
+            windows: windows.list.iter().map(ToString::to_string).collect(),
+            timezone: windows.zone.iana_name().unwrap_or("UTC").to_owned(),
+            min_change_interval: micros(*min_change_interval),
             pin_allowance: micros(*pin_allowance),
             drain_grace: micros(*drain_grace),
         }
@@ -223,17 +242,39 @@ impl PolicyRow {
         }
         Ok(ReleasePolicy {
             ramp,
+            at: self.at.map(Timestamp::from_unix_micros),
+            clean: self.clean,
             ttl: self.ttl.map(|secs| ttl("release.ttl", secs)).transpose()?,
             bake: duration("bake", self.bake)?,
             deadline: duration("deadline", self.deadline)?,
             min_up: percent("min_up", self.min_up)?,
+            min_up_endpoints: self.min_up_endpoints,
+            min_up_weight: self
+                .min_up_weight
+                .map(|min| percent("min_up_weight", min))
+                .transpose()?,
+            progress_deadline: self
+                .progress_deadline
+                .map(|count| duration("progress_deadline", count))
+                .transpose()?,
+            windows: windows(self.windows, &self.timezone)?,
+            min_change_interval: duration("min_change_interval", self.min_change_interval)?,
             pin_allowance: duration("pin_allowance", self.pin_allowance)?,
             drain_grace: duration("drain_grace", self.drain_grace)?,
         })
     }
 }
 
-fn micros(duration: Duration) -> u64 {
+fn windows(list: Vec<String>, timezone: &str) -> Result<Windows, RowError> {
+    let window = |text: String| text.parse::<Window>().map_err(|why| wrong(&text, why));
+    let zone = match timezone {
+        "UTC" => TimeZone::UTC,
+        name => TimeZone::get(name).map_err(|why| wrong("timezone", why))?,
+    };
+    Ok(Windows { list: list.into_iter().map(window).collect::<Result<_, _>>()?, zone })
+}
+
+pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 

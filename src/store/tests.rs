@@ -6,10 +6,10 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    cutover::{Ending, Side, Snapshot, Stage, Step, phase::Release},
+    cutover::{Ending, PauseReason, Side, Snapshot, Stage, Step, phase::Release},
     model::{
         Endpoint, FailPolicy, HttpProbe, Percent, Pool, PoolName, ProbeKind, ProbeSetting,
-        ProbeSpec, RampStep, ReleasePolicy, ServiceSpec, Spread, Timestamp, Ttl, Weight,
+        ProbeSpec, RampStep, ReleasePolicy, ServiceSpec, Spread, Timestamp, Ttl, Weight, Windows,
     },
 };
 
@@ -67,7 +67,17 @@ fn spec(of: &str) -> Arc<ServiceSpec> {
         fail_policy: FailPolicy::Open,
         release: ReleasePolicy {
             ramp: ramp.into(),
+            at: Some(Timestamp::from_unix_micros(9_000_000)),
+            clean: true,
             ttl: Some(Ttl::from_secs_const(5)),
+            min_up_endpoints: std::num::NonZeroUsize::new(2).expect("some"),
+            min_up_weight: Some(Percent::new_const(60)),
+            progress_deadline: Some(Duration::from_secs(30 * 86_400)),
+            windows: Windows {
+                list: vec!["Mon-Fri 09:00-16:00".parse().expect("a window")],
+                zone: jiff::tz::TimeZone::get("Europe/Berlin").expect("known"),
+            },
+            min_change_interval: Duration::from_secs(60),
             ..ReleasePolicy::default()
         },
     })
@@ -82,6 +92,7 @@ fn release() -> Release {
         // Not as the file has it.
         fallback: Some(one_side("v1", 9)),
         started_at: Timestamp::from_unix_micros(1_234_567_890),
+        stood: Duration::from_millis(7),
     }
 }
 
@@ -95,6 +106,12 @@ fn stages() -> Vec<Stage> {
         Stage::Shifting(release(), share),
         Stage::Settling(release(), share),
         Stage::Judging(release(), share),
+        Stage::Waiting(release(), None),
+        Stage::Waiting(release(), Some(share)),
+        Stage::Paused(
+            Box::new(Stage::Judging(release(), share)),
+            PauseReason::Person("user 7".to_owned()),
+        ),
         Stage::Baking(release()),
         Stage::Draining(release()),
         Stage::RollingBack { release: release(), failure },
@@ -105,7 +122,13 @@ fn stages() -> Vec<Stage> {
 fn kept(of: &str, stage: Stage) -> Kept {
     let pool = |text: &str| text.parse::<PoolName>().expect("a name");
     Kept {
-        snapshot: Snapshot { spec: spec(of), orphaned: true, releases: 4, stage },
+        snapshot: Snapshot {
+            spec: spec(of),
+            orphaned: true,
+            releases: 4,
+            last_step: Some(Timestamp::from_unix_micros(8)),
+            stage,
+        },
         given: BTreeMap::from([(pool("v1"), Ttl::from_secs_const(30))]),
         horizons: BTreeMap::from([(pool("v0"), Timestamp::from_unix_micros(77))]),
     }

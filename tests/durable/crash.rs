@@ -86,7 +86,7 @@ async fn whatever_it_was_doing_it_comes_back_there_and_answers_without_its_file(
     let status = running.until_phase("Baking").await;
     assert_eq!(status.services["api"].release.as_ref().expect("under way").id, 1);
     let socket = files.folder().join("admin.sock");
-    let done = orders::ask(&socket, "api", cutover::cutover::Verb::Rollback, false).await;
+    let done = orders::ask(&socket, "api", cutover::cutover::Verb::Rollback, &[]).await;
     done.expect("the pool before counts as up until its probes say otherwise");
     running.process.signal("KILL");
     running.process.until_ended();

@@ -73,7 +73,7 @@ async fn a_rollback_does_not_wait_and_is_kept_later() {
     running.until_phase("Baking").await;
     limit(&running, Some(0));
     let socket = files.folder().join("admin.sock");
-    let ask = |verb| orders::ask(&socket, "api", verb, false);
+    let ask = |verb| orders::ask(&socket, "api", verb, &[]);
     let refused = ask(Verb::Promote).await.expect_err("it cannot be kept").to_string();
     assert!(refused.contains("the state cannot be written ("), "{refused}");
     assert!(refused.contains("nothing has changed"), "{refused}");

@@ -1,16 +1,26 @@
 //! Random sequences of events: what must hold whatever happens.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use proptest::prelude::*;
 
 use super::{
-    super::{Answered, Basis, phase::Release},
-    Event, Sim, Transition, Wanted, file, secs,
+    super::{
+        Answered, Basis,
+        phase::{Phase, Release},
+    },
+    Event, Rule, Sim, Transition, Verb, Wanted,
+    edges::{Cause, EDGES},
+    file,
+    limits::{Limits, limits},
+    secs,
 };
 use crate::{
     health::Verdict,
-    model::{Endpoint, FailPolicy, Percent},
+    model::{Endpoint, FailPolicy, Percent, Pool, PoolName, Timestamp},
 };
 
 const POOLS: [&str; 3] = ["v1", "v2", "v3"];
@@ -18,49 +28,9 @@ const POOLS: [&str; 3] = ["v1", "v2", "v3"];
 const LIVE: [&str; 6] = ["v1", "v2", "v3", "v1:90+v2:10", "v1:1+v2:1", "v2:3+v3:1"];
 const POLICIES: [FailPolicy; 3] = [FailPolicy::Previous, FailPolicy::Open, FailPolicy::Closed];
 /// The phases of a step.
-const IN_STEPS: [&str; 3] = ["Shifting", "Settling", "Judging"];
+const IN_STEPS: [&str; 5] = ["Shifting", "Settling", "Judging", "Waiting", "Paused"];
 /// More than any chain of edges needs.
 const TRANSITIONS_MAX: usize = 8;
-
-/// Every edge that may be taken.
-const EDGES: [(&str, &str); 32] = [
-    ("Steady", "Probing"),
-    ("Probing", "Steady"),
-    ("Probing", "Probing"),
-    ("Probing", "Shifting"),
-    ("Probing", "Baking"),
-    ("Probing", "RollingBack"),
-    ("Probing", "Failed"),
-    ("Shifting", "Probing"),
-    ("Shifting", "Baking"),
-    ("Shifting", "RollingBack"),
-    ("Shifting", "Settling"),
-    ("Settling", "Settling"),
-    ("Settling", "Judging"),
-    ("Settling", "Probing"),
-    ("Settling", "Baking"),
-    ("Settling", "RollingBack"),
-    ("Judging", "Judging"),
-    ("Judging", "Shifting"),
-    ("Judging", "Probing"),
-    ("Judging", "Baking"),
-    ("Judging", "RollingBack"),
-    ("Baking", "Baking"),
-    ("Baking", "Probing"),
-    ("Baking", "Draining"),
-    ("Baking", "RollingBack"),
-    ("Draining", "Probing"),
-    ("Draining", "Steady"),
-    ("Draining", "RollingBack"),
-    ("RollingBack", "Probing"),
-    ("RollingBack", "Steady"),
-    ("RollingBack", "Failed"),
-    ("Failed", "Probing"),
-];
-/// Out of `Failed`: by an edit back to the pool that answers, or because what was left answering
-/// had not finished its bake.
-const EDGES_OUT_OF_FAILED: [(&str, &str); 3] =
-    [("Failed", "Steady"), ("Failed", "Baking"), ("Failed", "RollingBack")];
 
 #[derive(Clone, Debug)]
 enum Happens {
@@ -72,7 +42,13 @@ enum Happens {
         hosts: Vec<u8>,
         gone: Option<usize>,
         shares: Vec<u8>,
+        limits: Limits,
     },
+    Asked {
+        verb: usize,
+        forced: bool,
+    },
+    Frozen(bool),
     Vanished,
     Tried {
         host: u8,
@@ -91,11 +67,14 @@ fn happens() -> impl Strategy<Value = Happens> {
     let hosts = prop::sample::subsequence(vec![1, 2, 3, 7, 8], 1..4);
     let shares = prop::sample::subsequence(vec![1, 10, 50, 99], 0..4);
     let gone = prop::option::of(0..3usize);
-    let saved = (0..LIVE.len(), 1..100u64, 1..=100u8, 0..3usize, hosts, gone, shares);
+    let saved = (0..LIVE.len(), 1..100u64, 1..=100u8, 0..3usize, hosts, gone, shares, limits());
     prop_oneof![
-        3 => saved.prop_map(|(live, ttl, min_up, policy, hosts, gone, shares)| {
-            Happens::Saved { live, ttl, min_up, policy, hosts, gone, shares }
+        3 => saved.prop_map(|(live, ttl, min_up, policy, hosts, gone, shares, limits)| {
+            Happens::Saved { live, ttl, min_up, policy, hosts, gone, shares, limits }
         }),
+        2 => (0..Verb::ALL.len(), any::<bool>())
+            .prop_map(|(verb, forced)| Happens::Asked { verb, forced }),
+        1 => any::<bool>().prop_map(Happens::Frozen),
         1 => Just(Happens::Vanished),
         8 => (1..9u8, any::<bool>(), 1..4u32)
             .prop_map(|(host, passes, times)| Happens::Tried { host, passes, times }),
@@ -109,6 +88,7 @@ fn happens() -> impl Strategy<Value = Happens> {
 /// What the properties need to remember: hosts that were ever up, pools that ever baked.
 struct Watcher {
     sim: Sim,
+    last_step: Option<Timestamp>,
     proven: BTreeSet<u8>,
     baked: BTreeSet<String>,
 }
@@ -118,20 +98,27 @@ impl Watcher {
         let mut sim = Sim::adopt(file("v1").bake(30));
         sim.publishes = false;
         let baked = BTreeSet::from(["v1".to_owned()]);
-        Self { sim, proven: BTreeSet::from([1, 2]), baked }
+        Self { sim, last_step: None, proven: BTreeSet::from([1, 2]), baked }
     }
 
     fn happen(&mut self, what: Happens) {
         match what {
-            Happens::Saved { live, ttl, min_up, policy, hosts, gone, shares } => {
+            Happens::Saved { live, ttl, min_up, policy, hosts, gone, shares, limits } => {
                 let wanted = file(LIVE[live]).bake(30).ttl(ttl).min_up(min_up);
                 let steps: Vec<(u8, u64)> = shares.into_iter().map(|share| (share, 20)).collect();
                 let wanted = wanted.policy(POLICIES[policy]).pool("v1", &hosts).ramp(&steps);
+                let wanted = limits.within(wanted);
                 self.save(match gone {
                     Some(gone) if !LIVE[live].contains(POOLS[gone]) => wanted.without(POOLS[gone]),
                     _ => wanted,
                 });
             }
+            Happens::Asked { verb, forced } => {
+                let (verb, rules) = (Verb::ALL[verb], if forced { &Rule::ALL[..] } else { &[] });
+                // What is refused changes nothing, which is looked at in `verbs`.
+                self.watch(Cause::Asked(verb, forced), |sim| drop(sim.ask_breaking(verb, rules)));
+            }
+            Happens::Frozen(frozen) => self.watch(Cause::Other, |sim| sim.set_frozen(frozen)),
             Happens::Vanished => self.event(Event::Vanished),
             Happens::Tried { host, passes, times } => {
                 (0..times).for_each(|_| self.tried(host, passes));
@@ -151,7 +138,7 @@ impl Watcher {
 
     /// It comes back where it was, and nothing is answered but what had clients.
     fn restart(&mut self) {
-        let is_on_trial = |sim: &Sim| IN_STEPS.contains(&sim.phase()) || sim.phase() == "Baking";
+        let is_on_trial = |sim: &Sim| sim.cutover.phase().is_on_trial();
         let stands = |sim: &Sim| {
             let phase = sim.cutover.phase();
             let pools = [phase.serving(), phase.main()].map(|pool| pool.clone());
@@ -162,7 +149,8 @@ impl Watcher {
         self.sim.restart();
         self.sim.told.clear();
         assert_eq!(stands(&self.sim), before);
-        assert!(is_on_trial(&self.sim) || self.sim.phase() == phase);
+        let is_probed_again = (phase, self.sim.phase()) == ("Waiting", "Probing");
+        assert!(is_on_trial(&self.sim) || is_probed_again || self.sim.phase() == phase);
         assert_ne!(self.sim.phase(), "Judging", "caches may hold something else");
         // What had clients has passed before.
         let verdict = |host| self.sim.health.verdict(super::address(host));
@@ -177,31 +165,38 @@ impl Watcher {
     }
 
     fn tried(&mut self, host: u8, passes: bool) {
-        self.sim.observe(host, passes);
-        if self.sim.health.verdict(super::address(host)) == Verdict::Up {
-            self.proven.insert(host);
-        }
+        self.watch(Cause::Other, |sim| sim.observe(host, passes));
         // The sim has told the machine of a changed verdict; once more must do no harm.
         self.event(Event::Observed);
     }
 
-    /// Hands over one event and looks at everything.
     fn event(&mut self, event: Event) {
-        let (stored, saved) =
-            (matches!(event, Event::Published), matches!(event, Event::Desired(_)));
-        let before = self.sim.cutover.phase().serving().to_string();
-        let share = self.sim.cutover.phase().share();
-        let release = self.sim.cutover.phase().release().cloned();
-        self.sim.handle(event);
+        let cause = match event {
+            Event::Published => Cause::Stored,
+            Event::Desired(_) => Cause::Saved,
+            _ => Cause::Other,
+        };
+        self.watch(cause, |sim| sim.handle(event));
+    }
+
+    /// Lets something happen and looks at everything.
+    fn watch(&mut self, cause: Cause, happens: impl FnOnce(&mut Sim)) {
+        let before = self.sim.cutover.phase().clone();
+        happens(&mut self.sim);
+        let is_up = |host: &u8| self.sim.health.verdict(super::address(*host)) == Verdict::Up;
+        self.proven.extend((1..9).filter(is_up));
         let told = std::mem::take(&mut self.sim.told);
         assert!(told.len() <= TRANSITIONS_MAX, "{told:#?}");
         let moved =
             told.iter().any(|t| t.from == "Shifting" && matches!(t.to, "Baking" | "Settling"));
-        assert!(stored || saved || !moved, "{told:#?}");
-        self.shares_grow_by_judged_steps(share, &told);
-        self.edges_are_allowed(&told, &before);
-        self.left_pools_are_out_of_caches(&told, release.as_ref());
+        assert!(matches!(cause, Cause::Stored | Cause::Saved) || !moved, "{told:#?}");
+        self.shares_grow_by_judged_steps(cause, before.share(), &told);
+        self.steps_are_taken_when_they_may(cause, &before, &told);
+        self.last_step = if moved { Some(self.sim.now) } else { self.last_step };
+        self.edges_are_allowed(&told, &before.serving().to_string());
+        self.left_pools_are_out_of_caches(&told, before.release());
         self.only_baked_pools_are_gone_back_to();
+        self.there_is_a_way_back();
         self.the_gate_was_passed();
         self.answers_are_sound();
         let next = self.sim.cutover.next_deadline();
@@ -210,16 +205,19 @@ impl Watcher {
 
     fn edges_are_allowed(&mut self, told: &[Transition], before: &str) {
         for edge in told.iter().map(|transition| (transition.from, transition.to)) {
-            assert!(EDGES.contains(&edge) || EDGES_OUT_OF_FAILED.contains(&edge), "{edge:?}");
+            let known = EDGES.iter().any(|(from, to)| *from == edge.0 && to.contains(&edge.1));
+            assert!(known, "{edge:?}");
         }
         let serving = self.sim.cutover.phase().serving().to_string();
         let moves = |transition: &Transition| matches!(transition.to, "Shifting" | "RollingBack");
         // A share of the clients goes back to where the others are.
-        let gives_back =
-            |t: &Transition| IN_STEPS.contains(&t.from) && matches!(t.to, "Probing" | "Baking");
+        let gives_back = |t: &Transition| {
+            IN_STEPS.contains(&t.from) && matches!(t.to, "Probing" | "Baking" | "Paused")
+        };
         // A bake that is being replaced turned out bad: its release ends, the next goes on.
         let safe = self.sim.cutover.phase().release().map(|release| release.safe.to_string());
-        let left = |t: &Transition| (t.from, t.to) == ("Probing", "Probing");
+        let left =
+            |t: &Transition| matches!(t.from, "Probing" | "Waiting" | "Paused") && t.to == t.from;
         let gave_up = told.iter().any(left) && safe.as_ref() == Some(&serving);
         let moved = told.is_empty()
             || told.iter().any(moves)
@@ -235,16 +233,60 @@ impl Watcher {
 
     /// The share of the new pool grows only when the step before has been judged, and is the only one
     /// that a release begins with.
-    fn shares_grow_by_judged_steps(&self, before: Percent, told: &[Transition]) {
+    fn shares_grow_by_judged_steps(&self, cause: Cause, before: Percent, told: &[Transition]) {
         let after = self.sim.cutover.phase().share();
-        let judged = told.iter().any(|t| (t.from, t.to) == ("Judging", "Shifting"));
+        let judged =
+            told.iter().any(|t| matches!(t.from, "Judging" | "Waiting") && t.to == "Shifting");
+        let promoted = matches!(cause, Cause::Asked(Verb::Promote, _));
         let left = |t: &Transition| {
-            IN_STEPS.contains(&t.from) && matches!(t.to, "Probing" | "Baking" | "RollingBack")
+            let given_back = matches!(t.to, "Probing" | "Baking" | "Paused" | "RollingBack");
+            IN_STEPS.contains(&t.from) && given_back
         };
         assert!(
-            after <= before || judged || told.iter().any(left),
+            after <= before || judged || promoted || told.iter().any(left),
             "{before} to {after}: {told:#?}"
         );
+    }
+
+    /// Not in a pause or a freeze, outside the windows, too soon, before the instant of the release,
+    /// nor with less of the pool up than is asked for; unless a person wants it so.
+    fn steps_are_taken_when_they_may(&self, cause: Cause, before: &Phase, told: &[Transition]) {
+        let promoted = matches!(cause, Cause::Asked(Verb::Promote, _));
+        let awake = matches!(cause, Cause::Asked(Verb::Promote | Verb::Resume, _))
+            || before.name() != "Paused";
+        assert!(
+            awake || !told.iter().any(|t| matches!(t.to, "Shifting" | "Draining")),
+            "{told:#?}"
+        );
+        let Some(step) = told.iter().find(|t| t.to == "Shifting") else { return };
+        if cause == Cause::Asked(Verb::Promote, true) {
+            return;
+        }
+        let (cutover, now) = (&self.sim.cutover, self.sim.now);
+        let policy = &cutover.spec().release;
+        let is_first = step.from == "Probing" || before.share() == Percent::ALL;
+        assert!(promoted || !is_first || policy.at.is_none_or(|at| at <= now), "{told:#?}");
+        assert!(self.sim.freeze.is_none(), "{told:#?}");
+        assert_eq!(policy.windows.next_opening(now), now, "{told:#?}");
+        let next = self.last_step.map(|last| last + policy.min_change_interval);
+        assert!(next.is_none_or(|next| next <= now), "{told:#?}");
+        let release = cutover.phase().release().expect("a step is of a release");
+        let is_ready = |pool: &Arc<Pool>| self.sim.health.tally(pool).is_ready(policy);
+        assert!(release.to.gaining(&release.from).all(is_ready), "{told:#?}");
+    }
+
+    /// In every phase, though by force, but where it has been gone.
+    fn there_is_a_way_back(&self) {
+        let cutover = &self.sim.cutover;
+        let Some(release) = cutover.phase().release() else { return };
+        let mut back = Sim { cutover: cutover.clone(), ..self.sim.clone() };
+        let result = back.ask_breaking(Verb::Rollback, &Rule::ALL);
+        let phase = back.cutover.phase();
+        assert!(result.is_ok() || matches!(phase.name(), "RollingBack" | "Failed"), "{phase:#?}");
+        let serving = phase.serving().split();
+        let good = [release.safe.split(), release.from.split()];
+        assert!(good.contains(&serving), "{phase:#?}");
+        assert_eq!(phase.share(), Percent::ALL, "{phase:#?}");
     }
 
     fn only_baked_pools_are_gone_back_to(&self) {
@@ -268,8 +310,12 @@ impl Watcher {
                 _ => continue,
             };
             let serving = self.sim.cutover.phase().serving().split();
+            // Of a failed release, the pools may answer in place of what is down.
+            let answering = self.sim.cutover.answering(&self.sim.health);
+            let is_left =
+                |pool: &&PoolName| !serving.has(pool) && answering.pools().all(|p| p != *pool);
             let left = left.into_iter().flat_map(|side| side.split().pools());
-            for left in left.filter(|pool| !serving.has(pool)) {
+            for left in left.filter(is_left) {
                 let horizon = self.sim.horizons.get(left).copied().unwrap_or_default();
                 assert!(horizon <= self.sim.now, "{left} is in caches until {horizon}: {told:#?}");
             }

@@ -3,19 +3,24 @@
 //! Hosts are numbers: host 3 is 192.0.2.3, host 103 is 2001:db8::103. Pool `v1` is hosts 1 and 2, `v2` 3 and 4, `v3` 5 and 6.
 
 mod bake;
+mod edges;
 mod edits;
 mod failed;
 mod fallback;
 mod families;
+mod limits;
 mod machine;
+mod paused;
 mod pools;
 mod probes;
 mod ramp;
 mod release;
 mod restore;
+mod rules;
 mod split;
 mod supersede;
 mod verbs;
+mod waiting;
 
 use std::{
     collections::BTreeMap,
@@ -24,11 +29,11 @@ use std::{
     time::Duration,
 };
 
-use super::{Basis, Cutover, Event, Facts, Horizons, Order, Refusal, Transition, Verb};
+use super::{Basis, Cutover, Event, Facts, Horizons, Order, Refusal, Rule, Transition, Verb};
 use crate::{
     health::{Outcome, ServiceHealth, Verdict},
     model::{
-        Endpoint, FailPolicy, Percent, Pool, PoolName, ProbeKind, ProbeSetting, ProbeSpec,
+        Endpoint, FailPolicy, Freeze, Percent, Pool, PoolName, ProbeKind, ProbeSetting, ProbeSpec,
         RampStep, ReleasePolicy, ServiceSpec, Split, Spread, TcpProbe, Timestamp, Ttl, Weight,
     },
 };
@@ -105,12 +110,9 @@ fn file(live: &str) -> Wanted {
 }
 
 impl Wanted {
-    fn pool(mut self, name: &str, hosts: &[u8]) -> Self {
-        let endpoint = |&host| Endpoint::new(address(host), Weight::ONE).expect("one host");
-        let name = pool_name(name);
-        let pool = Pool { name: name.clone(), endpoints: hosts.iter().map(endpoint).collect() };
-        self.0.pools.insert(name, Arc::new(pool));
-        self
+    fn pool(self, name: &str, hosts: &[u8]) -> Self {
+        let weighted: Vec<(u8, u64)> = hosts.iter().map(|&host| (host, 1)).collect();
+        self.weights(name, &weighted)
     }
 
     fn without(mut self, name: &str) -> Self {
@@ -151,6 +153,17 @@ impl Wanted {
         self
     }
 
+    /// Hosts and their weights.
+    fn weights(mut self, name: &str, hosts: &[(u8, u64)]) -> Self {
+        let name = pool_name(name);
+        let endpoint = |&(host, weight)| {
+            Endpoint::new(address(host), Weight::new(weight).expect("a weight")).expect("one host")
+        };
+        let pool = Pool { name: name.clone(), endpoints: hosts.iter().map(endpoint).collect() };
+        self.0.pools.insert(name, Arc::new(pool));
+        self
+    }
+
     fn policy(mut self, policy: FailPolicy) -> Self {
         self.0.fail_policy = policy;
         self
@@ -164,6 +177,7 @@ impl Wanted {
 
 /// One service, its verdicts, caches that ask without a pause, and a clock that only the test
 /// moves. What the machine wants stored is stored at once, unless the test says otherwise.
+#[derive(Clone)]
 struct Sim {
     now: Timestamp,
     cutover: Cutover,
@@ -171,6 +185,7 @@ struct Sim {
     /// Until when a cache may hold an answer that names the pool.
     horizons: BTreeMap<PoolName, Timestamp>,
     told: Vec<Transition>,
+    freeze: Option<Freeze>,
     publishes: bool,
 }
 
@@ -182,8 +197,8 @@ impl Sim {
         let live = spec.live_pools().flat_map(|pool| pool.addresses());
         health.retarget(at(0), &spec.probe, live, Verdict::Presumed);
         let cutover = Cutover::adopt(spec);
-        let (horizons, told) = (BTreeMap::new(), Vec::new());
-        let mut sim = Self { now: at(0), cutover, health, horizons, told, publishes: true };
+        let (horizons, told, freeze) = (BTreeMap::new(), Vec::new(), None);
+        let mut sim = Self { now: at(0), cutover, health, horizons, told, freeze, publishes: true };
         sim.retarget();
         sim
     }
@@ -232,16 +247,23 @@ impl Sim {
     fn hand_over(&mut self, event: Event) {
         self.answer();
         let horizons = Horizons::new(self.horizons.clone(), Timestamp::default());
-        let facts = Facts { health: &self.health, horizons: &horizons };
+        let freeze = self.freeze.as_ref();
+        let facts = Facts { health: &self.health, horizons: &horizons, freeze };
         self.told.extend(self.cutover.handle(self.now, event, facts));
         self.answer();
     }
 
     /// A person asks for something.
     fn ask(&mut self, verb: Verb, force: bool) -> Result<(), Refusal> {
+        self.ask_breaking(verb, if force { &[Rule::Health] } else { &[] })
+    }
+
+    fn ask_breaking(&mut self, verb: Verb, rules: &[Rule]) -> Result<(), Refusal> {
         self.answer();
         let horizons = Horizons::new(self.horizons.clone(), Timestamp::default());
-        let facts = Facts { health: &self.health, horizons: &horizons };
+        let freeze = self.freeze.as_ref();
+        let facts = Facts { health: &self.health, horizons: &horizons, freeze };
+        let force = rules.iter().copied().collect();
         let order = Order { verb, by: "alice".to_owned(), force };
         self.told.extend(self.cutover.ask(self.now, &order, facts)?);
         if self.publishes && self.phase() == "Shifting" {
@@ -263,6 +285,13 @@ impl Sim {
             let known = self.horizons.entry(pool).or_default();
             *known = horizon.max(*known);
         }
+    }
+
+    /// Everything is frozen, or no longer.
+    fn set_frozen(&mut self, frozen: bool) {
+        let freeze = Freeze { by: "bob".to_owned(), reason: None, since: self.now };
+        self.freeze = frozen.then_some(freeze);
+        self.handle(Event::Observed);
     }
 
     fn observe(&mut self, host: u8, pass: bool) {
@@ -300,7 +329,8 @@ impl Sim {
         self.health = ServiceHealth::default();
         self.health.retarget(self.now, &probe, snapshot.presumed(), Verdict::Presumed);
         let horizons = Horizons::new(self.horizons.clone(), Timestamp::default());
-        let facts = Facts { health: &self.health, horizons: &horizons };
+        let freeze = self.freeze.as_ref();
+        let facts = Facts { health: &self.health, horizons: &horizons, freeze };
         let (cutover, told) = Cutover::restore(self.now, snapshot, facts);
         self.cutover = cutover;
         self.told.extend(told);

@@ -109,7 +109,7 @@ fn a_missed_deadline_fails_the_release_and_moves_nothing() {
     let why = sim.told.first().map(|told| told.why.clone()).unwrap_or_default();
     assert_eq!(sim.edges(), [("Probing", "Failed")]);
     assert!(why.contains("1 of 2 endpoints of v2") && why.contains("nothing was moved"), "{why}");
-    assert_eq!(sim.cutover.phase().trouble(), Some(why.as_str()));
+    assert_eq!(sim.cutover.phase().trouble().as_deref(), Some(why.as_str()));
     assert_eq!(sim.cutover.next_deadline(), None);
     sim.assert_live("v1");
 }

@@ -67,6 +67,8 @@ fn a_share_stays_and_its_step_begins_anew() {
         sim.run_to(until + 60 + 49);
         sim.assert_shares(&[("v1", 90), ("v2", 10)]);
         sim.run_to(until + 60 + 50);
+        assert_eq!(sim.phase(), "Waiting", "nothing has passed its probes since");
+        sim.up(&[3, 4]);
         sim.assert_shares(&[("v1", 50), ("v2", 50)]);
     }
 }
@@ -171,4 +173,48 @@ fn what_goes_back_is_told_from_what_goes_on() {
     let before = sim.cutover.clone();
     sim.ask(Verb::Rollback, false).expect("nothing was moved yet");
     assert!(sim.cutover.has_gone_back(&before), "it has been given up");
+}
+
+#[test]
+fn what_waited_before_the_first_step_passes_its_gate_and_waits_again() {
+    let mut sim = Sim::proven(file("v1"));
+    sim.save(file("v2").at(1_000));
+    sim.told.clear();
+    sim.restart();
+    assert_eq!(sim.edges(), [("Waiting", "Probing")]);
+    sim.up(&[1, 2, 3, 4]);
+    assert_eq!(sim.phase(), "Waiting");
+    sim.assert_live("v1");
+    sim.run_to(1_000);
+    sim.assert_live("v2");
+}
+
+#[test]
+fn what_waited_between_two_steps_settles_and_is_judged_anew() {
+    let mut sim = settling();
+    sim.save(ramp("v2").interval(1_000));
+    sim.run_to(200);
+    assert_eq!(sim.phase(), "Waiting");
+    sim.told.clear();
+    sim.restart();
+    assert_eq!(sim.edges(), [("Waiting", "Settling")]);
+    sim.up(&[1, 2, 3, 4]);
+    sim.run_to(999);
+    sim.assert_shares(&[("v1", 90), ("v2", 10)]);
+    sim.run_to(1_000);
+    sim.assert_shares(&[("v1", 50), ("v2", 50)]);
+}
+
+#[test]
+fn what_a_person_has_paused_is_paused() {
+    let mut sim = Sim::baking(file("v2"));
+    sim.run_to(200);
+    sim.ask(Verb::Pause, false).expect("it bakes");
+    sim.told.clear();
+    sim.restart();
+    assert_eq!((sim.phase(), sim.edges()), ("Paused", Vec::from([])));
+    sim.run_to(5_000);
+    sim.assert_live("v2");
+    sim.ask(Verb::Resume, false).expect("it is paused");
+    assert_eq!(sim.cutover.next_deadline(), Some(at(5_300)), "it bakes anew");
 }

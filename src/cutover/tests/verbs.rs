@@ -14,10 +14,14 @@ fn in_phase(phase: &str) -> Sim {
         sim.down(&[3]);
     }
     if phase != "Steady" {
-        sim.save(ramped());
+        sim.save(if phase == "Waiting" { ramped().at(500) } else { ramped() });
     }
     match phase {
         "Judging" => sim.run_to(60),
+        "Paused" => {
+            sim.run_to(60);
+            sim.ask(Verb::Pause, false).expect("it is judged");
+        }
         "Baking" => sim.run_to(170),
         "Draining" => {
             sim = Sim::baking(file("v2").bake(10));
@@ -37,7 +41,7 @@ fn in_phase(phase: &str) -> Sim {
 
 /// Asks in each phase; what comes of it is the next phase, or nothing.
 #[track_caller]
-fn assert_outcomes(verb: Verb, outcomes: [Option<&str>; 9]) {
+fn assert_outcomes(verb: Verb, outcomes: [Option<&str>; 11]) {
     for (phase, outcome) in Phase::NAMES.into_iter().zip(outcomes) {
         let mut sim = in_phase(phase);
         let before = format!("{:?}", sim.cutover);
@@ -59,22 +63,36 @@ fn assert_outcomes(verb: Verb, outcomes: [Option<&str>; 9]) {
 
 #[test]
 fn rollback_in_each_phase() {
-    let back = Some("RollingBack");
-    let outcomes = [None, Some("Failed"), back, back, back, back, back, None, None];
+    let (back, failed) = (Some("RollingBack"), Some("Failed"));
+    let outcomes = [None, failed, failed, back, back, back, back, back, back, None, None];
     assert_outcomes(Verb::Rollback, outcomes);
 }
 
 #[test]
 fn promote_in_each_phase() {
-    let settling = Some("Settling");
-    let outcomes = [None, None, None, settling, settling, Some("Draining"), None, None, None];
+    let (step, draining) = (Some("Settling"), Some("Draining"));
+    let outcomes = [None, None, step, None, step, step, step, draining, None, None, None];
     assert_outcomes(Verb::Promote, outcomes);
 }
 
 #[test]
+fn pause_in_each_phase() {
+    let paused = Some("Paused");
+    let outcomes = [None, paused, paused, None, paused, paused, None, paused, None, None, None];
+    assert_outcomes(Verb::Pause, outcomes);
+}
+
+#[test]
+fn resume_in_each_phase() {
+    let mut outcomes = [None; 11];
+    outcomes[6] = Some("Judging");
+    assert_outcomes(Verb::Resume, outcomes);
+}
+
+#[test]
 fn retry_in_each_phase() {
-    let mut outcomes = [None; 9];
-    outcomes[8] = Some("Probing");
+    let mut outcomes = [None; 11];
+    outcomes[10] = Some("Probing");
     assert_outcomes(Verb::Retry, outcomes);
 }
 
@@ -98,7 +116,10 @@ fn a_rollback_onto_a_pool_that_is_down_needs_force() {
     let mut sim = in_phase("Baking");
     sim.down(&[1, 2]);
     let refusal = sim.ask(Verb::Rollback, false).expect_err("nothing to go back to");
-    assert_eq!(refusal.to_string(), "none of the 2 endpoints of v1 are up: only by force");
+    assert_eq!(
+        refusal.to_string(),
+        "none of the 2 endpoints of v1 are up: only with `--force health`"
+    );
     sim.assert_live("v2");
     sim.ask(Verb::Rollback, true).expect("forced");
     assert_eq!(sim.phase(), "RollingBack");
@@ -121,7 +142,7 @@ fn promote_passes_no_gate_unless_forced() {
     sim.save(ramped());
     sim.up(&[4]);
     let refusal = sim.ask(Verb::Promote, false).expect_err("the gate is closed");
-    let why = "only 1 of 2 endpoints of v2 have passed their probes: only by force";
+    let why = "1 of 2 endpoints of v2 are up (100% needed): only with `--force health`";
     assert_eq!(refusal.to_string(), why);
     sim.ask(Verb::Promote, true).expect("forced");
     sim.assert_shares(&[("v1", 90), ("v2", 10)]);

@@ -147,7 +147,7 @@ impl Conductor {
         let mut news = mem::take(&mut self.unkept.news);
         for name in mem::take(&mut self.unkept.changed) {
             let Some(service) = self.services.get_mut(&name) else { continue };
-            let kept = service.take_stock(&self.caches);
+            let kept = service.take_stock(&self.around.caches);
             let mut records = records(service, news.remove(&name).unwrap_or_default());
             if records.is_empty() && (service.kept.is_none() || self.unkept.ahead.contains(&name)) {
                 records.extend(service.record.clone());

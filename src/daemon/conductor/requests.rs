@@ -2,23 +2,25 @@
 //! verbs.
 
 use tokio::sync::oneshot;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Conductor;
 use crate::{
     admin::{
         Request,
         history::Past,
-        orders::{Done, Told, Undone},
+        orders::{Done, Stop, Told, Undone},
+        status::{FreezeStatus, Status},
     },
     cutover::Order,
     daemon::report,
-    model::ServiceName,
+    model::{Freeze, ServiceName},
 };
 
 /// What a person asked for was done, and is to be told them once it is being answered from.
 pub(super) struct Ordered {
-    service: ServiceName,
+    /// Where it is asked of one.
+    service: Option<ServiceName>,
     reply: oneshot::Sender<Result<Done, Undone>>,
     transitions: Vec<Told>,
 }
@@ -36,14 +38,14 @@ impl Conductor {
             let _ = reply.send(Err(Undone::Unknown(name.to_string())));
             return None;
         };
-        match service.ask(now, order, &self.caches) {
+        match service.ask(now, order, &self.around) {
             Ok(told) => {
                 let transitions = told.iter().map(Told::from).collect();
                 self.unkept.by = Some(order.by.clone());
                 self.keep(name, told);
                 self.unkept.by = None;
                 self.touched.insert(name.clone());
-                Some(Ordered { service: name.clone(), reply, transitions })
+                Some(Ordered { service: Some(name.clone()), reply, transitions })
             }
             Err(refusal) => {
                 info!(service = %name, %order, %refusal, "refused");
@@ -53,14 +55,47 @@ impl Conductor {
         }
     }
 
+    /// Begins or ends the global stop, or tells them why not.
+    pub(super) fn stop(
+        &mut self,
+        stop: Stop,
+        reply: oneshot::Sender<Result<Done, Undone>>,
+    ) -> Option<Ordered> {
+        let now = self.now();
+        let undone = match (&stop, &self.around.freeze) {
+            (Stop::Freeze { .. }, Some(freeze)) => Some(freeze.to_string()),
+            (Stop::Unfreeze { .. }, None) => Some("nothing is frozen".to_owned()),
+            _ => None,
+        };
+        if let Some(refusal) = undone {
+            let _ = reply.send(Err(Undone::Refused(refusal)));
+            return None;
+        }
+        self.around.freeze = match stop {
+            Stop::Freeze { by, reason } => {
+                let freeze = Freeze { by, reason, since: now };
+                warn!(%freeze, "no release takes a step until `cutover unfreeze`");
+                Some(freeze)
+            }
+            Stop::Unfreeze { by } => {
+                info!(by, "no longer frozen");
+                None
+            }
+        };
+        let waiting = self.services.iter().filter(|(_, service)| service.cutover.waits_for_thaw());
+        let waiting: Vec<ServiceName> = waiting.map(|(name, _)| name.clone()).collect();
+        waiting.into_iter().for_each(|name| self.observe(now, name));
+        Some(Ordered { service: None, transitions: Vec::new(), reply })
+    }
+
     /// Tells a person that what they asked for is being answered from, or that it cannot be kept.
     pub(super) fn confirm(&mut self, ordered: Option<Ordered>) {
         let put_back = self.unkept.take_put_back();
         let Some(Ordered { service, reply, transitions }) = ordered else { return };
         let generation = self.plane.store.load().generation();
         let done = match self.keeper.refusal() {
-            Some(why) if put_back.contains(&service) => {
-                info!(%service, why, "refused");
+            Some(why) if service.as_ref().is_some_and(|name| put_back.contains(name)) => {
+                info!(service = service.map(tracing::field::display), why, "refused");
                 Err(Undone::Refused(why))
             }
             _ => Ok(Done { transitions, generation }),
@@ -76,14 +111,17 @@ impl Conductor {
         // Whoever asked may have gone.
         let _ = match request {
             Request::Status(reply) => reply
-                .send(Box::new(report::status(now, &table, file, services, &self.caches, keeping)))
+                .send(Box::new(Status {
+                    freeze: self.around.freeze.as_ref().map(FreezeStatus::from),
+                    ..report::status(now, &table, file, services, &self.around.caches, keeping)
+                }))
                 .is_ok(),
             Request::Pulse(reply) => {
                 reply.send(report::pulse(&table, file, services, &self.keeper)).is_ok()
             }
             Request::History(service, reply) => self.tell_history(service, reply),
             // Carried out where they come in.
-            Request::Order(..) => false,
+            Request::Order(..) | Request::Stop(..) => false,
         };
     }
 

@@ -1,0 +1,165 @@
+//! What may stand in the way of a step forward. Never of a way back.
+//!
+//! The rules are there to be broken by a person who knows better, each by its name. That a release
+//! waits for its own instant is no rule: `promote` takes its first step at once.
+
+use std::{fmt, str::FromStr};
+
+use humantime::format_duration;
+
+use super::{
+    edge::Context,
+    gate::{Gate, gate},
+    phase::Release,
+};
+use crate::model::{Percent, Timestamp};
+
+/// A rule that a person can break by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// Nothing moves in a freeze.
+    Freeze,
+    /// Steps are taken in release windows.
+    Window,
+    /// From one step to the next some time has to pass.
+    Interval,
+    /// Clients are given what is up.
+    Health,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Freeze, Self::Window, Self::Interval, Self::Health];
+
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Freeze => "freeze",
+            Self::Window => "window",
+            Self::Interval => "interval",
+            Self::Health => "health",
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// There is no rule of that name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no rule `{0}`; the rules are freeze, window, interval and health")]
+pub struct UnknownRule(String);
+
+impl FromStr for Rule {
+    type Err = UnknownRule;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRule> {
+        let mut rules = Self::ALL.into_iter();
+        rules.find(|rule| rule.name() == text).ok_or_else(|| UnknownRule(text.to_owned()))
+    }
+}
+
+/// What stands in the way of the next step, and until when the clock does.
+pub(super) struct Way {
+    pub(super) obstacles: Vec<Obstacle>,
+    /// The earliest instant at which the clock lets the step be taken.
+    due: Timestamp,
+}
+
+/// One thing that stands in the way.
+pub(super) struct Obstacle {
+    /// None where it is the release's own instant.
+    pub(super) rule: Option<Rule>,
+    pub(super) why: String,
+}
+
+impl Obstacle {
+    /// Whether time takes it out of the way.
+    fn is_clock(&self) -> bool {
+        matches!(self.rule, None | Some(Rule::Window | Rule::Interval))
+    }
+}
+
+impl Way {
+    /// The way to the step after `share`; before the first step that is none. The first step has
+    /// the release's instant. Of windows, one must be open when the clock is out of the way.
+    pub(super) fn ahead(release: &Release, share: Option<Percent>, cx: &Context<'_>) -> Self {
+        let mut way = Self::standing(release, cx);
+        let at = cx.spec.release.at.filter(|at| share.is_none() && *at > cx.now);
+        if let Some(at) = at {
+            way.until(at, None, format!("it waits for {at}, as `at` says"));
+        }
+        way.through_window(way.due, cx);
+        way
+    }
+
+    /// The way to a step that is taken now.
+    pub(super) fn at_once(release: &Release, cx: &Context<'_>) -> Self {
+        let mut way = Self::standing(release, cx);
+        way.through_window(cx.now, cx);
+        way
+    }
+
+    fn standing(release: &Release, cx: &Context<'_>) -> Self {
+        let policy = &cx.spec.release;
+        let mut way = Self { obstacles: Vec::new(), due: cx.now };
+        if let Some(freeze) = cx.freeze {
+            way.add(Some(Rule::Freeze), freeze.to_string());
+        }
+        if let Gate::Closed(missing) = gate(release, cx) {
+            way.add(Some(Rule::Health), missing);
+        }
+        let (interval, last) = (policy.min_change_interval, cx.last_step);
+        if let Some(next) = last.map(|last| last + interval).filter(|next| *next > cx.now) {
+            let interval = format_duration(interval);
+            let why = format!("{interval} must pass after the last step, until {next}");
+            way.until(next, Some(Rule::Interval), why);
+        }
+        way
+    }
+
+    fn through_window(&mut self, instant: Timestamp, cx: &Context<'_>) {
+        let opens = cx.spec.release.windows.next_opening(instant);
+        if opens > instant {
+            let why = format!("the release window opens at {opens}");
+            self.until(opens, Some(Rule::Window), why);
+        }
+    }
+
+    pub(super) fn is_free(&self) -> bool {
+        self.obstacles.is_empty()
+    }
+
+    /// Whether the pool is all that there is still to wait for.
+    pub(super) fn is_only_health(&self) -> bool {
+        self.obstacles.iter().all(|obstacle| obstacle.rule == Some(Rule::Health))
+    }
+
+    /// When the clock is out of the way, if it stands there.
+    pub(super) fn clock(&self) -> Option<Timestamp> {
+        self.obstacles.iter().any(Obstacle::is_clock).then_some(self.due)
+    }
+
+    /// Whether only the clock stands in the way.
+    pub(super) fn is_only_clock(&self) -> bool {
+        self.obstacles.iter().all(Obstacle::is_clock)
+    }
+
+    /// What stands in the way, in one sentence.
+    pub(super) fn why(&self) -> String {
+        let whys: Vec<&str> = self.obstacles.iter().map(|obstacle| obstacle.why.as_str()).collect();
+        whys.join("; ")
+    }
+
+    fn until(&mut self, instant: Timestamp, rule: Option<Rule>, why: String) {
+        self.due = self.due.max(instant);
+        self.add(rule, why);
+    }
+
+    fn add(&mut self, rule: Option<Rule>, why: String) {
+        self.obstacles.push(Obstacle { rule, why });
+    }
+}
