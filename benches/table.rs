@@ -10,8 +10,8 @@ use arc_swap::ArcSwap;
 use cutover::{
     dns::{Packet, Responder, Transport, near},
     model::{
-        ClientNetwork, CookieSecrets, DnsName, Endpoint, PoolName, Share, Ttl, Weight, ZoneSpec,
-        mapped,
+        ClientNetwork, CookieSecrets, DnsName, Endpoint, PoolName, Share, Timestamp, Ttl, Weight,
+        ZoneSpec, mapped,
     },
     table::{Change, LOOKUPS_MAX, Part, Question, ServiceRecords, Shares, Shift, Table},
 };
@@ -23,6 +23,7 @@ use hickory_proto::{
 
 const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
 const TTL: Ttl = Ttl::from_secs_const(60);
+const NOW: Timestamp = Timestamp::from_unix_micros(1_000_000);
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
 /// Names asked for, in an order without pattern.
 const ASKED: usize = 200 * QUESTIONS;
@@ -68,6 +69,7 @@ fn decide_1000(bencher: Bencher, table: &Table, names: &[DnsName]) {
             }
             table.answers(
                 &questions[..names.len()],
+                NOW,
                 near,
                 || 0,
                 |_, answer| {
@@ -85,7 +87,7 @@ fn answer_1000(bencher: Bencher, size: usize) {
     let mut turns = names.chunks(QUESTIONS).cycle();
     bencher.counter(ItemsCount::new(QUESTIONS)).bench_local(|| {
         for name in turns.next().expect("a cycle") {
-            black_box(table.answer(question(name.wire()), || 0));
+            black_box(table.answer(question(name.wire()), NOW, || 0));
         }
     });
 }
@@ -132,6 +134,7 @@ fn packet(octets: &[u8]) -> Packet<'_> {
         client: SocketAddr::new(CLIENT, 5353),
         transport: Transport::Udp,
         unix_secs: 1,
+        now: NOW,
     }
 }
 

@@ -34,7 +34,8 @@ pub(super) fn reply_common(
     out: &mut Vec<u8>,
 ) -> Option<Replied> {
     let question = Question::read(packet.octets).filter(|_| packet.client.port() != 0)?;
-    let answer = table.answer(question.for_table(mapped(packet.client.ip())), rand::random);
+    let asked = question.for_table(mapped(packet.client.ip()));
+    let answer = table.answer(asked, packet.now, rand::random);
     let edns = question.edns.as_ref();
     let response = responder.respond(answer, edns, &packet.asker());
     let len = reply_len(&response, &question);
@@ -104,7 +105,7 @@ pub(super) fn reply_len(response: &Response<'_>, question: &Question) -> usize {
     let section = match &response.section {
         Section::Nothing => 0,
         Section::Answer(records) => records.octets_len(),
-        Section::Authority(authority) => authority.octets_len(),
+        Section::Authority(authority, _) => authority.octets_len(),
     };
     question.end + section + response.edns.as_ref().map_or(0, ServerEdns::len)
 }
@@ -119,9 +120,9 @@ pub(super) fn write(response: &Response<'_>, question: &Question, reply: &mut [u
             at += records.write(reply.get_mut(at..)?)?;
             (records.count(), 0)
         }
-        Section::Authority(authority) => {
+        Section::Authority(authority, ttl) => {
             let name_len = question.end - HEADER_LEN - QUESTION_FIXED_LEN;
-            at += authority.write(name_len, reply.get_mut(at..)?)?;
+            at += authority.write(name_len, *ttl, reply.get_mut(at..)?)?;
             (0, 1)
         }
     };

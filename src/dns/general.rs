@@ -15,7 +15,7 @@ use super::{
     common::{TRUNCATED, limit},
     cookie::CookieState,
     edns::{ClientEdns, ExtendedError, ServerEdns},
-    responder::{Asker, Limit, Outcome, Packet, Replied, Responder, Response, Section, asked},
+    responder::{Limit, Outcome, Packet, Replied, Responder, Response, Section, asked},
     rrl::{Class, Lengths, Limited},
     sift::{HEADER_LEN, QUESTION_FIXED_LEN, Sifted, bare_reply, sift},
 };
@@ -48,7 +48,7 @@ pub(super) fn reply_general(
     let response = request
         .as_ref()
         .ok()
-        .and_then(|request| respond(responder, table, request, name.wire(), edns, &packet.asker()));
+        .and_then(|request| respond(responder, table, request, name.wire(), edns, &packet));
     let (Ok(request), Some(response)) = (request, response) else {
         return reject(packet, ResponseCode::FormErr, judge, out);
     };
@@ -127,8 +127,9 @@ pub(super) fn respond<'t>(
     request: &MessageRequest,
     name: &[u8],
     edns: Option<&ClientEdns>,
-    asker: &Asker,
+    packet: &Packet<'_>,
 ) -> Option<Response<'t>> {
+    let asker = &packet.asker();
     let [query] = request.queries.queries() else { return None };
     if edns.is_some_and(|edns| edns.version > 0) {
         return Some(responder.refuse(ResponseCode::BADVERS, None, edns, asker));
@@ -139,7 +140,8 @@ pub(super) fn respond<'t>(
     }
     let subnet = edns.and_then(ClientEdns::subnet);
     let question = asked(name, query.query_type().into(), asker.client, subnet);
-    Some(responder.respond(table.answer(question, rand::random), edns, asker))
+    let answer = table.answer(question, packet.now, rand::random);
+    Some(responder.respond(answer, edns, asker))
 }
 
 /// Types and classes that no table has an answer for.
@@ -174,7 +176,7 @@ impl Encoded {
         let owner = request.queries.queries().first().map(|query| query.original().name());
         let (answers, authorities) = match (response.section, owner) {
             (Section::Answer(records), Some(owner)) => (records.decode(owner), Vec::new()),
-            (Section::Authority(authority), _) => (Vec::new(), authority.records()),
+            (Section::Authority(authority, ttl), _) => (Vec::new(), authority.records(ttl)),
             _ => (Vec::new(), Vec::new()),
         };
         let edns = response.edns.map(ServerEdns::to_hickory);

@@ -45,11 +45,12 @@ impl RequestHandler for Handler {
             client: request.src(),
             transport: Transport::Tcp,
             unix_secs: unix_secs(),
+            now: self.plane.clock.now(),
         };
         let responder = &self.plane.responder;
         let response = match sift(octets) {
             Sifted::Pass(name, edns) => {
-                respond(responder, &table, request, name.wire(), edns.as_ref(), &packet.asker())
+                respond(responder, &table, request, name.wire(), edns.as_ref(), &packet)
             }
             Sifted::Reject(code) => Some(responder.refuse(code, None, None, &packet.asker())),
             Sifted::Drop(_) => None,

@@ -124,7 +124,8 @@ impl Plane {
         transport: Transport,
         out: &mut Vec<u8>,
     ) -> Result<(), DropCause> {
-        let packet = Packet { octets, client, transport, unix_secs: unix_secs() };
+        let (unix_secs, now) = (unix_secs(), self.clock.now());
+        let packet = Packet { octets, client, transport, unix_secs, now };
         let table = self.store.load();
         let block = self.counters.streams();
         // A fault in one reply must not end the answers to all others.

@@ -18,7 +18,7 @@ use super::{
     rrl::{Class, Lengths, Limited},
 };
 use crate::{
-    model::{ClientNetwork, CookieSecrets, Family, Subnet, mapped},
+    model::{ClientNetwork, CookieSecrets, Family, Subnet, Timestamp, mapped},
     table::{self, Answer, Authority, Records, Table, Tally},
 };
 
@@ -40,6 +40,8 @@ pub struct Packet<'p> {
     pub transport: Transport,
     /// When: seconds since 1970, as many of them as fit (RFC 1982).
     pub unix_secs: u32,
+    /// When, by the clock of the plane.
+    pub now: Timestamp,
 }
 
 impl Packet<'_> {
@@ -165,7 +167,8 @@ pub(super) struct Response<'t> {
 pub(super) enum Section<'t> {
     Nothing,
     Answer(Records<'t>),
-    Authority(&'t Authority),
+    /// To be kept for so many seconds at most.
+    Authority(&'t Authority, u32),
 }
 
 impl Responder {
@@ -212,8 +215,8 @@ impl Responder {
         use ExtendedError as Error;
         let (section, code, error) = match answer {
             Answer::Records(records) => (Section::Answer(records), Code::NO_ERROR, None),
-            Answer::NoData(soa, _) => (Section::Authority(soa), Code::NO_ERROR, None),
-            Answer::NxDomain(soa) => (Section::Authority(soa), Code::NX_DOMAIN, None),
+            Answer::NoData(soa, _, ttl) => (Section::Authority(soa, ttl), Code::NO_ERROR, None),
+            Answer::NxDomain(soa) => (Section::Authority(soa, soa.ttl()), Code::NX_DOMAIN, None),
             Answer::Refused => (Section::Nothing, Code::REFUSED, Some(Error::NotAuthoritative)),
             Answer::NotReady => (Section::Nothing, Code::SERV_FAIL, Some(Error::NotReady)),
             Answer::Unavailable(_) => (Section::Nothing, Code::SERV_FAIL, Some(Error::Unavailable)),

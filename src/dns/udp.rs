@@ -13,7 +13,7 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{
@@ -26,7 +26,10 @@ use super::{
     responder::{Asker, Given, Limit, Outcome, Responder, unix_secs},
     rrl::{Class, Lengths, Limited, Limiter, NetworkHash},
 };
-use crate::table::{self, Answer, Asks, LOOKUPS_MAX, Table};
+use crate::{
+    model::Timestamp,
+    table::{self, Answer, Asks, LOOKUPS_MAX, Table},
+};
 
 const _: () = assert!(Batch::DATAGRAMS_MAX <= LOOKUPS_MAX);
 /// After an error that may come again at once.
@@ -80,7 +83,6 @@ struct Worker {
     socket: UdpSocket,
     batch: Batch,
     judge: Judge,
-    began: Instant,
     /// The common questions of the batch.
     asked: Box<[Asked]>,
     /// The answers of the batch that name endpoints of a pool.
@@ -169,7 +171,6 @@ impl Worker {
             socket,
             batch: Batch::new(),
             judge: Judge { limiter, block, now_millis: 0 },
-            began: Instant::now(),
             asked: (0..Batch::DATAGRAMS_MAX).map(|_| Asked::empty()).collect(),
             given: Vec::with_capacity(Batch::DATAGRAMS_MAX),
             general: Vec::new(),
@@ -188,9 +189,11 @@ impl Worker {
 
     fn answer(&mut self, plane: &Plane, count: usize) {
         let table = plane.store.load();
+        let now = plane.clock.now();
         // Milliseconds wrap after 49 days, and the limiter knows.
-        self.judge.now_millis = self.began.elapsed().as_millis() as u32;
-        let at = Moment { responder: &plane.responder, table: &table, unix_secs: unix_secs() };
+        self.judge.now_millis = (now.unix_micros() / 1_000) as u32;
+        let responder = &plane.responder;
+        let at = Moment { responder, table: &table, unix_secs: unix_secs(), now };
         let mut done = Done::default();
         // A fault in one reply must not end the answers to all others: whatever is not done is
         // tried by itself on the general path.
@@ -222,7 +225,8 @@ impl Worker {
         }
         // Two loops for what one could do: each has the registers for itself.
         let mut answers = [Answer::Refused; LOOKUPS_MAX];
-        at.table.answers(asked, near, rand::random, |place, answer| answers[place] = answer);
+        let show = |place, answer| answers[place] = answer;
+        at.table.answers(asked, at.now, near, rand::random, show);
         for (asked, answer) in asked.iter().zip(&answers) {
             let replied = match asked.question.is_plain() && answer.is_about_records() {
                 true => reply(at, asked, *answer, judge, batch, done),
@@ -264,6 +268,7 @@ impl Worker {
             client: slot.client,
             transport: Transport::Udp,
             unix_secs: at.unix_secs,
+            now: at.now,
         };
         self.general.clear();
         let outcome =
@@ -345,4 +350,5 @@ struct Moment<'m> {
     responder: &'m Responder,
     table: &'m Table,
     unix_secs: u32,
+    now: Timestamp,
 }

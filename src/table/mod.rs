@@ -8,7 +8,9 @@
 //! here.
 
 mod authority;
+mod fixed;
 mod index;
+mod instant;
 mod logarithm;
 mod names;
 mod node;
@@ -22,12 +24,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
-use hickory_proto::rr::{
-    Name, RData, RecordType,
-    rdata::{self, HINFO, NS},
-};
+use hickory_proto::rr::{Name, RData, RecordType, rdata};
 
 pub use authority::Authority;
 use names::Names;
@@ -39,7 +36,7 @@ pub use service::ServiceRecords;
 use service::{client_fraction, random_fraction};
 pub use split::{Part, Shares, Shift};
 
-use crate::model::{ClientNetwork, DnsName, NEGATIVE_TTL, Ttl, ZoneSpec};
+use crate::model::{ClientNetwork, DnsName, NEGATIVE_TTL, Timestamp, Ttl, ZoneSpec};
 
 /// SOA timers (RIPE-203); no secondary of ours uses them, but tools look at them.
 const REFRESH_SECS: i32 = 3_600;
@@ -106,8 +103,9 @@ impl Asks for Question<'_> {
 pub enum Answer<'t> {
     /// Records of the name asked for.
     Records(Records<'t>),
-    /// The name exists, but not with this type: the SOA record says for how long that is known.
-    NoData(&'t Authority, Audience),
+    /// The name exists, but not with this type: the SOA record says for how long that is known, at
+    /// most so many seconds.
+    NoData(&'t Authority, Audience, u32),
     /// The name does not exist: likewise.
     NxDomain(&'t Authority),
     /// The name is not in the zone.
@@ -130,7 +128,9 @@ impl Answer<'_> {
     pub fn depends_on_client(&self) -> bool {
         match self {
             Self::Records(records) => records.depends_on_client(),
-            Self::NoData(_, audience) | Self::Unavailable(audience) => *audience == Audience::Some,
+            Self::NoData(_, audience, _) | Self::Unavailable(audience) => {
+                *audience == Audience::Some
+            }
             Self::NxDomain(_) | Self::Refused | Self::NotReady => false,
         }
     }
@@ -156,14 +156,14 @@ impl Table {
         let mut names = Names::new(zone.apex.clone(), key);
         let mut edit = names.edit();
         edit.ensure(&zone.apex);
-        for ((owner, _), rrset) in static_rrsets(zone) {
+        for ((owner, _), rrset) in fixed::rrsets(zone) {
             let mut packed = Vec::new();
-            packed::pack_static(owner, &rrset, &mut packed);
+            fixed::pack_static(owner, &rrset, &mut packed);
             edit.add_static(owner, &packed);
         }
         edit.finish();
         let mut any = Vec::new();
-        packed::pack_static(&zone.apex, &minimal_any(), &mut any);
+        fixed::pack_static(&zone.apex, &fixed::minimal_any(), &mut any);
         let soa = soa(zone, serial);
         Self {
             generation: 1,
@@ -214,10 +214,16 @@ impl Table {
         self.names.apex()
     }
 
-    /// Decides one answer. `chance` gives numbers of which nobody can tell the next one; it is asked
-    /// only where the pool is drawn for each question ([`Spread::Random`](crate::model::Spread)).
-    pub fn answer(&self, question: Question<'_>, chance: impl FnOnce() -> u64) -> Answer<'_> {
-        self.answer_at(self.names.get(question.name), question, chance)
+    /// Decides one answer, which is sent now. `chance` gives numbers of which nobody can tell the next
+    /// one; it is asked only where the pool is drawn for each question
+    /// ([`Spread::Random`](crate::model::Spread)).
+    pub fn answer(
+        &self,
+        question: Question<'_>,
+        now: Timestamp,
+        chance: impl FnOnce() -> u64,
+    ) -> Answer<'_> {
+        self.answer_at(self.names.get(question.name), question, now, chance)
     }
 
     /// Decides up to [`LOOKUPS_MAX`] answers at once, which is cheaper than one by one: they wait
@@ -228,12 +234,13 @@ impl Table {
     pub fn answers<'t, A: Asks>(
         &'t self,
         asked: &[A],
+        now: Timestamp,
         near: impl Fn(&u8),
         chance: impl Fn() -> u64 + Copy,
         mut show: impl FnMut(usize, Answer<'t>),
     ) {
         self.names.find(asked, near, |index, question, node| {
-            show(index, self.answer_at(node, question, chance));
+            show(index, self.answer_at(node, question, now, chance));
         });
     }
 
@@ -242,6 +249,7 @@ impl Table {
         &'t self,
         node: Option<Node<'t>>,
         question: Question<'_>,
+        now: Timestamp,
         chance: impl FnOnce() -> u64,
     ) -> Answer<'t> {
         let Question { name, kind, client } = question;
@@ -252,18 +260,19 @@ impl Table {
             ANY | SOA => self.special(node.rrsets(), name, kind),
             kind => Packed::find(node.rrsets(), kind),
         };
-        let packed = match found {
-            Some(packed) if packed.is_special() => match part(packed, client, chance) {
-                Some(part) if part.is_lost() => return Answer::Unavailable(part.audience()),
-                Some(part) if !part.is_empty() => part,
-                Some(part) => return Answer::NoData(&self.authority, part.audience()),
+        let no_data = |audience, ttl| Answer::NoData(&self.authority, audience, ttl);
+        let (packed, ttl) = match found {
+            Some(packed) if packed.is_special() => match part(packed, client, now, chance) {
+                Some((part, _)) if part.is_lost() => return Answer::Unavailable(part.audience()),
+                Some((part, ttl)) if !part.is_empty() => (part, ttl),
+                Some((part, ttl)) => return no_data(part.audience(), ttl),
                 // The other side has some, or else nothing had been packed.
-                None => return Answer::NoData(&self.authority, Audience::Some),
+                None => return no_data(Audience::Some, NEGATIVE_TTL.secs()),
             },
-            Some(packed) if !packed.is_empty() => packed,
-            _ => return Answer::NoData(&self.authority, Audience::Everyone),
+            Some(packed) if !packed.is_empty() => (packed, packed.ttl()),
+            _ => return no_data(Audience::Everyone, NEGATIVE_TTL.secs()),
         };
-        Answer::Records(packed.records_for(|salt| client_fraction(salt, client)))
+        Answer::Records(packed.records_for(ttl, |salt| client_fraction(salt, client)))
     }
 
     /// What is answered to a question for a type that is not among the records of a name.
@@ -296,42 +305,28 @@ impl Table {
     }
 }
 
-/// The part of a split that is this client's, or chance's; what is no split is all of it.
-#[inline(never)] // What has no parts does not pay for them.
+/// The part of a split that is this client's, or chance's, and for how many seconds it may be kept;
+/// what is no split is all of it.
+#[inline(never)] // What has no parts, and no instant, does not pay for them.
 fn part(
     packed: Packed<'_>,
     client: ClientNetwork,
+    now: Timestamp,
     chance: impl FnOnce() -> u64,
-) -> Option<Packed<'_>> {
-    if packed.is_random() {
-        return drawn(packed, chance());
-    }
-    packed.part_for(|salt| client_fraction(salt, client))
+) -> Option<(Packed<'_>, u32)> {
+    let part = match packed.is_random() {
+        true => drawn(packed, chance())?,
+        false => packed.part_for(|salt| client_fraction(salt, client))?,
+    };
+    let (timing, part) = part.timed();
+    let whole = if part.is_empty() { NEGATIVE_TTL.secs() } else { part.ttl() };
+    // Caches that stand in one network ask at different times.
+    Some((part, timing.secs(whole, now, || client_fraction(now.unix_micros(), client))))
 }
 
 #[cold]
 fn drawn(packed: Packed<'_>, chance: u64) -> Option<Packed<'_>> {
     packed.part_for(|salt| random_fraction(salt, chance))
-}
-
-/// RFC 8482 §4.2: ANY is answered with one small record that no amplifier can use.
-fn minimal_any() -> Rrset {
-    let hinfo = HINFO::new("RFC8482".to_owned(), String::new());
-    Rrset { kind: RecordType::HINFO, ttl: NEGATIVE_TTL.secs(), data: vec![RData::HINFO(hinfo)] }
-}
-
-/// The zone's own rrsets but its SOA.
-fn static_rrsets(zone: &ZoneSpec) -> BTreeMap<(&DnsName, RecordType), Rrset> {
-    let mut rrsets = BTreeMap::from([((&zone.apex, RecordType::NS), apex_ns(zone))]);
-    for record in &zone.records {
-        let kind = record.data.record_type();
-        let empty = Rrset { kind, ttl: record.ttl.secs(), data: Vec::new() };
-        let rrset = rrsets.entry((&record.owner, kind)).or_insert(empty);
-        // RFC 2181 §5.2: one TTL per rrset; the least of those written.
-        rrset.ttl = rrset.ttl.min(record.ttl.secs());
-        rrset.data.push(record.data.clone());
-    }
-    rrsets
 }
 
 /// The low 32 bits of the time are what a serial is (RFC 1982 serial arithmetic).
@@ -356,7 +351,7 @@ fn soa(zone: &ZoneSpec, serial: u32) -> rdata::SOA {
 
 fn packed_soa(apex: &DnsName, soa: &rdata::SOA) -> Vec<u8> {
     let mut packed = Vec::new();
-    packed::pack_static(apex, &soa_rrset(soa, APEX_TTL.secs()), &mut packed);
+    fixed::pack_static(apex, &soa_rrset(soa, APEX_TTL.secs()), &mut packed);
     packed
 }
 
@@ -367,11 +362,6 @@ fn authority(apex: &DnsName, soa: &rdata::SOA) -> Authority {
 
 fn soa_rrset(soa: &rdata::SOA, ttl: u32) -> Rrset {
     Rrset { kind: RecordType::SOA, ttl, data: vec![RData::SOA(soa.clone())] }
-}
-
-fn apex_ns(zone: &ZoneSpec) -> Rrset {
-    let data = zone.nameservers.iter().map(|name| RData::NS(NS(to_hickory(name)))).collect();
-    Rrset { kind: RecordType::NS, ttl: APEX_TTL.secs(), data }
 }
 
 /// The same name as the codec writes it.

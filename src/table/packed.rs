@@ -7,23 +7,21 @@
 //! pool's rrset is packed within one that says which clients are given it ([`super::split`]).
 
 use hickory_proto::{
-    op::{Message, MessageType, OpCode, Query},
-    rr::{Name, RData, Record, RecordType},
+    rr::{Name, Record, RecordType},
     serialize::binary::{BinDecodable, BinDecoder},
 };
 
 use super::{
-    Rrset,
+    instant,
     octets::{u16_at, u32_at, u32_of},
     selection::{END_LEN, Weighted},
-    to_hickory,
 };
-use crate::model::{DnsName, Spread};
+use crate::model::{Spread, Timing};
 
 /// Where the question's name stands in a message: behind the header.
 pub(super) const QUESTION_AT: usize = 12;
 /// Type and class behind the question's name.
-const QUESTION_FIXED_LEN: usize = 4;
+pub(super) const QUESTION_FIXED_LEN: usize = 4;
 /// A pointer to the question's name (RFC 1035 §4.1.4).
 const TO_QUESTION: [u8; 2] = [0xc0, QUESTION_AT as u8];
 
@@ -48,7 +46,9 @@ const IS_SPLIT: u32 = 1 << 28;
 const IS_FOR_SOME: u32 = 1 << 27;
 /// A split of which not the client but chance chooses.
 const IS_RANDOM: u32 = 1 << 26;
-const LEN_MASK: u32 = IS_RANDOM - 1;
+/// Before it stands the instant at which it changes, or has changed.
+const IS_TIMED: u32 = 1 << 25;
+const LEN_MASK: u32 = IS_TIMED - 1;
 
 /// What an answer counts for: a number that stands for one pool of one service. It stays the same
 /// from one table to the next.
@@ -83,6 +83,7 @@ pub(super) struct Parts {
     pub(super) tally: Option<Tally>,
     /// For whom, if it is one of a split.
     pub(super) audience: Audience,
+    pub(super) timing: Timing,
 }
 
 /// What is packed.
@@ -103,12 +104,13 @@ pub(super) enum Body {
 impl Parts {
     /// Whether there is nothing to be said of its type.
     pub(super) fn is_nothing(&self) -> bool {
-        self.count == 0 && !self.is_lost
+        self.count == 0 && !self.is_lost && self.timing == Timing::Lasting
     }
 
     /// Whether a client cannot tell which of the two it was given.
     pub(super) fn is_answered_like(&self, other: &Self) -> bool {
         match (self.is_lost, other.is_lost) {
+            (false, false) if self.timing != other.timing => false,
             (false, false) if self.count == 0 => other.count == 0,
             (false, false) => self.ttl == other.ttl && self.body == other.body,
             (lost, other_lost) => lost == other_lost,
@@ -123,47 +125,22 @@ impl Parts {
             Body::Shift(sides) => (sides, IS_SERVICE | IS_SPLIT),
             Body::Split(pools) => (pools, IS_SERVICE | IS_SPLIT | IS_WEIGHTED),
         };
-        let len = u32_of(body.len());
-        assert!(len <= LEN_MASK, "invariant: an rrset is smaller than 64 MiB");
+        let instant = instant::pack(self.timing);
+        let len = u32_of(instant.len() + body.len());
+        assert!(len <= LEN_MASK, "invariant: an rrset is smaller than 32 MiB");
         let lost = if self.is_lost { IS_LOST } else { 0 };
         let random = if self.spread == Spread::Random { IS_RANDOM } else { 0 };
         let for_some = if self.audience == Audience::Some { IS_FOR_SOME } else { 0 };
+        let timed = if instant.is_empty() { 0 } else { IS_TIMED };
         out.extend(u16::from(self.kind).to_le_bytes());
         // More than a message holds is never sent, but cut.
         out.extend(u16::try_from(self.count).unwrap_or(u16::MAX).to_le_bytes());
         out.extend(self.ttl.to_le_bytes());
         out.extend(self.tally.map_or(Tally::NONE, |tally| tally.0).to_le_bytes());
-        out.extend((len | flags | lost | for_some | random).to_le_bytes());
+        out.extend((len | flags | lost | for_some | random | timed).to_le_bytes());
+        out.extend(instant);
         out.extend(body);
     }
-}
-
-/// Packs records that no release changes, with names in their data pointing to the question's
-/// name where that makes them shorter.
-pub(super) fn pack_static(owner: &DnsName, rrset: &Rrset, out: &mut Vec<u8>) {
-    let (records, count) = encode(owner, rrset);
-    let (kind, ttl) = (rrset.kind, rrset.ttl);
-    let (body, audience) = (Body::Records(records), Audience::Everyone);
-    let (is_lost, spread, tally) = (count == 0, Spread::Sticky, None);
-    Parts { kind, ttl, count, body, is_lost, spread, tally, audience }.pack_into(out);
-}
-
-/// The answer section to a question for `owner`, and how many records it has.
-pub(super) fn encode(owner: &DnsName, rrset: &Rrset) -> (Vec<u8>, usize) {
-    let owner_len = owner.wire().len();
-    let owner = to_hickory(owner);
-    let mut message = Message::new(0, MessageType::Response, OpCode::Query);
-    message.add_query(Query::query(owner.clone(), rrset.kind));
-    let record = |data: &RData| Record::from_rdata(owner.clone(), rrset.ttl, data.clone());
-    message.add_answers(rrset.data.iter().map(record));
-    // What no message can hold could never be answered: SERVFAIL, not a part of it.
-    let mut octets = message.to_vec().unwrap_or_default();
-    let counted =
-        octets.get(6..8).map_or(0, |count| usize::from(count[0]) << 8 | usize::from(count[1]));
-    let count = if counted == rrset.data.len() { counted } else { 0 };
-    let begin = octets.len().min(QUESTION_AT + owner_len + QUESTION_FIXED_LEN);
-    let records = if count == 0 { Vec::new() } else { octets.split_off(begin) };
-    (records, count)
 }
 
 /// A packed rrset where it lies.
@@ -203,9 +180,24 @@ impl<'t> Packed<'t> {
         self.has(IS_SERVICE)
     }
 
-    /// Whether it is not what is answered: a split, of which each client is given a part, or lost.
+    /// Whether it is not what is answered: a split, of which each client is given a part, or lost,
+    /// or its TTL is not always the same.
     pub(super) fn is_special(&self) -> bool {
-        self.has(IS_SPLIT | IS_LOST)
+        self.has(IS_SPLIT | IS_LOST | IS_TIMED)
+    }
+
+    /// The TTL of what is always answered with the same, in seconds.
+    #[inline]
+    pub(super) fn ttl(&self) -> u32 {
+        u32_at(self.head, TTL)
+    }
+
+    /// When it changes, and what it is without that.
+    pub(super) fn timed(self) -> (Timing, Self) {
+        match instant::unpack(self.body).filter(|_| self.has(IS_TIMED)) {
+            Some((timing, body)) => (timing, Self { body, ..self }),
+            None => (Timing::Lasting, self),
+        }
     }
 
     pub(super) fn is_lost(&self) -> bool {
@@ -240,9 +232,10 @@ impl<'t> Packed<'t> {
         u32_at(self.head, LEN) & flags != 0
     }
 
-    /// What the client at `u()` is given of it; `u` is asked for only if it makes a difference.
+    /// What the client at `u()` is given of it, for `ttl` seconds; `u` is asked for only if it makes
+    /// a difference.
     #[inline(always)]
-    pub(super) fn records_for(self, u: impl FnOnce(u64) -> u64) -> Records<'t> {
+    pub(super) fn records_for(self, ttl: u32, u: impl FnOnce(u64) -> u64) -> Records<'t> {
         let count = u32::from(u16_at(self.head, COUNT));
         let octets_len = match (self.is_service(), self.kind()) {
             (false, _) => u32_of(self.body.len()),
@@ -250,7 +243,7 @@ impl<'t> Packed<'t> {
             (true, _) => count * AAAA_LEN as u32,
         };
         let first_point = self.weighted().map_or(0, |items| items.first_point(u(items.salt())));
-        Records { packed: self, first_point, octets_len }
+        Records { packed: self, first_point, octets_len, ttl }
     }
 
     #[inline]
@@ -290,6 +283,7 @@ pub struct Records<'t> {
     packed: Packed<'t>,
     first_point: u64,
     octets_len: u32,
+    ttl: u32,
 }
 
 impl Records<'_> {
@@ -299,8 +293,9 @@ impl Records<'_> {
     }
 
     /// Their TTL, in seconds.
+    #[inline]
     pub fn ttl(&self) -> u32 {
-        u32_at(self.packed.head, TTL)
+        self.ttl
     }
 
     /// How many they are.

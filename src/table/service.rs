@@ -10,7 +10,7 @@ use super::{
     selection::Weighted,
     split::{Part, Shares},
 };
-use crate::model::{ClientNetwork, DnsName, Family, Spread};
+use crate::model::{ClientNetwork, DnsName, Family, Spread, Timing};
 
 /// The answers of one service, ready to be sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,15 +46,26 @@ fn rrset(part: &Part<'_>, family: Family, salt: u64) -> Parts {
             (Body::Addresses(octets.collect()), of_family.len())
         }
     };
+    let is_lost = part.lost.contains(&family);
     Parts {
         kind: kind_of(family),
         ttl: part.ttl.secs(),
         count,
         body,
-        is_lost: part.lost.contains(&family),
+        is_lost,
         spread: Spread::Sticky,
         tally: part.tally,
         audience: Audience::Everyone,
+        timing: timing(part, count, is_lost),
+    }
+}
+
+/// Also what is not there may come to be at an instant; what has not come needs no jitter.
+fn timing(part: &Part<'_>, count: usize, is_lost: bool) -> Timing {
+    match part.timing {
+        _ if is_lost => Timing::Lasting,
+        Timing::Since(_) if count == 0 => Timing::Lasting,
+        timing => timing,
     }
 }
 

@@ -27,7 +27,7 @@ use super::{
     service::{client_fraction, random_fraction, salt_of_service},
 };
 use crate::model::{
-    ClientNetwork, DnsName, Endpoint, Family, PoolName, Share, Spread, Ttl, Weight,
+    ClientNetwork, DnsName, Endpoint, Family, PoolName, Share, Spread, Timing, Ttl, Weight,
 };
 
 /// How the clients of a service are shared out among its pools, and where they are moving.
@@ -68,12 +68,15 @@ pub struct Part<'p> {
     pub lost: &'p [Family],
     /// What its answers count for.
     pub tally: Option<Tally>,
+    /// Whether it is known when they change; also answers that there is none of a family.
+    pub timing: Timing,
 }
 
 impl<'p> Part<'p> {
-    /// A part of weight 1 that has lost nothing and counts for nothing.
+    /// A part of weight 1 that has lost nothing, counts for nothing, and is not known to change.
     pub const fn new(pool: &'p PoolName, ttl: Ttl, endpoints: &'p [Endpoint]) -> Self {
-        Self { pool, weight: Weight::ONE, ttl, endpoints, lost: &[], tally: None }
+        let (weight, timing) = (Weight::ONE, Timing::Lasting);
+        Self { pool, weight, ttl, endpoints, lost: &[], tally: None, timing }
     }
 
     fn draw(&self, salt_of_service: u64) -> Draw {
@@ -182,9 +185,9 @@ fn packed_side(kind: RecordType, spread: Spread, side: &[(Draw, Parts)]) -> Vec<
 
 fn packed_split(kind: RecordType, spread: Spread, body: Body) -> Vec<u8> {
     let mut packed = Vec::new();
-    let audience = Audience::Everyone;
+    let (audience, timing) = (Audience::Everyone, Timing::Lasting);
     let (is_lost, tally) = (false, None);
-    let parts = Parts { kind, ttl: 0, count: 0, body, is_lost, spread, tally, audience };
+    let parts = Parts { kind, ttl: 0, count: 0, body, is_lost, spread, tally, audience, timing };
     parts.pack_into(&mut packed);
     packed
 }

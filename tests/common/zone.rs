@@ -10,12 +10,15 @@
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::Path,
+    time::Duration,
 };
 
 use cutover::{
     config::settings,
     dns::{Packet, Reply, Responder, Transport},
-    model::{CookieSecrets, DnsName, Endpoint, Family, PoolName, Share, Ttl, Weight},
+    model::{
+        CookieSecrets, DnsName, Endpoint, Family, PoolName, Share, Timestamp, Timing, Ttl, Weight,
+    },
     table::{Change, Part, ServiceRecords, Shares, Shift, Table},
 };
 
@@ -24,7 +27,7 @@ use super::{oracle::Server, packets::Packets, wire::Message};
 /// In wire form.
 pub const APEX: &[u8] = b"\x03svc\x07example\x04test\x00";
 /// The labels in front of it that have something, in wire form.
-pub const NAMES: [&[u8]; 16] = [
+pub const NAMES: [&[u8]; 18] = [
     b"",
     b"\x03api",
     b"\x02v6",
@@ -41,6 +44,8 @@ pub const NAMES: [&[u8]; 16] = [
     b"\x04text",
     b"\x05below\x04text",
     b"\x06moving",
+    b"\x06ending",
+    b"\x05begun",
 ];
 const NSID: &str = "node-1";
 pub const SERVER: Server<'static> = Server { apex: APEX, nsid: Some(NSID.as_bytes()) };
@@ -103,7 +108,19 @@ pub fn table() -> Table {
     let shift = Some(Shift { to: &to, share, salt: 7 });
     let owner = DnsName::within("moving", &zone.apex).expect("a name in the zone");
     let moving = ServiceRecords::new(&owner, &Shares { shift, ..Shares::new(&parts) });
-    let set = set.into_iter().chain([(owner, moving)]).collect();
+    // A change in seven seconds and one just now, each for half of the clients.
+    let timed = [
+        ("ending", Timing::Until(now() + Duration::from_secs(7))),
+        ("begun", Timing::Since(now())),
+    ];
+    let timed = timed.map(|(name, timing)| {
+        let part = part(&v1, &old, &[]);
+        let shift = Some(Shift { to: &[Part { timing, ..part }], share, salt: 7 });
+        let owner = DnsName::within(name, &zone.apex).expect("a name in the zone");
+        let records = ServiceRecords::new(&owner, &Shares { shift, ..Shares::new(&[part]) });
+        (owner, records)
+    });
+    let set = set.into_iter().chain([(owner, moving)]).chain(timed).collect();
     let table = Table::new(&zone, (3, 4), NOW.into());
     table.with(Change { set, removed: Vec::new() }, NOW.into())
 }
@@ -116,13 +133,18 @@ pub fn responder() -> Responder {
     Responder::new(CookieSecrets::random([7; 16]), Some(NSID))
 }
 
+/// The time of every packet.
+pub const fn now() -> Timestamp {
+    Timestamp::from_unix_micros(NOW as u64 * 1_000_000)
+}
+
 /// How a packet comes: the lowest bit of its ID chooses the family of the client.
 pub fn packet(octets: &[u8], transport: Transport) -> Packet<'_> {
     let client: IpAddr = match octets.get(1).map(|low| low & 1) {
         Some(1) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7).into(),
         _ => Ipv4Addr::new(198, 51, 100, 7).into(),
     };
-    Packet { octets, client: (client, 40_000).into(), transport, unix_secs: NOW }
+    Packet { octets, client: (client, 40_000).into(), transport, unix_secs: NOW, now: now() }
 }
 
 /// Makes packets with a cookie that the server has given to their client.

@@ -12,7 +12,7 @@ use domain::base::{
     iana::{Class, Rcode},
 };
 
-use crate::{NOON, Opt, client, drawn, query, query_absolute, seen, sent, table};
+use crate::{NOON, NOW, Opt, client, drawn, query, query_absolute, seen, sent, table};
 
 const OURS: Opt =
     Opt { payload: 1232, version: 0, dnssec_ok: false, rcode: 0, options: Vec::new() };
@@ -219,7 +219,8 @@ fn the_scope_is_narrow_where_others_are_given_something_else_or_nothing() {
 fn what_is_drawn_for_each_question_is_for_everyone() {
     let octets = asked_with_options("drawn", Rtype::A, &[(8, &[0, 1, 24, 0, 203, 0, 113])]);
     let octets = octets.as_slice();
-    let packet = Packet { octets, client: client(), transport: Transport::Udp, unix_secs: NOON };
+    let packet =
+        Packet { octets, client: client(), transport: Transport::Udp, unix_secs: NOON, now: NOW };
     let table = table().with(Change { set: vec![drawn("drawn")], removed: Vec::new() }, 0);
     let responder = Responder::new(CookieSecrets::random([7; 16]), None);
     let common = || responder.reply_common(&table, packet).expect("a common question");

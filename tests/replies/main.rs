@@ -4,6 +4,7 @@
 mod answers;
 mod edns;
 mod header;
+mod instants;
 mod limits;
 #[path = "../common/oracle.rs"]
 mod oracle;
@@ -24,8 +25,8 @@ use std::net::SocketAddr;
 use cutover::{
     dns::{DropCause, Packet, Reply, Responder, Transport},
     model::{
-        CookieSecrets, DnsName, Endpoint, Family, PoolName, Share, Spread, StaticRecord, Ttl,
-        Weight, ZoneSpec,
+        CookieSecrets, DnsName, Endpoint, Family, PoolName, Share, Spread, StaticRecord, Timestamp,
+        Ttl, Weight, ZoneSpec,
     },
     table::{Change, Part, ServiceRecords, Shares, Shift, Table},
 };
@@ -121,6 +122,7 @@ fn table() -> Table {
     set.push(weighted("weighted"));
     set.push(half_moved("moving", &[]));
     set.push(half_moved("losing", &[Family::V6]));
+    set.extend(instants::services());
     Table::new(&zone, (3, 4), 1_700_000_000).with(Change { set, removed: Vec::new() }, 0)
 }
 
@@ -202,11 +204,12 @@ impl Query {
 
 /// The time of every packet.
 const NOON: u32 = 1_700_000_000;
+const NOW: Timestamp = Timestamp::from_unix_micros(NOON as u64 * 1_000_000);
 
 /// The reply to a packet. Where the common path has one, the general path has the same.
 fn reply(table: &Table, octets: &[u8], client: SocketAddr, transport: Transport) -> Reply {
     let responder = Responder::new(CookieSecrets::random([7; 16]), Some("node-1"));
-    let packet = Packet { octets, client, transport, unix_secs: NOON };
+    let packet = Packet { octets, client, transport, unix_secs: NOON, now: NOW };
     let general = responder.reply_general(table, packet);
     if let Some(common) = responder.reply_common(table, packet) {
         assert_eq!(meaning(&common), meaning(&general), "{octets:02x?}");

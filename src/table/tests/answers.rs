@@ -33,7 +33,7 @@ fn other_types_of_a_service_are_no_data() {
 fn a_pool_with_one_family_is_no_data_for_the_other() {
     let table = empty().with(set("four", &["192.0.2.1"]), 0).with(set("six", &["2001:db8::1"]), 0);
     for (name, kind) in [("four", RecordType::AAAA), ("six", RecordType::A)] {
-        assert!(matches!(ask(&table, name, kind), Answer::NoData(_, Audience::Everyone)));
+        assert!(matches!(ask(&table, name, kind), Answer::NoData(_, Audience::Everyone, _)));
     }
 }
 
@@ -51,7 +51,7 @@ fn absent_names_are_known_to_be_absent_for_thirty_seconds() {
     let table = table();
     let Answer::NxDomain(soa) = ask(&table, "nothing", RecordType::A) else { panic!("NXDOMAIN") };
     assert_eq!(negative_secs(soa), (30, 30));
-    let Answer::NoData(soa, _) = ask(&table, "api", RecordType::MX) else { panic!("NODATA") };
+    let Answer::NoData(soa, ..) = ask(&table, "api", RecordType::MX) else { panic!("NODATA") };
     assert_eq!(negative_secs(soa), (30, 30));
 }
 

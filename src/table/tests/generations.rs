@@ -10,7 +10,7 @@ use super::{
 fn soa_serial(answer: &Answer<'_>) -> u32 {
     let data = match answer {
         Answer::Records(_) => data(answer),
-        Answer::NxDomain(authority) | Answer::NoData(authority, _) => {
+        Answer::NxDomain(authority) | Answer::NoData(authority, ..) => {
             authority.rrset().data.clone()
         }
         other => panic!("{other:?} instead of an SOA record"),

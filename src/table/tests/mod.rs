@@ -3,6 +3,7 @@
 mod answers;
 mod audiences;
 mod generations;
+mod instants;
 mod model;
 mod random;
 mod services;
@@ -20,10 +21,12 @@ use super::{
     Answer, Authority, Change, Part, Question, Records, ServiceRecords, Shares, Table, to_hickory,
 };
 use crate::model::{
-    ClientNetwork, DnsName, Endpoint, Family, StaticRecord, Ttl, Weight, ZoneSpec, mapped,
+    ClientNetwork, DnsName, Endpoint, Family, StaticRecord, Timestamp, Ttl, Weight, ZoneSpec,
+    mapped,
 };
 
 const NOON: u64 = 1_700_000_000;
+const NOW: Timestamp = Timestamp::from_unix_micros(NOON * 1_000_000);
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7));
 
 fn apex() -> DnsName {
@@ -110,9 +113,10 @@ fn ask<'t>(table: &'t Table, name: &str, kind: RecordType) -> Answer<'t> {
 fn ask_as<'t>(table: &'t Table, name: &[u8], kind: RecordType, client: IpAddr) -> Answer<'t> {
     let client = ClientNetwork::of(mapped(client), None);
     let question = Question { name, kind: kind.into(), client };
-    let answer = table.answer(question, || 0);
+    let answer = table.answer(question, NOW, || 0);
     let mut together = Vec::new();
-    table.answers(&[question; 3], |_| {}, || 0, |index, answer| together.push((index, answer)));
+    let show = |index, answer| together.push((index, answer));
+    table.answers(&[question; 3], NOW, |_| {}, || 0, show);
     assert_eq!(together, [0, 1, 2].map(|index| (index, answer)), "asked together and alone");
     answer
 }

@@ -6,7 +6,7 @@ use hickory_proto::rr::RecordType;
 use proptest::prelude::*;
 
 use super::{
-    Answer, Question, Table, owner,
+    Answer, NOW, Question, Table, owner,
     splits::{ALL, network, number, parts, table_of},
 };
 use crate::{
@@ -24,7 +24,7 @@ fn random<'p>(parts: &'p [Part<'p>]) -> Shares<'p> {
 fn drawn(table: &Table, kind: RecordType, client: u32, chance: u64) -> usize {
     let (owner, client) = (owner("api"), network(client));
     let answer =
-        table.answer(Question { name: owner.wire(), kind: kind.into(), client }, || chance);
+        table.answer(Question { name: owner.wire(), kind: kind.into(), client }, NOW, || chance);
     assert!(!answer.depends_on_client());
     let Answer::Records(records) = answer else { panic!("{answer:?} instead of records") };
     number(records.tally())
@@ -68,7 +68,7 @@ fn one_pool_is_not_drawn_for() {
     let table = table_of(&random(&parts));
     let (owner, client) = (owner("api"), network(1));
     let question = Question { name: owner.wire(), kind: RecordType::A.into(), client };
-    let answer = table.answer(question, || panic!("nothing to choose from"));
+    let answer = table.answer(question, NOW, || panic!("nothing to choose from"));
     assert!(matches!(answer, Answer::Records(_)));
 }
 

@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use hickory_proto::rr::RecordType;
 use proptest::prelude::*;
 
-use super::{Answer, Change, NOON, ServiceRecords, Table, empty, endpoint, owner, removed, set};
+use super::{
+    Answer, Change, NOON, NOW, ServiceRecords, Table, empty, endpoint, owner, removed, set,
+};
 use crate::{
     model::{ClientNetwork, Endpoint, PoolName, Share, Ttl, Weight},
     table::{Audience, Part, Question, Shares, Shift, Tally},
@@ -103,7 +105,8 @@ fn with(records: ServiceRecords) -> Table {
 }
 
 pub(super) fn ask(table: &Table, kind: RecordType, client: ClientNetwork) -> Answer<'_> {
-    table.answer(Question { name: owner("api").wire(), kind: kind.into(), client }, no_chance)
+    let owner = owner("api");
+    table.answer(Question { name: owner.wire(), kind: kind.into(), client }, NOW, no_chance)
 }
 
 /// Of what is sticky.
@@ -269,7 +272,7 @@ fn a_split_stays_when_its_name_is_packed_anew() {
                     assert_eq!(ask(&alone, kind, client), answer);
                 }
             }
-            assert!(matches!(ask(&gone, kind, client), Answer::NoData(_, Audience::Everyone)));
+            assert!(matches!(ask(&gone, kind, client), Answer::NoData(_, Audience::Everyone, _)));
         }
     }
 }
