@@ -153,6 +153,23 @@ pub struct ReleaseStatus {
     pub started_at: String,
     /// Why it failed, is being rolled back, or is held.
     pub reason: Option<String>,
+    /// When its first step is to be taken, if the file names an instant that had not passed.
+    pub instant: Option<InstantStatus>,
+}
+
+/// The instant of a release.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct InstantStatus {
+    /// The instant (RFC 3339).
+    pub at: String,
+    /// `ahead`; `missed`, if it came before the new pool had passed; `met`, if the first step was
+    /// taken at it.
+    pub state: String,
+    /// The instant that the file names, if that one was put off until caches are clean (RFC 3339).
+    pub put_off_from: Option<String>,
+    /// Until when caches that keep to the TTL hold what was answered before the instant was known,
+    /// if it is nearer than that (RFC 3339, rounded up).
+    pub smears_until: Option<String>,
 }
 
 /// One pool.

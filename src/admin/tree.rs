@@ -1,7 +1,9 @@
 //! The status document as a tree of text: for `cutover status`, and for whoever opens the HTTP
 //! listener in a browser.
 
-use super::status::{EndpointStatus, FreezeStatus, PoolStatus, ServiceStatus, Status, StoreStatus};
+use super::status::{
+    EndpointStatus, FreezeStatus, InstantStatus, PoolStatus, ServiceStatus, Status, StoreStatus,
+};
 
 /// The whole tree, ending with a line feed.
 pub fn tree(status: &Status) -> String {
@@ -66,11 +68,21 @@ fn service_lines(name: &str, service: &ServiceStatus) -> Vec<String> {
             if steps > 1 { format!(", step {step} of {steps}: {share} %") } else { String::new() };
         lines.push(format!("│  release {id}: {from} → {to}{ramp}, begun {at}"));
         lines.extend(release.reason.iter().map(|reason| format!("│  because {reason}")));
+        lines.extend(release.instant.iter().map(|instant| format!("│  {}", instant_line(instant))));
     }
     let pools: Vec<Vec<String>> =
         service.pools.iter().map(|(name, pool)| pool_lines(name, pool)).collect();
     lines.extend(branches(pools));
     lines
+}
+
+fn instant_line(instant: &InstantStatus) -> String {
+    let InstantStatus { at, state, put_off_from, smears_until } = instant;
+    let put_off = put_off_from.as_ref().map(|asked| format!(", put off from {asked}"));
+    let smears = smears_until.as_ref().map(|end| format!(": caches smear it until {end}"));
+    let whole_ttl = (state == "missed").then(|| ": the new pool had not passed".to_owned());
+    let more: String = [put_off, smears, whole_ttl].into_iter().flatten().collect();
+    format!("instant {at} {state}{more}")
 }
 
 fn pool_lines(name: &str, pool: &PoolStatus) -> Vec<String> {

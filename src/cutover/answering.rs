@@ -13,7 +13,8 @@ use super::{Cutover, Side, shares};
 use crate::{
     health::{ServiceHealth, Verdict},
     model::{
-        DnsName, Endpoint, FailPolicy, Family, Percent, Pool, PoolName, Split, Spread, Ttl, Weight,
+        DnsName, Endpoint, FailPolicy, Family, Percent, Pool, PoolName, Split, Spread, Timestamp,
+        Timing, Ttl, Weight,
     },
 };
 
@@ -32,6 +33,8 @@ pub struct Answering {
     pub moved: Option<Moved>,
     /// How clients are told apart.
     pub spread: Spread,
+    /// Clients whose answers are known to change at an instant, or have changed at one.
+    pub timed: Option<Timed>,
 }
 
 /// What is answered of one pool.
@@ -45,6 +48,18 @@ pub struct Answered {
     pub endpoints: Vec<Endpoint>,
     /// Families that the pool has and that nothing can be said of; only under [`Basis::Closed`].
     pub lost: Vec<Family>,
+}
+
+/// An instant, and those whose answers it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timed {
+    /// The instant.
+    pub timing: Timing,
+    /// How many of the clients: those that the first step moves. If some have been moved already,
+    /// they alone.
+    pub share: Percent,
+    /// Which of them, as in [`Moved`].
+    pub salt: u64,
 }
 
 /// A share of the clients, and what they are answered with.
@@ -71,6 +86,14 @@ impl Answering {
     /// The percentage of the clients that a pool answers; likewise.
     pub fn share_of(&self, pool: &PoolName) -> u8 {
         self.shares().get(pool).copied().unwrap_or_default()
+    }
+
+    /// The longest TTL of an answer that is sent now.
+    pub fn ttl_max(&self, now: Timestamp) -> Ttl {
+        match self.timed {
+            Some(timed) if timed.share == Percent::ALL => timed.timing.ttl_max(self.ttl, now),
+            _ => self.ttl,
+        }
     }
 
     /// The pools that answer.
@@ -154,7 +177,7 @@ impl Cutover {
         let moved = self.moved(health).filter(|_| side.split() != self.phase.serving().split());
         let parts = parts.iter().map(answered).collect();
         let (split, ttl, spread) = (side.split().clone(), self.ttl(), self.spec.spread);
-        Answering { split, parts, ttl, basis, moved, spread }
+        Answering { split, parts, ttl, basis, moved, spread, timed: self.timed() }
     }
 
     /// The pools that answer whoever has not been moved, as they are held, whatever the file says of
@@ -180,6 +203,20 @@ impl Cutover {
     fn ttl(&self) -> Ttl {
         let short = self.spec.release.ttl.filter(|_| self.phase.is_on_trial());
         short.map_or(self.spec.ttl, |short| short.min(self.spec.ttl))
+    }
+
+    /// Those whose answers are known to change at an instant, or have changed at one.
+    fn timed(&self) -> Option<Timed> {
+        let timing = self.phase.timing();
+        let release = self.phase.release().filter(|_| timing != Timing::Lasting)?;
+        let share = match (self.phase.is_before_first_step(), self.spec.spread) {
+            (true, Spread::Sticky) => self.spec.release.share_after(None),
+            // Whom it will move, chance says only then.
+            (true, Spread::Random) => Percent::ALL,
+            (false, _) => self.phase.share(),
+        };
+        let salt = salt(&self.spec.owner, release.from.split(), release.to.split());
+        Some(Timed { timing, share, salt })
     }
 
     /// What the clients are answered with that a ramp has moved. If nothing can be, they are answered

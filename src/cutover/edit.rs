@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{
+    Schedule,
     edge::{Context, Edge},
     phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting},
     ramp::{Judging, Settling},
@@ -31,9 +32,11 @@ pub(super) fn edited(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
         // The same release with other endpoints or limits: it gets its whole deadline again.
         Phase::Probing(mut probing) if live == probing.release.to.split() => {
             probing.deadline = cx.now + cx.spec.release.deadline;
+            probing.release.schedule = Schedule::renewed(&probing.release, cx);
             Edge::Stay(Phase::Probing(probing))
         }
-        Phase::Waiting(waiting) if live == waiting.release.to.split() => {
+        Phase::Waiting(mut waiting) if live == waiting.release.to.split() => {
+            waiting.release.schedule = Schedule::renewed(&waiting.release, cx);
             Edge::Stay(Phase::Waiting(waiting))
         }
         // Of a release that replaced a baking one, only the baking one ever answered.
@@ -156,6 +159,7 @@ pub(super) fn begin(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
         (Phase::Draining(_) | Phase::RollingBack(_), _) | (_, None) => from.clone(),
         (_, Some(release)) => release.safe.clone(),
     };
+    let schedule = Schedule::new(phase.pools(), &from, cx);
     let release = Release {
         id: number,
         to: Side::live_beside(cx.spec, &from),
@@ -164,8 +168,10 @@ pub(super) fn begin(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
         safe,
         started_at: cx.now,
         stood: Duration::ZERO,
+        schedule,
     };
-    let why = format!("the file asks for {} instead of {}", release.to, release.from);
+    let (to, from, told) = (&release.to, &release.from, release.tell_instant(cx));
+    let why = format!("the file asks for {to} instead of {from}{told}");
     let deadline = cx.now + cx.spec.release.deadline;
     Edge::Go(Phase::Probing(Probing { release, deadline }), why)
 }

@@ -20,6 +20,7 @@ pub mod phase;
 mod progress;
 mod ramp;
 mod rules;
+mod schedule;
 mod shares;
 mod side;
 mod snapshot;
@@ -36,11 +37,12 @@ use std::{
     sync::Arc,
 };
 
-pub use answering::{Answered, Answering, Basis, Moved};
+pub use answering::{Answered, Answering, Basis, Moved, Timed};
 pub use history::{Ending, Record, STEPS_MAX, Step};
 pub use horizons::{CACHE_CLOCK, Horizons};
 pub use paused::PauseReason;
 pub use rules::{Rule, UnknownRule};
+pub use schedule::{InstantState, Schedule};
 pub use side::Side;
 pub use snapshot::{Snapshot, Stage};
 pub use verbs::{Order, Refusal, Verb};

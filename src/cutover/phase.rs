@@ -11,10 +11,12 @@ use std::time::Duration;
 use humantime::format_duration;
 
 use super::{
+    Schedule,
     edge::{Context, Edge},
     gate::{Gate, gate},
     paused::Paused,
     ramp::{Judging, Settling},
+    schedule::missed_instant,
     side::{Side, can_take_over, cleared, hindrance, lack, trouble},
     waiting::{self, Waiting},
 };
@@ -38,6 +40,8 @@ pub struct Release {
     pub started_at: Timestamp,
     /// How long it was paused, or waited: that is no lack of progress.
     pub stood: Duration,
+    /// When its first step is to be taken.
+    pub schedule: Schedule,
 }
 
 /// Nothing is being released.
@@ -138,7 +142,7 @@ impl Probing {
                 return waiting::step(self.release, None, why, cx);
             }
             Gate::Closed(missing) if cx.is_past(self.deadline) || overdue.is_some() => missing,
-            Gate::Open(_) | Gate::Closed(_) => return Edge::Stay(Phase::Probing(self)),
+            Gate::Open(why) | Gate::Closed(why) => return self.watch_instant(&why, cx),
         };
         let late = match overdue {
             Some(overdue) => format!("{overdue}:"),
@@ -148,6 +152,19 @@ impl Probing {
         let serving = self.release.from.clone();
         let failed = Failed { release: self.release, serving, reason: reason.clone() };
         Edge::Go(Phase::Failed(failed), reason)
+    }
+}
+
+impl Probing {
+    /// Goes on probing; with whole TTLs again when the gate is not passed in time.
+    fn watch_instant(mut self, count: &str, cx: &Context<'_>) -> Edge {
+        match self.release.schedule.miss(cx.now) {
+            Some(instant) => {
+                let why = format!("{}{count}; whole TTLs again", missed_instant(instant));
+                Edge::Go(Phase::Probing(self), why)
+            }
+            None => Edge::Stay(Phase::Probing(self)),
+        }
     }
 }
 

@@ -88,9 +88,13 @@ impl Way {
     /// the release's instant. Of windows, one must be open when the clock is out of the way.
     pub(super) fn ahead(release: &Release, share: Option<Percent>, cx: &Context<'_>) -> Self {
         let mut way = Self::standing(release, cx);
-        let at = cx.spec.release.at.filter(|at| share.is_none() && *at > cx.now);
+        let at = release.schedule.ahead().filter(|at| share.is_none() && *at > cx.now);
         if let Some(at) = at {
-            way.until(at, None, format!("it waits for {at}, as `at` says"));
+            let why = match release.schedule.put_off_from() {
+                Some(asked) => format!("until caches are clean, put off from {asked}"),
+                None => "as `at` says".to_owned(),
+            };
+            way.until(at, None, format!("it waits for {at}, {why}"));
         }
         way.through_window(way.due, cx);
         way

@@ -150,7 +150,9 @@ impl Phase {
     /// When the clock next changes something about this phase, if it does.
     pub fn deadline(&self) -> Option<Timestamp> {
         match self {
-            Self::Probing(probing) => Some(probing.deadline),
+            Self::Probing(Probing { release, deadline }) => {
+                Some(release.schedule.ahead().map_or(*deadline, |at| at.min(*deadline)))
+            }
             Self::Waiting(waiting) => waiting.clock.filter(|_| waiting.held.is_none()),
             Self::Settling(settling) => settling.held.is_none().then_some(settling.until),
             Self::Judging(judging) => {
@@ -160,7 +162,8 @@ impl Phase {
             Self::Baking(baking) => baking.held.is_none().then_some(baking.since + baking.bake),
             Self::Draining(draining) => Some(draining.until),
             Self::RollingBack(back) => Some(back.until),
-            Self::Steady(_) | Self::Shifting(_) | Self::Paused(_) | Self::Failed(_) => None,
+            Self::Paused(paused) => paused.phase.instant_ahead(),
+            Self::Steady(_) | Self::Shifting(_) | Self::Failed(_) => None,
         }
     }
 

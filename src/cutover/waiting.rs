@@ -8,6 +8,7 @@ use super::{
     edge::{Context, Edge},
     phase::{Phase, Probing, Release, RollingBack, Shifting, Watched, give_up_replaced, watch},
     rules::Way,
+    schedule::missed_instant,
 };
 use crate::model::{Percent, Timestamp};
 
@@ -87,20 +88,28 @@ impl Waiting {
     fn look_ahead(mut self, news: Option<String>, cx: &Context<'_>) -> Edge {
         let way = Way::ahead(&self.release, self.share, cx);
         if way.is_free() && !cx.stands_still {
+            let met = self.clock.filter(|clock| self.share.is_none() && *clock <= cx.now);
+            met.into_iter().for_each(|instant| self.release.schedule.meet(instant));
             let why = format!("the wait is over ({})", self.reason);
             let (release, share) = self.over(cx.now);
             return take(release, share, why, cx);
         }
+        // Without a clock that is still to be waited for, the instant passes by.
+        let is_passed_by = self.share.is_none() && way.clock().is_none();
+        let missed = if is_passed_by { self.release.schedule.miss(cx.now) } else { None };
+        let missed = missed.map(missed_instant);
         if self.share.is_none() && way.is_only_health() && !cx.stands_still {
-            let why = format!("the wait is over, but only {}: probed again", way.why());
+            let missed = missed.unwrap_or_default();
+            let why = format!("{missed}the wait is over, but only {}: probed again", way.why());
             let ((release, _), deadline) = (self.over(cx.now), cx.now + cx.spec.release.deadline);
             return Edge::Go(Phase::Probing(Probing { release, deadline }), why);
         }
         let reason = if way.is_free() { "nothing stands in the way".to_owned() } else { way.why() };
-        let is_new = self.reason != reason;
+        let is_new = self.reason != reason || missed.is_some();
         (self.clock, self.is_only_clock) = (way.clock(), way.is_only_clock());
         self.reason.clone_from(&reason);
-        match news.or(is_new.then_some(reason)) {
+        let told = || missed.unwrap_or_default() + &reason;
+        match news.or_else(|| is_new.then(told)) {
             Some(why) => Edge::Go(Phase::Waiting(self), why),
             None => Edge::Stay(Phase::Waiting(self)),
         }

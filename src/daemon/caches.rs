@@ -40,7 +40,7 @@ impl Caches {
         // What the stored table answers, a cache may be given now.
         if let Some(answering) = &service.published {
             for pool in answering.pools() {
-                let given_now = now + answering.ttl.duration() + CACHE_CLOCK;
+                let given_now = now + answering.ttl_max(now).duration() + CACHE_CLOCK;
                 let horizon = known.entry(pool.clone()).or_default();
                 *horizon = given_now.max(*horizon);
             }

@@ -7,6 +7,7 @@
 mod basis;
 mod handing;
 mod persist;
+mod records;
 mod requests;
 
 use std::{
@@ -30,12 +31,12 @@ use super::{
 use crate::{
     admin::Request,
     config::watch::Reading,
-    cutover::{Answered, Answering, CACHE_CLOCK, Transition},
+    cutover::{CACHE_CLOCK, Transition},
     dns::Plane,
     model::{Desired, DnsName, PoolName, ProbeSetting, ServiceName, ServiceSpec, Timestamp, Ttl},
     probe::{Assignment, Tried},
     store::Found,
-    table::{Change, Part, ServiceRecords, Shares, Shift, Tally},
+    table::Change,
 };
 
 use basis::tell_basis;
@@ -325,7 +326,7 @@ impl Conductor {
     /// What the next table has otherwise than this one, and of which services caches keep what this
     /// one answers, for how long.
     fn change(&mut self, touched: &BTreeSet<ServiceName>) -> (Change, BTreeMap<ServiceName, Ttl>) {
-        let mut left = BTreeMap::new();
+        let (mut left, now) = (BTreeMap::new(), self.now());
         let mut change = Change { set: Vec::new(), removed: std::mem::take(&mut self.removed) };
         for name in touched {
             let Some(service) = self.services.get_mut(name) else { continue };
@@ -335,14 +336,16 @@ impl Conductor {
             }
             tell_basis(name, service.published.as_ref(), &answering);
             let owner = &service.cutover.spec().owner;
-            change.set.push((owner.clone(), records(owner, name, &answering, &self.plane)));
+            change
+                .set
+                .push((owner.clone(), records::records(owner, name, &answering, &self.plane)));
             let cutover = &service.cutover;
             let is_known =
                 |pool: &PoolName| cutover.holds(pool) || answering.pools().any(|it| it == pool);
             self.plane.counters.retain(name, is_known);
             service.remembered.retain(|pool, _| is_known(pool));
             let before = service.published.replace(answering);
-            left.extend(before.map(|before| (name.clone(), before.ttl)));
+            left.extend(before.map(|before| (name.clone(), before.ttl_max(now))));
         }
         (change, left)
     }
@@ -368,30 +371,4 @@ impl Conductor {
             }
         }
     }
-}
-
-/// What is answered, as the table has it.
-fn records(
-    owner: &DnsName,
-    name: &ServiceName,
-    answering: &Answering,
-    plane: &Plane,
-) -> ServiceRecords {
-    let Answering { parts, ttl, moved, spread, .. } = answering;
-    let tally = |pool: &PoolName| plane.counters.tally(name, pool);
-    let main: Vec<Part<'_>> = parts.iter().map(|it| part(it, *ttl, tally(&it.pool))).collect();
-    let to: Option<Vec<Part<'_>>> = moved
-        .as_ref()
-        .map(|moved| moved.parts.iter().map(|it| part(it, *ttl, tally(&it.pool))).collect());
-    let shift = moved.as_ref().zip(to.as_ref()).map(|(moved, to)| Shift {
-        to,
-        share: moved.share.into(),
-        salt: moved.salt,
-    });
-    ServiceRecords::new(owner, &Shares { parts: &main, shift, spread: *spread })
-}
-
-fn part(answered: &Answered, ttl: Ttl, tally: Tally) -> Part<'_> {
-    let Answered { pool, weight, endpoints, lost } = answered;
-    Part { weight: *weight, lost, tally: Some(tally), ..Part::new(pool, ttl, endpoints) }
 }

@@ -12,11 +12,11 @@ use crate::{
     admin::{
         history::{Past, PastStep},
         status::{
-            EndpointStatus, FileError, FileStatus, PoolStatus, Pulse, ReleaseStatus, ServiceStatus,
-            Status, StoreStatus,
+            EndpointStatus, FileError, FileStatus, InstantStatus, PoolStatus, Pulse, ReleaseStatus,
+            ServiceStatus, Status, StoreStatus,
         },
     },
-    cutover::{Answering, Basis, Horizons, Record, Side, Step},
+    cutover::{Answering, Basis, Horizons, InstantState, Record, Side, Step, phase::Release},
     health::ServiceHealth,
     model::{Endpoint, Pool, PoolName, ServiceName, Timestamp},
     table::Table,
@@ -121,6 +121,7 @@ fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> Service
     let cutover = &service.cutover;
     let phase = cutover.phase();
     let answering = cutover.answering(&service.health);
+    let horizons = caches.horizons(now, service);
     let policy = &cutover.spec().release;
     let taken = policy.ramp.iter().filter(|step| step.share < phase.share()).count();
     let release = phase.release().map(|release| ReleaseStatus {
@@ -136,6 +137,7 @@ fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> Service
         to: release.to.to_string(),
         started_at: release.started_at.to_string(),
         reason: phase.trouble().map(Cow::into_owned),
+        instant: instant(release, &horizons),
     });
     ServiceStatus {
         serving: by_name(answering.shares()),
@@ -144,16 +146,33 @@ fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> Service
         phase: phase.name().to_owned(),
         until: phase.until().map(|at| at.to_string()),
         health: health(service, &answering).to_owned(),
-        ttl: answering.ttl.secs(),
+        ttl: answering.ttl_max(now).secs(),
         orphaned: cutover.is_orphaned(),
         unkept: false,
         release,
-        pools: pools(now, service, &answering, &caches.horizons(now, service)),
+        pools: pools(now, service, &answering, &horizons),
     }
 }
 
 fn by_name(shares: BTreeMap<PoolName, u8>) -> BTreeMap<String, u8> {
     shares.into_iter().map(|(pool, share)| (pool.to_string(), share)).collect()
+}
+
+/// The instant of a release, if it has one.
+fn instant(release: &Release, horizons: &Horizons) -> Option<InstantStatus> {
+    let (at, state) = match release.schedule.state {
+        InstantState::None => return None,
+        InstantState::Ahead(at) => (at, "ahead"),
+        InstantState::Missed(at) => (at, "missed"),
+        InstantState::Met(at) => (at, "met"),
+    };
+    let smears_until = release.smears_until(horizons);
+    Some(InstantStatus {
+        at: at.to_string(),
+        state: state.to_owned(),
+        put_off_from: release.schedule.put_off_from().map(|asked| asked.to_string()),
+        smears_until: smears_until.map(|end| end.to_string()),
+    })
 }
 
 fn health(service: &Service, answering: &Answering) -> &'static str {

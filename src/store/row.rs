@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::{PoolRow, SpecRow, micros, weight_of};
 use crate::{
-    cutover::{PauseReason, Side, Snapshot, Stage, phase::Release},
+    cutover::{InstantState, PauseReason, Schedule, Side, Snapshot, Stage, phase::Release},
     model::{Percent, Pool, PoolName, ServiceName, Timestamp, Ttl},
 };
 
@@ -93,6 +93,23 @@ struct ReleaseRow {
     fallback: Option<SideRow>,
     started_at: u64,
     stood: u64,
+    schedule: ScheduleRow,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ScheduleRow {
+    asked: Option<u64>,
+    clean: bool,
+    in_caches: u64,
+    state: InstantRow,
+}
+
+#[derive(Serialize, Deserialize)]
+enum InstantRow {
+    None,
+    Ahead(u64),
+    Missed(u64),
+    Met(u64),
 }
 
 /// The pools of one row, each once.
@@ -242,7 +259,7 @@ impl SideRow {
 
 impl ReleaseRow {
     fn of(release: &Release, pools: &mut PoolList) -> Self {
-        let Release { id, from, to, safe, fallback, started_at, stood } = release;
+        let Release { id, from, to, safe, fallback, started_at, stood, schedule } = release;
         Self {
             id: *id,
             from: SideRow::of(from, pools),
@@ -251,6 +268,7 @@ impl ReleaseRow {
             fallback: fallback.as_ref().map(|fallback| SideRow::of(fallback, pools)),
             started_at: started_at.unix_micros(),
             stood: micros(*stood),
+            schedule: ScheduleRow::of(schedule),
         }
     }
 
@@ -263,6 +281,33 @@ impl ReleaseRow {
             fallback: self.fallback.map(|fallback| fallback.read(pools)).transpose()?,
             started_at: Timestamp::from_unix_micros(self.started_at),
             stood: Duration::from_micros(self.stood),
+            schedule: self.schedule.read(),
         })
+    }
+}
+
+impl ScheduleRow {
+    fn of(schedule: &Schedule) -> Self {
+        let Schedule { asked, clean, in_caches, state } = *schedule;
+        let state = match state {
+            InstantState::None => InstantRow::None,
+            InstantState::Ahead(instant) => InstantRow::Ahead(instant.unix_micros()),
+            InstantState::Missed(instant) => InstantRow::Missed(instant.unix_micros()),
+            InstantState::Met(instant) => InstantRow::Met(instant.unix_micros()),
+        };
+        let (asked, in_caches) = (asked.map(Timestamp::unix_micros), in_caches.unix_micros());
+        Self { asked, clean, in_caches, state }
+    }
+
+    fn read(self) -> Schedule {
+        let instant = Timestamp::from_unix_micros;
+        let state = match self.state {
+            InstantRow::None => InstantState::None,
+            InstantRow::Ahead(micros) => InstantState::Ahead(instant(micros)),
+            InstantRow::Missed(micros) => InstantState::Missed(instant(micros)),
+            InstantRow::Met(micros) => InstantState::Met(instant(micros)),
+        };
+        let (asked, in_caches) = (self.asked.map(instant), instant(self.in_caches));
+        Schedule { asked, clean: self.clean, in_caches, state }
     }
 }

@@ -6,7 +6,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    cutover::{Ending, PauseReason, Side, Snapshot, Stage, Step, phase::Release},
+    cutover::{
+        Ending, InstantState, PauseReason, Schedule, Side, Snapshot, Stage, Step, phase::Release,
+    },
     model::{
         Endpoint, FailPolicy, HttpProbe, Percent, Pool, PoolName, ProbeKind, ProbeSetting,
         ProbeSpec, RampStep, ReleasePolicy, ServiceSpec, Spread, Timestamp, Ttl, Weight, Windows,
@@ -93,12 +95,20 @@ fn release() -> Release {
         fallback: Some(one_side("v1", 9)),
         started_at: Timestamp::from_unix_micros(1_234_567_890),
         stood: Duration::from_millis(7),
+        schedule: schedule(InstantState::Ahead(Timestamp::from_unix_micros(1_300_000_000))),
     }
+}
+
+fn schedule(state: InstantState) -> Schedule {
+    let [asked, in_caches] = [1_200_000_000, 1_290_000_000].map(Timestamp::from_unix_micros);
+    Schedule { asked: Some(asked), clean: true, in_caches, state }
 }
 
 fn stages() -> Vec<Stage> {
     let share = Percent::new_const(10);
     let failure = Some("all of it is \u{2014} down".to_owned());
+    let instant = Timestamp::from_unix_micros(1_300_000_000);
+    let scheduled = |state| Release { schedule: schedule(state), ..release() };
     vec![
         Stage::Steady { serving: one_side("v1", 1), previous: None },
         Stage::Steady { serving: one_side("v1", 1), previous: Some(one_side("v0", 7)) },
@@ -116,6 +126,9 @@ fn stages() -> Vec<Stage> {
         Stage::Draining(release()),
         Stage::RollingBack { release: release(), failure },
         Stage::Failed { release: release(), serving: one_side("v1", 1), reason: "late".to_owned() },
+        Stage::Probing(scheduled(InstantState::Missed(instant))),
+        Stage::Baking(scheduled(InstantState::Met(instant))),
+        Stage::Draining(scheduled(InstantState::None)),
     ]
 }
 

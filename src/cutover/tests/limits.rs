@@ -14,6 +14,12 @@ impl Wanted {
         self
     }
 
+    /// Rather later than while caches hold what was answered before.
+    pub(super) fn clean(mut self) -> Self {
+        self.0.release.clean = true;
+        self
+    }
+
     pub(super) fn min_up_endpoints(mut self, count: usize) -> Self {
         self.0.release.min_up_endpoints = NonZeroUsize::new(count).expect("some");
         self
@@ -50,6 +56,7 @@ const WINDOWS: [&str; 3] = ["daily 02:00-02:10", "Sun 01:00-01:50", "Mon-Sat 00:
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
     at: Option<u64>,
+    clean: bool,
     window: Option<usize>,
     interval: u64,
     progress: Option<u64>,
@@ -58,13 +65,21 @@ pub(super) struct Limits {
 pub(super) fn limits() -> impl Strategy<Value = Limits> {
     let some = |seconds| prop::option::weighted(0.3, seconds);
     let window = prop::option::weighted(0.3, 0..WINDOWS.len());
-    (some(0..2_000u64), window, prop_oneof![Just(0), 0..300u64], some(1..400u64))
-        .prop_map(|(at, window, interval, progress)| Limits { at, window, interval, progress })
+    let interval = prop_oneof![Just(0), 0..300u64];
+    let limits = (some(0..2_000u64), any::<bool>(), window, interval, some(1..400u64));
+    limits.prop_map(|(at, clean, window, interval, progress)| Limits {
+        at,
+        clean: clean && at.is_some(),
+        window,
+        interval,
+        progress,
+    })
 }
 
 impl Limits {
     pub(super) fn within(self, mut wanted: Wanted) -> Wanted {
         wanted.0.release.at = self.at.map(at);
+        wanted.0.release.clean = self.clean;
         wanted.0.release.progress_deadline = self.progress.map(secs);
         let windows: Vec<&str> = self.window.map(|at| WINDOWS[at]).into_iter().collect();
         wanted.interval(self.interval).windows(&windows)

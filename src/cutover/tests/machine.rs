@@ -15,6 +15,7 @@ use super::{
     Event, Rule, Sim, Transition, Verb, Wanted,
     edges::{Cause, EDGES},
     file,
+    instants::instants_are_kept,
     limits::{Limits, limits},
     secs,
 };
@@ -192,6 +193,7 @@ impl Watcher {
         assert!(matches!(cause, Cause::Stored | Cause::Saved) || !moved, "{told:#?}");
         self.shares_grow_by_judged_steps(cause, before.share(), &told);
         self.steps_are_taken_when_they_may(cause, &before, &told);
+        instants_are_kept(&self.sim, &before, &told);
         self.last_step = if moved { Some(self.sim.now) } else { self.last_step };
         self.edges_are_allowed(&told, &before.serving().to_string());
         self.left_pools_are_out_of_caches(&told, before.release());

@@ -8,6 +8,7 @@ mod edits;
 mod failed;
 mod fallback;
 mod families;
+mod instants;
 mod limits;
 mod machine;
 mod paused;
@@ -29,7 +30,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Basis, Cutover, Event, Facts, Horizons, Order, Refusal, Rule, Transition, Verb};
+use super::{
+    Answering, Basis, Cutover, Event, Facts, Horizons, Order, Refusal, Rule, Transition, Verb,
+};
 use crate::{
     health::{Outcome, ServiceHealth, Verdict},
     model::{
@@ -187,6 +190,8 @@ struct Sim {
     told: Vec<Transition>,
     freeze: Option<Freeze>,
     publishes: bool,
+    /// What was answered when it last did not shift.
+    stored: Answering,
 }
 
 impl Sim {
@@ -198,7 +203,8 @@ impl Sim {
         health.retarget(at(0), &spec.probe, live, Verdict::Presumed);
         let cutover = Cutover::adopt(spec);
         let (horizons, told, freeze) = (BTreeMap::new(), Vec::new(), None);
-        let mut sim = Self { now: at(0), cutover, health, horizons, told, freeze, publishes: true };
+        let (now, publishes, stored) = (at(0), true, cutover.answering(&health));
+        let mut sim = Self { now, cutover, health, horizons, told, freeze, publishes, stored };
         sim.retarget();
         sim
     }
@@ -272,18 +278,19 @@ impl Sim {
         Ok(())
     }
 
-    /// What is answered now is in caches until its TTL has passed. While it shifts, the pool
-    /// before is still answered too.
+    /// What is answered now is in caches until its TTL has passed. While it shifts, the table before
+    /// is still answered from too.
     fn answer(&mut self) {
         let answering = self.cutover.answering(&self.health);
-        let mut pools: Vec<PoolName> = answering.pools().cloned().collect();
-        if let (Some(release), "Shifting") = (self.cutover.phase().release(), self.phase()) {
-            pools.extend(release.from.split().pools().cloned());
+        if self.phase() != "Shifting" {
+            self.stored = answering.clone();
         }
-        let horizon = self.now + answering.ttl.duration();
-        for pool in pools {
-            let known = self.horizons.entry(pool).or_default();
-            *known = horizon.max(*known);
+        for answering in [&answering, &self.stored] {
+            let horizon = self.now + answering.ttl_max(self.now).duration();
+            for pool in answering.pools() {
+                let known = self.horizons.entry(pool.clone()).or_default();
+                *known = horizon.max(*known);
+            }
         }
     }
 

@@ -81,7 +81,8 @@ fn a_gate_that_opens_in_a_pause_is_passed_after_it() {
 fn an_instant_that_passes_in_a_pause_is_over_after_it() {
     let mut sim = Sim::proven(file("v1"));
     sim.save(file("v2").at(1_000));
-    pause(&mut sim);
+    sim.ask(Verb::Pause, false).expect("it can be paused");
+    assert_eq!(sim.cutover.next_deadline(), Some(at(1_000)), "answers do not end there for ever");
     sim.run_to(2_000);
     sim.assert_live("v1");
     resume(&mut sim);
