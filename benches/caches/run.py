@@ -95,7 +95,7 @@ zone "{zone}" {{ type forward; forward only; forwarders {{ 127.0.0.1 port {dns};
 KRESD = """net.listen('127.0.0.1', {port}, {{ kind = 'dns' }})
 cache.open(10 * MB, 'lmdb://{work}/kresd')
 trust_anchors.remove('.')
-policy.add(policy.suffix(policy.STUB('127.0.0.1@{dns}'), {{ todname('{zone}.') }}))
+policy.add(policy.suffix(policy.FORWARD('127.0.0.1@{dns}'), {{ todname('{zone}.') }}))
 """
 ARGUMENTS_OF_KRESD = ["-n", "-q", "-c", "{work}/kresd.conf", "{work}"]
 # Program, its configuration file and what is in it, its arguments.

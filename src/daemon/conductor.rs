@@ -23,6 +23,7 @@ use tracing::{error, info, warn};
 
 use super::{
     caches::Caches,
+    drift,
     file::FileState,
     keeper::Keeper,
     metrics::Metrics,
@@ -211,6 +212,7 @@ impl Conductor {
             was_refused = self.file.rejected.is_some(),
             "the release file was read and is being carried out"
         );
+        drift::warn_of_drift(&self.plane.clock, desired);
         self.metrics.file_accepted();
         self.file.rejected = None;
         let is_first = self.file.loaded_at.replace(now).is_none();

@@ -8,6 +8,7 @@
 
 mod caches;
 mod conductor;
+mod drift;
 mod error;
 mod file;
 mod handover;

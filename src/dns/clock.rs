@@ -21,6 +21,12 @@ impl Clock {
         Self { time_of_day: Timestamp::default() + since_epoch, began: Instant::now() }
     }
 
+    /// How far the system's clock has come away from this one.
+    pub fn drift(&self) -> Duration {
+        let system = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        system.abs_diff(self.now().since_epoch())
+    }
+
     /// The time.
     pub fn now(&self) -> Timestamp {
         self.time_of_day + self.began.elapsed()
