@@ -40,6 +40,10 @@ fn file_line(status: &Status) -> String {
         (Some(at), false) => {
             format!("{path} REFUSED: what is served is what was read {at}")
         }
+        (None, _) if status.ready => format!(
+            "{path} REFUSED: what is served is what was kept; no good file has been read since the \
+             start"
+        ),
         (None, _) => format!("{path} REFUSED: no good one has been read since the start"),
     }
 }
