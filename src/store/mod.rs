@@ -9,6 +9,7 @@
 //! The file belongs to redb (a B-tree whose pages are written beside the old ones); each row is JSON
 //! in it. Left out: when to write and what to do if that fails, which the daemon decides.
 
+mod freeze;
 mod history;
 mod lock;
 mod row;
@@ -32,7 +33,7 @@ use redb::{
 
 use crate::{
     cutover::Record,
-    model::{DnsName, ServiceName},
+    model::{DnsName, Freeze, ServiceName},
 };
 use history::RecordRow;
 pub use lock::{Lock, LockError};
@@ -46,7 +47,7 @@ pub const RELEASES_MAX: u64 = 50;
 /// For the whole of the file: it is read rarely, and not at random.
 const CACHE_OCTETS: usize = 16 << 20;
 
-/// What the file is: `format` and `zone`.
+/// What the file is: `format` and `zone`; and the [`freeze`], while there is one.
 const ABOUT: TableDefinition<'_, &str, &str> = TableDefinition::new("about");
 /// Rows of services by name.
 const SERVICES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("services");
@@ -85,6 +86,16 @@ pub struct Batch {
     pub removed: Vec<ServiceName>,
     /// Releases that something happened to.
     pub history: Vec<(ServiceName, Record)>,
+    /// The global stop, or that there is none, where that has changed.
+    pub freeze: Option<Option<Freeze>>,
+}
+
+impl Batch {
+    /// Whether there is nothing to be written.
+    pub fn is_empty(&self) -> bool {
+        let Self { services, removed, history, freeze } = self;
+        services.is_empty() && removed.is_empty() && history.is_empty() && freeze.is_none()
+    }
 }
 
 /// What was found in the file.
@@ -94,6 +105,8 @@ pub struct Found {
     pub services: Vec<(ServiceName, Kept)>,
     /// The releases that their machines belong to.
     pub releases: Vec<(ServiceName, Record)>,
+    /// The global stop.
+    pub freeze: Option<Freeze>,
     /// Rows that mean nothing.
     pub wrong: Vec<(String, RowError)>,
 }
@@ -195,6 +208,9 @@ impl Store {
                 let old = record.id.saturating_sub(RELEASES_MAX - 1);
                 history.retain_in((name.as_str(), 0)..(name.as_str(), old), |_, _| false)?;
             }
+            if let Some(freeze) = &batch.freeze {
+                freeze::write(&mut writing.open_table(ABOUT)?, freeze.as_ref())?;
+            }
         }
         Ok(writing.commit()?)
     }
@@ -288,6 +304,10 @@ fn found(database: &Database, zone: &DnsName) -> Result<Found, StoreError> {
     let reading = database.begin_read()?;
     let (services, history) = (reading.open_table(SERVICES)?, reading.open_table(HISTORY)?);
     let mut found = Found::default();
+    match freeze::read(&reading.open_table(ABOUT)?)? {
+        Ok(freeze) => found.freeze = freeze,
+        Err(why) => found.wrong.push(("the freeze".to_owned(), why)),
+    }
     for row in services.iter()? {
         let (key, row) = row?;
         let (name, kept) = match service(key.value(), row.value(), zone) {

@@ -211,6 +211,22 @@ fn history_is_bounded_and_goes_with_its_service() {
 }
 
 #[test]
+fn a_freeze_is_there_until_it_is_over() {
+    let (_folder, path) = scratch();
+    let store = Store::open(&path, &zone()).expect("a new file");
+    let freeze = |reason: Option<&str>| Freeze {
+        by: "user 7".to_owned(),
+        reason: reason.map(|reason| reason.parse().expect("one line")),
+        since: Timestamp::from_unix_micros(7),
+    };
+    for freeze in [Some(freeze(None)), Some(freeze(Some("the \"database\""))), None, None] {
+        store.write(&Batch { freeze: Some(freeze.clone()), ..Batch::default() }).expect("written");
+        store.write(&one("api", stages().remove(0))).expect("written");
+        assert_eq!(look(&path, &zone()).expect("good").expect("there").freeze, freeze);
+    }
+}
+
+#[test]
 fn no_file_and_an_empty_file_are_a_first_start() {
     let (_folder, path) = scratch();
     assert!(look(&path, &zone()).expect("good").is_none());

@@ -97,6 +97,32 @@ async fn whatever_it_was_doing_it_comes_back_there_and_answers_without_its_file(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_freeze_is_over_only_when_a_person_says_so() {
+    let pools = Pools::start().await;
+    let files = files(&pools.file("v1", "bake = \"1h\""));
+    let mut running = run(&files);
+    running.until_up().await;
+    let socket = files.folder().join("admin.sock");
+    let reason = "the database moves".parse().expect("one line");
+    orders::ask_to_freeze(&socket, Some(&reason)).await.expect("not frozen yet");
+    running.process.signal("KILL");
+    running.process.until_ended();
+
+    files.write_release(&pools.file("v2", "bake = \"1h\""));
+    let mut running = run(&files);
+    let status = running.until_phase("Waiting").await;
+    assert_eq!(status.freeze.expect("frozen").reason.as_deref(), Some(reason.as_str()));
+    assert_eq!(running.answered().await, pools.v1);
+    orders::ask_to_unfreeze(&socket).await.expect("it was frozen");
+    running.until_phase("Baking").await;
+    running.process.signal("KILL");
+    running.process.until_ended();
+
+    let running = run(&files);
+    assert!(running.until_phase("Baking").await.freeze.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_edit_is_carried_out_or_not_whenever_it_is_killed() {
     let pools = Pools::start().await;
     let quick = "bake = \"0s\"\nramp = [{ share = \"50%\", bake = \"0s\" }]";

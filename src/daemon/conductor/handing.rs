@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use tokio::sync::oneshot;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::Conductor;
 use crate::{daemon::service::Service, model::ServiceName, store::Found};
@@ -52,6 +52,10 @@ impl Conductor {
                 "what was kept of this service cannot be understood: the release file decides"
             );
         }
+        if let Some(freeze) = &found.freeze {
+            warn!(%freeze, "no release takes a step until `cutover unfreeze`");
+        }
+        self.around.freeze = found.freeze;
         for (name, kept) in found.services {
             let (service, told) = Service::restore(now, kept, releases.remove(&name));
             self.services.insert(name.clone(), service);

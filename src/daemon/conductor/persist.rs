@@ -49,6 +49,19 @@ pub(in crate::daemon) struct Unkept {
     told_and_kept: usize,
     /// Whether something was kept that cannot be understood.
     pub(super) has_gaps: bool,
+    pub(super) freeze: FreezeIs,
+}
+
+/// How far it is kept that there is a freeze, or that there is none.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum FreezeIs {
+    /// It is.
+    #[default]
+    Kept,
+    /// It is to be kept now.
+    New,
+    /// It could not be kept.
+    Ahead,
 }
 
 struct News {
@@ -79,7 +92,7 @@ impl Unkept {
 
     /// Whether there is anything that has not been looked at.
     pub(super) fn is_empty(&self) -> bool {
-        self.changed.is_empty() && self.removing.is_empty()
+        self.changed.is_empty() && self.removing.is_empty() && self.freeze != FreezeIs::New
     }
 
     /// The services of which something is not kept.
@@ -111,10 +124,12 @@ impl Conductor {
         let is_due = self.keeper.next_try().is_some_and(|at| at <= now);
         if is_due {
             self.unkept.changed.extend(self.unkept.ahead.iter().cloned());
+            if self.unkept.freeze == FreezeIs::Ahead {
+                self.unkept.freeze = FreezeIs::New;
+            }
         }
         let batch = Arc::new(self.batch());
-        let is_nothing = batch.services.is_empty() && batch.removed.is_empty();
-        if is_nothing && !is_due {
+        if batch.is_empty() && !is_due {
             self.unkept.carrying = None;
             return;
         }
@@ -144,6 +159,10 @@ impl Conductor {
     fn batch(&mut self) -> Batch {
         let mut batch = Batch::default();
         batch.removed.extend(self.unkept.removing.keys().cloned());
+        if self.unkept.freeze == FreezeIs::New {
+            batch.freeze = Some(self.around.freeze.clone());
+            self.unkept.freeze = FreezeIs::Ahead;
+        }
         let mut news = mem::take(&mut self.unkept.news);
         for name in mem::take(&mut self.unkept.changed) {
             let Some(service) = self.services.get_mut(&name) else { continue };
@@ -163,6 +182,9 @@ impl Conductor {
     }
 
     fn kept(&mut self, batch: &Batch) {
+        if batch.freeze.is_some() {
+            self.unkept.freeze = FreezeIs::Kept;
+        }
         for (name, kept) in &batch.services {
             let Some(service) = self.services.get_mut(name) else { continue };
             (service.kept, service.before) = (Some(kept.clone()), None);
@@ -202,6 +224,7 @@ impl Conductor {
 
     /// What was kept was kept in another file.
     fn nothing_is_kept(&mut self) {
+        self.unkept.freeze = FreezeIs::New;
         for (name, service) in &mut self.services {
             if service.kept.take().is_some() {
                 self.unkept.changed.insert(name.clone());

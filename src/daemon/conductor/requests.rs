@@ -4,7 +4,7 @@
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use super::Conductor;
+use super::{Conductor, persist::FreezeIs};
 use crate::{
     admin::{
         Request,
@@ -65,6 +65,7 @@ impl Conductor {
         let undone = match (&stop, &self.around.freeze) {
             (Stop::Freeze { .. }, Some(freeze)) => Some(freeze.to_string()),
             (Stop::Unfreeze { .. }, None) => Some("nothing is frozen".to_owned()),
+            _ if self.keeper.is_elsewhere() => self.keeper.refusal(),
             _ => None,
         };
         if let Some(refusal) = undone {
@@ -82,6 +83,7 @@ impl Conductor {
                 None
             }
         };
+        self.unkept.freeze = FreezeIs::New;
         let waiting = self.services.iter().filter(|(_, service)| service.cutover.waits_for_thaw());
         let waiting: Vec<ServiceName> = waiting.map(|(name, _)| name.clone()).collect();
         waiting.into_iter().for_each(|name| self.observe(now, name));
