@@ -103,8 +103,11 @@ fn pool_lines(name: &str, pool: &PoolStatus) -> Vec<String> {
 
 /// Whether caches may still hold a pool that has no share, and what follows from that.
 fn caches(pool: &PoolStatus) -> String {
-    let (Some(horizon), Some(off_from)) = (&pool.horizon, &pool.off_from) else {
+    let Some(horizon) = pool.horizon.as_ref().filter(|_| pool.share == 0) else {
         return String::new();
+    };
+    let Some(off_from) = &pool.off_from else {
+        return "  needed: it serves, or a release or its way back may give it clients".to_owned();
     };
     match (pool.drained, pool.off) {
         (_, true) => format!("  can be switched off since {off_from}"),

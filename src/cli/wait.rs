@@ -138,7 +138,8 @@ fn drained(status: &Status, service: &str, pool: &str) -> anyhow::Result<Progres
     let off_from = known.off_from.as_deref().unwrap_or(horizon);
     Ok(match (known.share, known.drained, known.off) {
         (0, false, _) if known.off_from.is_none() => Progress::NotYet(format!(
-            "{pool} of {service} is down, but serves: its clients come back as soon as it is up"
+            "{pool} of {service} has no clients now, but is needed: it serves and is down, or a \
+             release that is under way, or the way back from it, may give it clients"
         )),
         (0, true, true) => Progress::Done(format!(
             "{pool} of {service} can be switched off since {off_from}: drained since {horizon}"

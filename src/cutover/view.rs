@@ -8,7 +8,7 @@ use super::{
     side::Side,
     waiting::Waiting,
 };
-use crate::model::{Percent, Timestamp};
+use crate::model::{Percent, PoolName, Timestamp};
 
 impl Phase {
     /// The word for people, logs and metrics.
@@ -88,6 +88,27 @@ impl Phase {
             Self::Shifting(_) | Self::Settling(_) | Self::Judging(_) | Self::Baking(_) => true,
             Self::Waiting(waiting) => waiting.share.is_some(),
             Self::Paused(paused) => paused.phase.is_on_trial(),
+            _ => false,
+        }
+    }
+
+    /// Whether a pool has clients, or may be given some: by the release that is under way, or by the
+    /// way back from it. Such a one is not to be switched off, whatever caches hold.
+    pub fn needs(&self, pool: &PoolName) -> bool {
+        let release = self.release();
+        let is_under_way = release.filter(|_| self.is_on_trial() || self.is_ahead());
+        let on_the_way = is_under_way.map(|release| [&release.from, &release.to]);
+        let back = release.filter(|_| !matches!(self, Self::Draining(_))).map(|it| &it.safe);
+        let now = [self.serving(), self.main()].into_iter();
+        now.chain(on_the_way.into_iter().flatten()).chain(back).any(|side| side.split().has(pool))
+    }
+
+    /// Whether a new side has no clients yet.
+    fn is_ahead(&self) -> bool {
+        match self {
+            Self::Probing(_) => true,
+            Self::Waiting(waiting) => waiting.share.is_none(),
+            Self::Paused(paused) => paused.phase.is_ahead(),
             _ => false,
         }
     }

@@ -211,8 +211,7 @@ fn pools(
         let off_from = horizon + policy.pin_allowance + policy.drain_grace;
         let share = shares.get(name).copied().unwrap_or_default();
         // Others may answer in its place: it has its clients again as soon as it is up.
-        let serves = [phase.serving(), phase.main()].iter().any(|side| side.split().has(name));
-        let is_left = share == 0 && !serves;
+        let is_left = share == 0 && !phase.needs(name);
         let wanted = in_file.get(name);
         let endpoints =
             members(held, wanted).into_iter().map(|(endpoint, change)| EndpointStatus {

@@ -53,6 +53,29 @@ fn min_up_says_how_many_may_be_lost_in_the_bake() {
     sim.assert_live("v1");
 }
 
+/// Caches may have forgotten it long before: a rollback needs it all the same.
+#[test]
+fn what_a_rollback_would_go_to_is_needed_until_the_release_is_done() {
+    let needed = |sim: &Sim| {
+        let pools = ["v1", "v2", "v3"];
+        pools.map(|pool| sim.cutover.phase().needs(&super::pool_name(pool)))
+    };
+    let mut sim = Sim::proven(file("v1"));
+    assert_eq!(needed(&sim), [true, false, false]);
+    sim.down(&[4]);
+    sim.save(file("v2"));
+    assert_eq!((sim.phase(), needed(&sim)), ("Probing", [true, true, false]));
+    sim.up(&[4]);
+    sim.run_to(299);
+    assert_eq!((sim.phase(), needed(&sim)), ("Baking", [true, true, false]));
+    sim.run_to(300);
+    assert_eq!(needed(&sim), [false, true, false]);
+    sim.save(file("v3"));
+    sim.up(&[5, 6]);
+    sim.down(&[5]);
+    assert_eq!((sim.phase(), needed(&sim)), ("RollingBack", [false, true, false]));
+}
+
 #[test]
 fn a_host_not_judged_yet_is_not_held_against_the_bake() {
     let half = |live| file(live).min_up(50);
