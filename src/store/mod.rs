@@ -44,8 +44,8 @@ pub use row::{Kept, RowError};
 const FORMAT: u64 = 1;
 /// Releases of one service that are remembered.
 pub const RELEASES_MAX: u64 = 50;
-/// For the whole of the file: it is read rarely, and not at random.
-const CACHE_OCTETS: usize = 16 << 20;
+/// Of pages in memory: the file is read rarely, and in order.
+const CACHE_OCTETS: usize = 64 << 20;
 
 /// What the file is: `format` and `zone`; and the [`freeze`], while there is one.
 const ABOUT: TableDefinition<'_, &str, &str> = TableDefinition::new("about");
