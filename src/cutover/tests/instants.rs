@@ -136,7 +136,7 @@ fn with_clean_the_instant_is_put_off_instead() {
         (timing(&sim), instant(&sim)),
         (Timing::Until(at(800)), InstantState::Ahead(at(800)))
     );
-    let reason = sim.cutover.phase().trouble().expect("it waits").to_owned();
+    let reason = sim.cutover.phase().trouble().expect("it waits").into_owned();
     assert!(reason.ends_with("until caches are clean, put off from 2001-09-09T01:55:40Z"));
     assert!(sim.told[0].why.contains("put off from"), "{:?}", sim.told);
     sim.run_to(700);
