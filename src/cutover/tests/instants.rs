@@ -231,6 +231,26 @@ fn a_freeze_lets_the_instant_pass_by() {
     assert_eq!(ttl(&sim), 300);
 }
 
+/// What caches were given ends at it, whoever answers then.
+#[test]
+fn a_restart_keeps_the_instant() {
+    let mut sim = released(wanted(540).clean());
+    sim.run_to(700);
+    sim.restart();
+    assert_eq!(
+        (timing(&sim), instant(&sim)),
+        (Timing::Until(at(800)), InstantState::Ahead(at(800)))
+    );
+    sim.up(&[1, 2, 3, 4]);
+    sim.run_to(800);
+    assert_eq!(instant(&sim), InstantState::Met(at(800)));
+    let mut late = released(wanted(1_000));
+    late.now = at(1_100);
+    late.restart();
+    late.handle(super::Event::Observed);
+    assert_eq!(instant(&late), InstantState::Missed(at(1_000)), "nobody was there");
+}
+
 /// Answers end at an instant that is to come, and at no other. Where everyone moves at it and it
 /// could be put off, no cache holds what was answered before.
 pub(super) fn instants_are_kept(sim: &Sim, before: &Phase, told: &[Transition]) {
