@@ -148,7 +148,7 @@ impl Basis {
 }
 
 /// Pools of one side, each with its weight.
-type Parts<'c> = Vec<(&'c Arc<Pool>, Weight)>;
+pub(super) type Parts<'c> = Vec<(&'c Arc<Pool>, Weight)>;
 
 /// What answers whoever has not been moved.
 struct Chosen<'c> {
@@ -257,7 +257,7 @@ impl Cutover {
 
 /// The pools of a side that can answer all of its clients: those that are up, if whatever the
 /// others have, each of them has too. Nothing if there are none.
-fn able<'c>(side: &'c Side, health: &ServiceHealth) -> Option<Parts<'c>> {
+pub(super) fn able<'c>(side: &'c Side, health: &ServiceHealth) -> Option<Parts<'c>> {
     let is_up = |(pool, _): &(&Arc<Pool>, Weight)| health.tally(pool).can_answer();
     let (up, down): (Parts<'_>, Parts<'_>) = side.parts().partition(is_up);
     let missed = down.iter().map(|(pool, _)| health.tally(pool)).sum();

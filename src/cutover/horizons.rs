@@ -18,13 +18,29 @@ pub const CACHE_CLOCK: Duration = Duration::from_secs(1);
 pub struct Horizons {
     known: BTreeMap<PoolName, Timestamp>,
     floor: Timestamp,
+    unsettled: bool,
 }
 
 impl Horizons {
     /// Of the pools that have been answered. No pool's is before `floor`: until then caches may
     /// hold answers that are not known of.
     pub fn new(known: impl IntoIterator<Item = (PoolName, Timestamp)>, floor: Timestamp) -> Self {
-        Self { known: known.into_iter().collect(), floor }
+        Self { known: known.into_iter().collect(), floor, unsettled: false }
+    }
+
+    /// While tables that were replaced are still answered from: nothing that is known of what they
+    /// answer is the last word.
+    pub fn unsettled(self, unsettled: bool) -> Self {
+        Self { unsettled, ..self }
+    }
+
+    pub(super) fn are_unsettled(&self) -> bool {
+        self.unsettled
+    }
+
+    /// The latest of all pools, whichever they are.
+    pub(super) fn latest(&self) -> Timestamp {
+        self.known.values().copied().max().unwrap_or_default().max(self.floor)
     }
 
     /// The horizon of a pool; an instant that has passed when none of its answers is in a cache.

@@ -44,6 +44,13 @@ pub struct Release {
     pub schedule: Schedule,
 }
 
+impl Release {
+    /// Whether it leads to what a rollback would lead to: that was down when the file asked for it.
+    pub(super) fn is_way_back(&self) -> bool {
+        self.to.split() == self.safe.split()
+    }
+}
+
 /// Nothing is being released.
 #[derive(Clone, Debug)]
 pub struct Steady {
@@ -133,6 +140,9 @@ pub enum Phase {
 impl Probing {
     fn advance(mut self, cx: &Context<'_>) -> Edge {
         if let Some(why) = give_up_replaced(&mut self.release, cx) {
+            if self.release.is_way_back() {
+                return RollingBack::instead(self.release, why, cx);
+            }
             let why = format!("{why}; {} is still being probed", self.release.to);
             return Edge::Go(Phase::Probing(self), why);
         }
@@ -211,7 +221,9 @@ pub(super) fn give_up_replaced(release: &mut Release, cx: &Context<'_>) -> Optio
         return None;
     }
     let why = format!("{}: rolled back to {safe}", trouble(from, safe, cx)?);
-    release.from = release.safe.clone();
+    if !release.is_way_back() {
+        release.from = release.safe.clone();
+    }
     Some(why)
 }
 
@@ -268,6 +280,8 @@ impl RollingBack {
     pub(super) fn begin(release: Release, failure: Option<String>, cx: &Context<'_>) -> Self {
         let Release { from, to, safe, .. } = &release;
         let until = cx.horizons.of_left([from, to], safe);
+        // When that is what the file asks for, nothing is left to try again.
+        let failure = failure.filter(|_| cx.spec.live != *safe.split());
         Self { release, until, failure }
     }
 
@@ -275,6 +289,13 @@ impl RollingBack {
     pub(super) fn after(trouble: String, release: Release, cx: &Context<'_>) -> Edge {
         let why = format!("{trouble}: rolled back to {}", release.safe);
         Edge::Go(Phase::RollingBack(Self::begin(release, Some(trouble), cx)), why)
+    }
+
+    /// The rollback that a release is, whose end what it replaces has not lasted to see.
+    pub(super) fn instead(release: Release, why: String, cx: &Context<'_>) -> Edge {
+        let to = release.from.clone();
+        let release = Release { to, ..release };
+        Edge::Go(Phase::RollingBack(Self::begin(release, None, cx)), why)
     }
 
     fn advance(self, cx: &Context<'_>) -> Edge {
@@ -333,6 +354,8 @@ impl Phase {
     pub(super) fn published(self, cx: &Context<'_>) -> Edge {
         match self {
             Self::Shifting(shifting) => shifting.published(cx),
+            Self::Settling(settling) => settling.published(cx),
+            Self::Judging(judging) => judging.published(cx),
             rest => Edge::Stay(rest),
         }
     }

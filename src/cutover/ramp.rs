@@ -9,6 +9,7 @@ use std::time::Duration;
 use humantime::format_duration;
 
 use super::{
+    answering::able,
     edge::{Context, Edge},
     phase::{Phase, Release, RollingBack, Watched, watch},
     waiting,
@@ -20,8 +21,12 @@ use crate::model::{Percent, Timestamp};
 pub struct Settling {
     pub(super) release: Release,
     pub(super) share: Percent,
-    /// The horizon of what was answered before.
+    /// The horizon of what was answered before, as far as it is known.
     pub(super) until: Timestamp,
+    /// Tables from before may still be answered from.
+    pub(super) is_open: bool,
+    /// Nothing of the new pool can be answered, or could for a while: nobody was given the share.
+    pub(super) is_withheld: bool,
     /// Why it should be rolled back but cannot be.
     pub(super) held: Option<String>,
 }
@@ -34,22 +39,37 @@ pub struct Judging {
     pub(super) since: Timestamp,
     /// How long in all; follows the file.
     pub(super) bake: Duration,
+    /// As in [`Settling`].
+    pub(super) is_withheld: bool,
     /// Why it should be rolled back but cannot be.
     pub(super) held: Option<String>,
 }
 
 impl Settling {
     pub(super) fn begin(release: Release, share: Percent, cx: &Context<'_>) -> Self {
-        let sides = [&release.from, &release.to, &release.safe];
-        let pools = sides.into_iter().flat_map(|side| side.pools());
-        let until = pools.map(|pool| cx.horizons.of(&pool.name)).max();
-        Self { release, share, until: until.unwrap_or_default(), held: None }
+        // Of any pool: one that was just rolled back is in caches too.
+        let (until, is_open) = (cx.horizons.latest(), cx.horizons.are_unsettled());
+        Self { release, share, until, is_open, is_withheld: false, held: None }
+    }
+
+    /// When it ends by itself, if it does.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        (self.held.is_none() && !self.is_withheld).then_some(self.until)
+    }
+
+    pub(super) fn published(self, cx: &Context<'_>) -> Edge {
+        let anew = given_anew(self.is_withheld, &self.release, self.share, cx);
+        anew.unwrap_or(Edge::Stay(Phase::Settling(self)))
     }
 
     pub(super) fn advance(mut self, cx: &Context<'_>) -> Edge {
+        self.is_withheld |= able(&self.release.to, cx.health).is_none();
+        if self.is_open {
+            (self.until, self.is_open) = (cx.horizons.latest(), cx.horizons.are_unsettled());
+        }
         match watch(&self.release, &mut self.held, cx) {
             Watched::Back(trouble) => RollingBack::after(trouble, self.release, cx),
-            Watched::Healthy(_) if cx.is_past(self.until) => {
+            Watched::Healthy(_) if !self.is_withheld && cx.is_past(self.until) => {
                 let why = format!("caches hold no answer from before {}", self.share);
                 Edge::Go(Phase::Judging(Judging::begin(self.release, self.share, cx)), why)
             }
@@ -64,13 +84,24 @@ impl Settling {
 impl Judging {
     pub(super) fn begin(release: Release, share: Percent, cx: &Context<'_>) -> Self {
         let bake = cx.spec.release.bake_at(share);
-        Self { release, share, since: cx.now, bake, held: None }
+        Self { release, share, since: cx.now, bake, is_withheld: false, held: None }
+    }
+
+    /// When it ends by itself, if it does.
+    pub(super) fn deadline(&self) -> Option<Timestamp> {
+        (self.held.is_none() && !self.is_withheld).then_some(self.since + self.bake)
+    }
+
+    pub(super) fn published(self, cx: &Context<'_>) -> Edge {
+        let anew = given_anew(self.is_withheld, &self.release, self.share, cx);
+        anew.unwrap_or(Edge::Stay(Phase::Judging(self)))
     }
 
     pub(super) fn advance(mut self, cx: &Context<'_>) -> Edge {
+        self.is_withheld |= able(&self.release.to, cx.health).is_none();
         match watch(&self.release, &mut self.held, cx) {
             Watched::Back(trouble) => RollingBack::after(trouble, self.release, cx),
-            Watched::Healthy(_) if cx.is_past(self.since + self.bake) => {
+            Watched::Healthy(_) if !self.is_withheld && cx.is_past(self.since + self.bake) => {
                 let Self { release, share, bake, .. } = self;
                 let to = &release.to;
                 let why = format!("{to} was good at {share} for {}", format_duration(bake));
@@ -82,4 +113,19 @@ impl Judging {
             Watched::Healthy(None) | Watched::Held(None) => Edge::Stay(Phase::Judging(self)),
         }
     }
+}
+
+/// A table was stored. Caches hold the answers of the time in which the share was withheld: from when
+/// it is given again, it settles anew.
+fn given_anew(
+    is_withheld: bool,
+    release: &Release,
+    share: Percent,
+    cx: &Context<'_>,
+) -> Option<Edge> {
+    if !is_withheld || able(&release.to, cx.health).is_none() {
+        return None;
+    }
+    let why = format!("{} can be answered again: it is given its {share} anew", release.to);
+    Some(Edge::Go(Phase::Settling(Settling::begin(release.clone(), share, cx)), why))
 }

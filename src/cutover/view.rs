@@ -175,10 +175,8 @@ impl Phase {
                 Some(release.schedule.ahead().map_or(*deadline, |at| at.min(*deadline)))
             }
             Self::Waiting(waiting) => waiting.clock.filter(|_| waiting.held.is_none()),
-            Self::Settling(settling) => settling.held.is_none().then_some(settling.until),
-            Self::Judging(judging) => {
-                judging.held.is_none().then_some(judging.since + judging.bake)
-            }
+            Self::Settling(settling) => settling.deadline(),
+            Self::Judging(judging) => judging.deadline(),
             // Held past its bake, it waits for a verdict and not for the clock.
             Self::Baking(baking) => baking.held.is_none().then_some(baking.since + baking.bake),
             Self::Draining(draining) => Some(draining.until),

@@ -72,6 +72,9 @@ impl Waiting {
         let mut news = None;
         if self.share.is_none() {
             if let Some(why) = give_up_replaced(&mut self.release, cx) {
+                if self.release.is_way_back() {
+                    return RollingBack::instead(self.over(cx.now).0, why, cx);
+                }
                 news = Some(format!("{why}; {} is still waiting", self.release.to));
             }
         } else {

@@ -35,6 +35,7 @@ impl Caches {
         let name = &service.cutover.spec().name;
         let leaving = self.leaving.iter().filter_map(|table| table.services.get(name));
         let still_answered = leaving.map(|ttl| now + ttl.duration() + CACHE_CLOCK).max();
+        let is_unsettled = still_answered.is_some();
         let floor = still_answered.unwrap_or_default().max(service.unknown_until);
         let mut known = self.known(service);
         // What the stored table answers, a cache may be given now.
@@ -45,7 +46,7 @@ impl Caches {
                 *horizon = given_now.max(*horizon);
             }
         }
-        Horizons::new(known, floor)
+        Horizons::new(known, floor).unsettled(is_unsettled)
     }
 
     /// The horizons that have been noted, and those that were noted before we started. Of a pool that

@@ -29,7 +29,19 @@ pub(super) const EDGES: [(&str, &[&str]); 11] = [
         "Settling",
         &["Settling", "Judging", "Shifting", "Probing", "Paused", "Baking", "RollingBack"],
     ),
-    ("Judging", &["Judging", "Waiting", "Shifting", "Probing", "Paused", "Baking", "RollingBack"]),
+    (
+        "Judging",
+        &[
+            "Judging",
+            "Settling",
+            "Waiting",
+            "Shifting",
+            "Probing",
+            "Paused",
+            "Baking",
+            "RollingBack",
+        ],
+    ),
     (
         "Paused",
         &[

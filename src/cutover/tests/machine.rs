@@ -62,6 +62,8 @@ enum Happens {
     DeadlineCame,
     Stored,
     Restarted,
+    /// Tables that were replaced go on being answered from, or no longer do.
+    Lingers(bool),
 }
 
 fn happens() -> impl Strategy<Value = Happens> {
@@ -83,6 +85,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         3 => Just(Happens::DeadlineCame),
         4 => Just(Happens::Stored),
         1 => Just(Happens::Restarted),
+        1 => any::<bool>().prop_map(Happens::Lingers),
     ]
 }
 
@@ -134,6 +137,10 @@ impl Watcher {
             }
             Happens::Stored => self.event(Event::Published),
             Happens::Restarted => self.restart(),
+            Happens::Lingers(lingers) => {
+                self.sim.lingers = lingers;
+                self.event(Event::Observed);
+            }
         }
     }
 

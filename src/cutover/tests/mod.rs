@@ -18,6 +18,7 @@ mod ramp;
 mod release;
 mod restore;
 mod rules;
+mod settle;
 mod split;
 mod supersede;
 mod verbs;
@@ -192,6 +193,8 @@ struct Sim {
     publishes: bool,
     /// What was answered when it last did not shift.
     stored: Answering,
+    /// Tables that were replaced are still answered from.
+    lingers: bool,
 }
 
 impl Sim {
@@ -203,8 +206,9 @@ impl Sim {
         health.retarget(at(0), &spec.probe, live, Verdict::Presumed);
         let cutover = Cutover::adopt(spec);
         let (horizons, told, freeze) = (BTreeMap::new(), Vec::new(), None);
-        let (now, publishes, stored) = (at(0), true, cutover.answering(&health));
-        let mut sim = Self { now, cutover, health, horizons, told, freeze, publishes, stored };
+        let (now, publishes, lingers, stored) = (at(0), true, false, cutover.answering(&health));
+        let mut sim =
+            Self { now, cutover, health, horizons, told, freeze, publishes, stored, lingers };
         sim.retarget();
         sim
     }
@@ -252,7 +256,7 @@ impl Sim {
 
     fn hand_over(&mut self, event: Event) {
         self.answer();
-        let horizons = Horizons::new(self.horizons.clone(), Timestamp::default());
+        let horizons = self.known();
         let freeze = self.freeze.as_ref();
         let facts = Facts { health: &self.health, horizons: &horizons, freeze };
         self.told.extend(self.cutover.handle(self.now, event, facts));
@@ -266,7 +270,7 @@ impl Sim {
 
     fn ask_breaking(&mut self, verb: Verb, rules: &[Rule]) -> Result<(), Refusal> {
         self.answer();
-        let horizons = Horizons::new(self.horizons.clone(), Timestamp::default());
+        let horizons = self.known();
         let freeze = self.freeze.as_ref();
         let facts = Facts { health: &self.health, horizons: &horizons, freeze };
         let force = rules.iter().copied().collect();
@@ -276,6 +280,10 @@ impl Sim {
             self.publish();
         }
         Ok(())
+    }
+
+    fn known(&self) -> Horizons {
+        Horizons::new(self.horizons.clone(), Timestamp::default()).unsettled(self.lingers)
     }
 
     /// What is answered now is in caches until its TTL has passed. While it shifts, the table before
