@@ -254,3 +254,22 @@ async fn a_pool_that_nobody_asked_for_has_no_later_horizon() {
     assert_eq!(api.serving, [("v2".to_owned(), 100)].into());
     assert_eq!(api.pools["v1"].horizon, past);
 }
+
+/// A file without it, and then one with it again: what caches hold of it has not changed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_the_file_drops_and_names_again_is_still_known_to_be_in_caches() {
+    let scene = Scene::open("bake = \"0s\"\npin_allowance = \"1h\"").await;
+    let house = &scene.house;
+    house.until_answered(&[], &scene.v1).await;
+    scene.save("v2");
+    house.until_answered(&scene.v1, &scene.v2).await;
+    house.until_phase("Steady").await;
+    let left = house.api().await.pools.remove("v1").expect("it was answered");
+    let fewer = release("v2", &scene.v1, &scene.v2[..1], scene.port, scene.more);
+    house.save(&fewer.replace("pools.v1", "pools.v0"));
+    house.until_answered(&scene.v2, &scene.v2[..1]).await;
+    assert!(!house.api().await.pools.contains_key("v1"));
+    scene.save("v2");
+    let again = house.until("v1 is back", |s| s.services["api"].pools.contains_key("v1")).await;
+    assert_eq!(again.services["api"].pools["v1"].horizon, left.horizon);
+}

@@ -342,8 +342,12 @@ impl Conductor {
                 .set
                 .push((owner.clone(), records::records(owner, name, &answering, &self.plane)));
             let cutover = &service.cutover;
-            let is_known =
-                |pool: &PoolName| cutover.holds(pool) || answering.pools().any(|it| it == pool);
+            let horizons = self.around.caches.horizons(now, service);
+            let off_after = cutover.spec().release.off_after();
+            let is_known = |pool: &PoolName| {
+                let is_in_caches = horizons.of(pool) + off_after > now;
+                is_in_caches || cutover.holds(pool) || answering.pools().any(|it| it == pool)
+            };
             self.plane.counters.retain(name, is_known);
             service.remembered.retain(|pool, _| is_known(pool));
             let before = service.published.replace(answering);

@@ -208,7 +208,7 @@ fn pools(
     let policy = &service.cutover.spec().release;
     let show = |(name, held): (&PoolName, &Arc<Pool>)| {
         let horizon = horizons.of(name);
-        let off_from = horizon + policy.pin_allowance + policy.drain_grace;
+        let off_from = horizon + policy.off_after();
         let share = shares.get(name).copied().unwrap_or_default();
         // Others may answer in its place: it has its clients again as soon as it is up.
         let is_left = share == 0 && !phase.needs(name);

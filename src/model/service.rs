@@ -156,6 +156,11 @@ pub struct RampStep {
 }
 
 impl ReleasePolicy {
+    /// How long after the horizon of a pool it can be switched off.
+    pub fn off_after(&self) -> Duration {
+        self.pin_allowance + self.drain_grace
+    }
+
     /// The share that comes after one, or the first one.
     pub fn share_after(&self, share: Option<Percent>) -> Percent {
         let shares = self.ramp.iter().map(|step| step.share);
