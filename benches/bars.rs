@@ -1,11 +1,14 @@
 //! The bars of the main job, against the real daemon on loopback: how soon the first changed
 //! answer comes after the file is saved, and 200 releases back and forth under a client that
-//! never pauses. Prints; `cargo bench --bench bars`.
+//! never pauses. Prints; `cargo bench --bench bars`. With `-- rollback`: how soon a rollback by hand is
+//! answered among a million services, which needs some 7 GB of memory.
 
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+#[path = "bars/rollback.rs"]
+mod rollback;
 
 use std::{net::IpAddr, time::Instant};
 
@@ -16,7 +19,10 @@ const RELEASES: usize = 200;
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(releases());
+    match std::env::args().any(|argument| argument == "rollback") {
+        true => runtime.block_on(rollback::rollbacks()),
+        false => runtime.block_on(releases()),
+    }
 }
 
 async fn releases() {

@@ -17,7 +17,7 @@
 //!   - [`config`]: the two files, their mistakes, and their changes.
 //!   - [`probe`]: tries of endpoints, one file per kind.
 //!   - [`dns`]: packets in, packets out.
-//!   - [`admin`]: metrics and status over HTTP.
+//!   - [`admin`]: metrics and status over HTTP; the operator's verbs over a Unix socket.
 //!   - [`store`]: what is kept over restarts.
 //! - Floor 3, the wiring:
 //!   - [`daemon`]: the one writer of the state, the tasks, and the handover to a successor.

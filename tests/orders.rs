@@ -63,7 +63,8 @@ async fn after_a_rollback_the_next_answer_is_the_old_pool() {
     assert!(house.status().await.generation >= done.generation);
     house.until_phase("Failed").await;
     let refused = scene.ask(Verb::Rollback).await.expect_err("nothing left to do");
-    assert_eq!(refused.to_string(), "refused: v1 answers everyone already");
+    let why = "refused: v1 answers everyone already (api is Failed; `retry` would be done)";
+    assert_eq!(refused.to_string(), why);
     scene.ask(Verb::Retry).await.expect("it has failed");
     house.until_answered(&scene.v1, &scene.v2).await;
     scene.ask(Verb::Promote).await.expect("it bakes");
@@ -93,4 +94,21 @@ async fn the_socket_is_for_its_user_alone() {
     let elsewhere = scene.socket.with_file_name("nobody.sock");
     let error = orders::ask(&elsewhere, "api", Verb::Rollback, &[]).await.expect_err("nobody");
     assert!(error.to_string().contains("no daemon takes orders at"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_of_yesterday_is_taken_back_to_the_pool_that_is_named() {
+    let scene = Scene::open().await;
+    let house = &scene.house;
+    let [v2, v9] = ["v2", "v9"].map(|name| name.parse().expect("a name"));
+    let gone = orders::roll_back_to(&scene.socket, "api", &v9, &[]);
+    let why =
+        "refused: there is no pool `v9`; there are: v1, v2 (api is Steady; no verb is of use now)";
+    assert_eq!(gone.await.expect_err("no such pool").to_string(), why);
+    orders::roll_back_to(&scene.socket, "api", &v2, &[]).await.expect("it is up");
+    // Not soon: the reply says that it is so.
+    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.v2);
+    house.until_phase("Failed").await;
+    scene.ask(Verb::Retry).await.expect("the file asks for v1");
+    house.until_answered(&scene.v2, &scene.v1).await;
 }

@@ -9,6 +9,9 @@ pub mod client;
 pub mod history;
 mod metrics;
 pub mod orders;
+pub mod plan;
+pub mod sample;
+pub mod socket;
 pub mod status;
 pub mod tree;
 
@@ -31,12 +34,19 @@ use tokio::{
 
 use history::Past;
 use orders::{Done, Stop, Undone};
-use status::{Pulse, Status};
+use plan::Plan;
+use sample::{Clients, Sample};
+use status::{FileStatus, Pulse, Status};
 
-use crate::{cutover::Order, model::ServiceName};
+use crate::{
+    cutover::Order,
+    model::{Desired, ServiceName},
+};
 
 /// How long the conductor may take to say how things are.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long what has to be computed may take, for a file of a million services too.
+const LONG_PATIENCE: Duration = Duration::from_secs(60);
 
 /// A question to the conductor, with the way to answer it.
 #[derive(Debug)]
@@ -51,6 +61,14 @@ pub enum Request {
     Order(ServiceName, Order, oneshot::Sender<Result<Done, Undone>>),
     /// That everything is to stand still, or no longer. Likewise.
     Stop(Stop, oneshot::Sender<Result<Done, Undone>>),
+    /// A service that the file no longer names is to go; who asks. Answered when it is gone.
+    Forget(ServiceName, String, oneshot::Sender<Result<Done, Undone>>),
+    /// What has become of the release file on disk.
+    File(oneshot::Sender<FileStatus>),
+    /// What saving this file would do, and its text.
+    Plan(Arc<Desired>, Arc<String>, oneshot::Sender<Box<Plan>>),
+    /// Which pool these clients of a service would be given.
+    Sample(ServiceName, Clients, oneshot::Sender<Result<Sample, Undone>>),
 }
 
 /// What else there is to see.
@@ -91,13 +109,45 @@ impl Inquiry {
         self.ask(|reply| Request::Stop(stop, reply)).await
     }
 
+    /// Has a service forgotten that the file no longer names; likewise.
+    pub async fn forget(&self, service: ServiceName, by: String) -> Option<Result<Done, Undone>> {
+        self.ask(|reply| Request::Forget(service, by, reply)).await
+    }
+
+    /// What has become of the release file; likewise.
+    pub async fn file(&self) -> Option<FileStatus> {
+        self.ask(Request::File).await
+    }
+
+    /// What saving a file would do, of which this is the text; likewise.
+    pub async fn plan(&self, desired: Arc<Desired>, text: Arc<String>) -> Option<Box<Plan>> {
+        self.ask_for(LONG_PATIENCE, |reply| Request::Plan(desired, text, reply)).await
+    }
+
+    /// Which pool clients would be given; likewise.
+    pub async fn sample(
+        &self,
+        service: ServiceName,
+        clients: Clients,
+    ) -> Option<Result<Sample, Undone>> {
+        self.ask_for(LONG_PATIENCE, |reply| Request::Sample(service, clients, reply)).await
+    }
+
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
+        self.ask_for(PATIENCE, request).await
+    }
+
+    async fn ask_for<T>(
+        &self,
+        patience: Duration,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         let asked = async {
             self.0.send(request(reply)).await.ok()?;
             answer.await.ok()
         };
-        timeout(PATIENCE, asked).await.ok().flatten()
+        timeout(patience, asked).await.ok().flatten()
     }
 }
 

@@ -1,15 +1,11 @@
 //! The operator's verbs, over a Unix socket: who may use it is a matter of its file permissions.
 //!
-//! `POST /services/SERVICE/VERB`, with `?force=RULE,RULE` where rules are to be broken; `POST /freeze`,
-//! with the reason as its body, and `POST /unfreeze`. Done is 200 with [`Done`]; refused is 409, no such
-//! service 404, not understood 400, all with [`Undone`].
+//! `POST /services/SERVICE/VERB`, with `?force=RULE,RULE` where rules are to be broken, and `?to=POOL`
+//! for a rollback to a pool of one's choice; `POST /services/SERVICE/forget`; `POST /freeze`, with the
+//! reason as its body, and `POST /unfreeze`. Done is 200 with [`Done`]; refused is 409, no such service
+//! 404, not understood 400, a file with mistakes 422, all with [`Undone`].
 
-use std::{
-    collections::BTreeSet,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeSet, fmt, path::Path};
 
 use axum::{
     Router,
@@ -19,25 +15,21 @@ use axum::{
     routing::post,
     serve::IncomingStream,
 };
-use http_body_util::Full;
-use hyper::{Request, body::Bytes, header::HOST};
 use serde::{Deserialize, Serialize};
-use tokio::{
-    net::{UnixListener, UnixStream},
-    time::timeout,
-};
+use tokio::net::UnixListener;
 
+pub use super::socket::OrderError;
 use super::{
-    Inquiry,
-    client::{PageError, exchange},
-    json,
+    Inquiry, json,
+    plan::{self, Drafts},
+    sample, socket,
+    status::FileError,
 };
 use crate::{
     cutover::{Order, Rule, Transition, UnknownRule, Verb},
-    model::{FreezeReason, ServiceName},
+    model::{FreezeReason, PoolName, ServiceName},
 };
 
-const PATIENCE: Duration = Duration::from_secs(5);
 /// More than any reason needs, in octets.
 const BODY_MAX: usize = 4 << 10;
 
@@ -97,12 +89,67 @@ pub enum Undone {
     Misunderstood(String),
     /// It makes no sense now, or something speaks against it.
     #[error("refused: {0}")]
-    Refused(String),
+    Refused(Refused),
+    /// The file has mistakes.
+    #[error("{}", .0.shown)]
+    Mistaken(Mistaken),
+}
+
+/// What speaks against it, and what there is to do instead.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Refused {
+    /// What speaks against it.
+    pub why: String,
+    /// Where the service stands that it was asked of, if it was asked of one.
+    pub stands: Option<Stands>,
+}
+
+/// Where a service stands.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Stands {
+    /// Its name.
+    pub service: String,
+    /// Its phase.
+    pub phase: String,
+    /// The verbs that would be done now.
+    pub possible: Vec<String>,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)?;
+        let Some(Stands { service, phase, possible }) = &self.stands else { return Ok(()) };
+        let quoted: Vec<String> = possible.iter().map(|verb| format!("`{verb}`")).collect();
+        let possible = match quoted.as_slice() {
+            [] => "no verb is of use now".to_owned(),
+            [one] => format!("{one} would be done"),
+            [before @ .., last] => format!("{} and {last} would be done", before.join(", ")),
+        };
+        write!(f, " ({service} is {phase}; {possible})")
+    }
+}
+
+/// Every mistake of a file.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Mistaken {
+    /// Each with its place.
+    pub errors: Vec<FileError>,
+    /// All of them as a compiler shows them.
+    pub shown: String,
 }
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug)]
 struct Peer(Option<u32>);
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(uid) => write!(f, "user {uid}"),
+            None => f.write_str("somebody"),
+        }
+    }
+}
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
@@ -110,20 +157,27 @@ impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     }
 }
 
-/// Takes orders until the listener fails.
-pub async fn serve(listener: UnixListener, inquiry: Inquiry) -> std::io::Result<()> {
+/// Takes orders until the listener fails. Files are read as `drafts` says.
+pub async fn serve(
+    listener: UnixListener,
+    inquiry: Inquiry,
+    drafts: Drafts,
+) -> std::io::Result<()> {
     let router = Router::new()
+        .route("/services/{service}/forget", post(forget))
         .route("/services/{service}/{verb}", post(order))
         .route("/freeze", post(freeze))
         .route("/unfreeze", post(unfreeze))
         .layer(DefaultBodyLimit::max(BODY_MAX))
-        .with_state(inquiry);
+        .with_state(inquiry.clone())
+        .merge(plan::routes(inquiry.clone(), drafts))
+        .merge(sample::routes(inquiry));
     axum::serve(listener, router.into_make_service_with_connect_info::<Peer>()).await
 }
 
 async fn order(
     State(inquiry): State<Inquiry>,
-    ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     UrlPath((service, verb)): UrlPath<(String, String)>,
     uri: Uri,
 ) -> Response {
@@ -133,47 +187,71 @@ async fn order(
     let Ok(name) = service.parse::<ServiceName>() else {
         return json(StatusCode::NOT_FOUND, &Undone::Unknown(service));
     };
-    let force = match forced(uri.query()) {
-        Ok(force) => force,
-        Err(undone) => return told(Some(Err(undone))),
-    };
-    told(inquiry.order(name, Order { verb, by: who(uid), force }).await)
+    let mut order = Order { verb, to: None, by: peer.to_string(), force: BTreeSet::new() };
+    match wishes(&mut order, uri.query()) {
+        Ok(()) => replied(inquiry.order(name, order).await),
+        Err(undone) => replied::<Done>(Some(Err(undone))),
+    }
 }
 
-/// The rules that `force=RULE,RULE` names.
-fn forced(query: Option<&str>) -> Result<BTreeSet<Rule>, Undone> {
-    let Some(query) = query else { return Ok(BTreeSet::new()) };
-    let Some(names) = query.strip_prefix("force=") else {
-        return Err(Undone::Misunderstood(format!("`{query}` is not `force=RULE`")));
-    };
-    let rules = names.split(',').map(|name| name.parse());
-    rules.collect::<Result<_, _>>().map_err(|e: UnknownRule| Undone::Misunderstood(e.to_string()))
+/// Adds to an order what `force=RULE,RULE` and `to=POOL` say.
+fn wishes(order: &mut Order, query: Option<&str>) -> Result<(), Undone> {
+    let misunderstood = |why: String| Undone::Misunderstood(why);
+    for pair in query.into_iter().flat_map(|query| query.split('&')) {
+        match (pair.split_once('='), order.verb) {
+            (Some(("force", names)), _) => {
+                for name in names.split(',') {
+                    let rule =
+                        name.parse().map_err(|e: UnknownRule| misunderstood(e.to_string()))?;
+                    order.force.insert(rule);
+                }
+            }
+            (Some(("to", pool)), Verb::Rollback) => {
+                let pool = pool.parse::<PoolName>();
+                order.to = Some(pool.map_err(|error| misunderstood(error.to_string()))?);
+            }
+            _ => {
+                return Err(misunderstood(format!(
+                    "`{pair}` is neither `force=RULE` nor `to=POOL`"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn forget(
+    State(inquiry): State<Inquiry>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    UrlPath(service): UrlPath<String>,
+) -> Response {
+    match service.parse::<ServiceName>() {
+        Ok(name) => replied(inquiry.forget(name, peer.to_string()).await),
+        Err(_) => json(StatusCode::NOT_FOUND, &Undone::Unknown(service)),
+    }
 }
 
 async fn freeze(
     State(inquiry): State<Inquiry>,
-    ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
     reason: String,
 ) -> Response {
     let reason = Some(reason).filter(|reason| !reason.is_empty());
     match reason.map(|reason| reason.parse::<FreezeReason>()).transpose() {
-        Ok(reason) => told(inquiry.stop(Stop::Freeze { by: who(uid), reason }).await),
-        Err(error) => told(Some(Err(Undone::Misunderstood(error.to_string())))),
+        Ok(reason) => replied(inquiry.stop(Stop::Freeze { by: peer.to_string(), reason }).await),
+        Err(error) => replied::<Done>(Some(Err(Undone::Misunderstood(error.to_string())))),
     }
 }
 
 async fn unfreeze(
     State(inquiry): State<Inquiry>,
-    ConnectInfo(Peer(uid)): ConnectInfo<Peer>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
 ) -> Response {
-    told(inquiry.stop(Stop::Unfreeze { by: who(uid) }).await)
+    replied(inquiry.stop(Stop::Unfreeze { by: peer.to_string() }).await)
 }
 
-fn who(uid: Option<u32>) -> String {
-    uid.map_or("somebody".to_owned(), |uid| format!("user {uid}"))
-}
-
-fn told(came_of_it: Option<Result<Done, Undone>>) -> Response {
+/// What came of a request, as a response.
+pub(super) fn replied<T: Serialize>(came_of_it: Option<Result<T, Undone>>) -> Response {
     match came_of_it {
         Some(Ok(done)) => json(StatusCode::OK, &done),
         Some(Err(undone)) => {
@@ -181,25 +259,12 @@ fn told(came_of_it: Option<Result<Done, Undone>>) -> Response {
                 Undone::Unknown(_) => StatusCode::NOT_FOUND,
                 Undone::Misunderstood(_) => StatusCode::BAD_REQUEST,
                 Undone::Refused(_) => StatusCode::CONFLICT,
+                Undone::Mistaken(_) => StatusCode::UNPROCESSABLE_ENTITY,
             };
             json(code, &undone)
         }
         None => super::stalled(),
     }
-}
-
-/// Why a verb came to nothing.
-#[derive(Debug, thiserror::Error)]
-pub enum OrderError {
-    /// Nobody listens there, or we may not ask.
-    #[error("no daemon takes orders at {0}: {1}")]
-    Unreachable(PathBuf, String),
-    /// It does not speak as we do.
-    #[error("the daemon at {0}: {1}")]
-    Misunderstood(PathBuf, String),
-    /// It said no.
-    #[error(transparent)]
-    Undone(#[from] Undone),
 }
 
 /// Has the daemon behind a socket carry out a verb, breaking rules if it must.
@@ -209,10 +274,30 @@ pub async fn ask(
     verb: Verb,
     force: &[Rule],
 ) -> Result<Done, OrderError> {
-    let rules: Vec<&str> = force.iter().map(|rule| rule.name()).collect();
-    let force =
-        if rules.is_empty() { String::new() } else { format!("?force={}", rules.join(",")) };
-    posted(socket, &format!("/services/{service}/{}{force}", verb.name()), String::new()).await
+    let url = format!("/services/{service}/{}?{}", verb.name(), forced(force));
+    socket::post(socket, url.trim_end_matches('?'), String::new()).await
+}
+
+/// Has the daemon behind a socket answer everyone with a pool of our choice.
+pub async fn roll_back_to(
+    socket: &Path,
+    service: &str,
+    pool: &PoolName,
+    force: &[Rule],
+) -> Result<Done, OrderError> {
+    let url = format!("/services/{service}/rollback?to={pool}&{}", forced(force));
+    socket::post(socket, url.trim_end_matches('&'), String::new()).await
+}
+
+/// As the query has it.
+fn forced(rules: &[Rule]) -> String {
+    let names: Vec<&str> = rules.iter().map(|rule| rule.name()).collect();
+    if names.is_empty() { String::new() } else { format!("force={}", names.join(",")) }
+}
+
+/// Has the daemon behind a socket end a service that the file no longer names.
+pub async fn forget_service(socket: &Path, service: &str) -> Result<Done, OrderError> {
+    socket::post(socket, &format!("/services/{service}/forget"), String::new()).await
 }
 
 /// Has the daemon behind a socket freeze everything.
@@ -221,42 +306,10 @@ pub async fn ask_to_freeze(
     reason: Option<&FreezeReason>,
 ) -> Result<Done, OrderError> {
     let reason = reason.map(FreezeReason::as_str).unwrap_or_default();
-    posted(socket, "/freeze", reason.to_owned()).await
+    socket::post(socket, "/freeze", reason.to_owned()).await
 }
 
 /// Has the daemon behind a socket end the freeze.
 pub async fn ask_to_unfreeze(socket: &Path) -> Result<Done, OrderError> {
-    posted(socket, "/unfreeze", String::new()).await
-}
-
-async fn posted(socket: &Path, path: &str, body: String) -> Result<Done, OrderError> {
-    let unreachable = |error: String| OrderError::Unreachable(socket.to_path_buf(), error);
-    let posted = timeout(PATIENCE, post_to(socket, path, body)).await;
-    let posted = posted.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}").into()));
-    let (code, body) = posted.map_err(|error| unreachable(explained(socket, &error)))?;
-    let misunderstood = |said: String| OrderError::Misunderstood(socket.to_path_buf(), said);
-    let read = |error: serde_json::Error| misunderstood(error.to_string());
-    match code {
-        200 => serde_json::from_slice(&body).map_err(read),
-        400 | 404 | 409 if !body.is_empty() => {
-            Err(OrderError::Undone(serde_json::from_slice(&body).map_err(read)?))
-        }
-        code => Err(misunderstood(format!("{code} {}", String::from_utf8_lossy(&body).trim()))),
-    }
-}
-
-fn explained(socket: &Path, error: &PageError) -> String {
-    let owner = std::fs::metadata(socket).map(|found| found.uid());
-    match (error.downcast_ref::<std::io::Error>().map(std::io::Error::kind), owner) {
-        (Some(std::io::ErrorKind::PermissionDenied), Ok(owner)) => {
-            format!("only user {owner} and root may ask it")
-        }
-        _ => error.to_string(),
-    }
-}
-
-async fn post_to(socket: &Path, path: &str, body: String) -> Result<(u16, Bytes), PageError> {
-    let stream = UnixStream::connect(socket).await?;
-    let request = Request::post(path).header(HOST, "cutover").body(Full::from(body))?;
-    exchange(stream, request).await
+    socket::post(socket, "/unfreeze", String::new()).await
 }

@@ -74,6 +74,10 @@ pub struct FileStatus {
     pub path: String,
     /// When it was last read and found good (RFC 3339).
     pub loaded_at: Option<String>,
+    /// Whether it is to be carried out once that can be kept.
+    pub waiting: bool,
+    /// Of what was last read: the first half of the checksum of its plan; none if nothing could be.
+    pub checksum: Option<String>,
     /// Why what is on disk is not being carried out.
     pub errors: Vec<FileError>,
 }
@@ -92,7 +96,7 @@ pub struct StoreStatus {
 }
 
 /// One mistake in the file.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub struct FileError {
     /// From 1; 0 when the whole file is meant.
     pub line: usize,
@@ -100,6 +104,8 @@ pub struct FileError {
     pub column: usize,
     /// What is wrong.
     pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
 }
 
 /// The values of [`ServiceStatus::health`].

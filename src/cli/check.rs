@@ -10,7 +10,9 @@ use serde::Serialize;
 
 use super::Form;
 use crate::{
+    admin::status::FileError,
     config::{self, Rejected},
+    daemon,
     model::Desired,
 };
 
@@ -18,15 +20,7 @@ use crate::{
 #[derive(Serialize)]
 struct Checked {
     path: PathBuf,
-    errors: Vec<Mistake>,
-}
-
-#[derive(Serialize)]
-struct Mistake {
-    line: usize,
-    column: usize,
-    message: String,
-    hint: Option<String>,
+    errors: Vec<FileError>,
 }
 
 pub(super) fn run(path: &Path, form: Form, out: &mut impl Write) -> anyhow::Result<ExitCode> {
@@ -67,21 +61,9 @@ fn as_text(files: &[File<'_>], all: bool, out: &mut impl Write) -> std::io::Resu
 fn as_json(files: &[File<'_>], out: &mut impl Write) -> std::io::Result<()> {
     let checked = |(path, result): &File<'_>| Checked {
         path: path.to_path_buf(),
-        errors: mistakes(result.as_ref().err()),
+        errors: result.as_ref().err().map(daemon::mistakes).unwrap_or_default(),
     };
     super::write_json(&files.iter().map(checked).collect::<Vec<_>>(), out)
-}
-
-fn mistakes(rejected: Option<&Rejected>) -> Vec<Mistake> {
-    let findings = rejected.into_iter().flat_map(|rejected| &rejected.findings);
-    findings
-        .map(|finding| Mistake {
-            line: finding.line,
-            column: finding.column,
-            message: finding.message.clone(),
-            hint: finding.hint.clone(),
-        })
-        .collect()
 }
 
 fn count(desired: &Desired) -> String {

@@ -1,12 +1,17 @@
 //! Floor 3: the command line. One file per verb.
 
+mod apply;
 mod check;
 mod demo;
 mod history;
+mod install;
 mod order;
+mod plan;
+mod sample;
 mod serve;
 mod status;
 mod wait;
+mod watch;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -49,20 +54,31 @@ enum Verb {
         output: Output,
     },
     /// Show services, pools, endpoints and phases of the running daemon.
-    Status {
-        #[command(flatten)]
-        output: Output,
-    },
+    Status(status::Options),
+    /// Show what saving a release file would do: what moves and when, which rules hold, when each pool
+    /// that is left is out of caches.
+    ///
+    /// The running daemon is asked; nothing is changed. Exits 1 if the file has mistakes or the daemon
+    /// cannot be asked.
+    Plan(plan::Options),
+    /// Check a release file, show its plan, and install it in the place that the daemon watches.
+    ///
+    /// With --plan, only if the plan is still the one with this checksum; with --yes, in any case;
+    /// otherwise it asks. Exits 0 when the daemon has accepted this very content, and 1 if nothing was
+    /// installed or the daemon has refused it. What becomes of the release: `cutover wait`.
+    Apply(apply::Options),
     /// Show what became of releases: who began them, each step and why, and how they ended.
     ///
     /// The last 50 releases of each service are remembered, over restarts too.
     History(history::Options),
-    /// Answer everyone with the pool that was good before, in one swap, whatever the phase.
+    /// Answer everyone with the pool that was good before, or with another one, in one swap, whatever the
+    /// phase.
     ///
     /// The release counts as failed, so that it does not begin again by itself, though the file still
     /// asks for it: edit the file, or `retry`. Refused when nothing of the old pool is up, unless
-    /// with `--force health`. Neither windows nor a freeze stand in its way.
-    Rollback(order::Forcible),
+    /// with `--force health`. Neither windows nor a freeze stand in its way. Exits 1 when it is
+    /// refused, as the other verbs do; then nothing has changed.
+    Rollback(order::Rollback),
     /// Take the next step of a release now, without waiting for caches, the bake or its instant.
     ///
     /// Refused in a freeze, outside the release windows, too soon after the last step, and while too
@@ -81,13 +97,19 @@ enum Verb {
     ///
     /// What answers goes on answering: no edit moves it, endpoints that are down are still taken out,
     /// and rollbacks are still possible. A service that is new in the file is answered, and one that
-    /// it names in `removed` is not any longer. Ends with the daemon.
+    /// it names in `removed` is not any longer. It survives restarts.
     Freeze(order::Freeze),
     /// Have releases go on after a `freeze`.
     Unfreeze {
         #[command(flatten)]
         output: Output,
     },
+    /// No longer answer for a service that the release file does not name any more.
+    ///
+    /// Refused while the file names it.
+    Forget(order::Options),
+    /// Show which pool clients of a service would be given now.
+    Sample(sample::Options),
     /// Wait until a release is done, or a pool can be switched off.
     ///
     /// Exits 0 when that is so, 1 when it will not come by itself (the release has failed, there is
@@ -128,15 +150,19 @@ pub fn main() -> ExitCode {
     let ended = match arguments.verb {
         Verb::Serve => in_runtime(serve::run(&arguments.config)),
         Verb::Check { output } => check::run(&arguments.config, output.form, out),
-        Verb::Status { output } => in_runtime(status::run(&arguments.config, output.form, out)),
+        Verb::Status(options) => in_runtime(status::run(&arguments.config, options, out)),
+        Verb::Plan(options) => in_runtime(plan::run(&arguments.config, options, out)),
+        Verb::Apply(options) => in_runtime(apply::run(&arguments.config, options, out)),
         Verb::History(options) => in_runtime(history::run(&arguments.config, options, out)),
-        Verb::Rollback(options) => order(options.asking(cutover::Verb::Rollback)),
+        Verb::Rollback(options) => order(options.asking()),
         Verb::Promote(options) => order(options.asking(cutover::Verb::Promote)),
         Verb::Retry(options) => order(options.asking(cutover::Verb::Retry)),
         Verb::Pause(options) => order(options.asking(cutover::Verb::Pause)),
         Verb::Resume(options) => order(options.asking(cutover::Verb::Resume)),
         Verb::Freeze(options) => order(options.asking()),
         Verb::Unfreeze { output } => order(order::unfreeze(output)),
+        Verb::Forget(options) => order(options.forgetting()),
+        Verb::Sample(options) => in_runtime(sample::run(&arguments.config, options, out)),
         Verb::Wait(options) => in_runtime(wait::run(&arguments.config, options, out)),
         Verb::Demo(options) => in_runtime(demo::run(options, out)),
     };

@@ -2,14 +2,31 @@
 
 use std::{io::Write, path::Path, process::ExitCode};
 
-use super::{Form, write_json};
+use super::{Form, watch, write_json};
 use crate::{
     admin::{client, tree::tree},
     config,
 };
 
-pub(super) async fn run(path: &Path, form: Form, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// Draw it anew each second until Ctrl-C; without a terminal, print it whenever it has changed.
+    #[arg(long)]
+    watch: bool,
+    #[command(flatten)]
+    output: super::Output,
+}
+
+pub(super) async fn run(
+    path: &Path,
+    options: Options,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
     let settings = config::load_settings(path)?;
+    let form = options.output.form;
+    if options.watch {
+        return watch::run(settings.http, form, out).await;
+    }
     let status = client::status(settings.http).await?;
     match form {
         Form::Text => out.write_all(tree(&status).as_bytes())?,

@@ -215,14 +215,14 @@ mod tests {
     }
 
     fn status(api: ServiceStatus) -> Status {
-        let (path, loaded_at, errors) = (String::new(), None, Vec::new());
+        let (path, loaded_at, checksum, errors) = (String::new(), None, None, Vec::new());
         Status {
             generation: 1,
             serial: 1,
             zone: "zone.test.".to_owned(),
             ready: true,
             freeze: None,
-            file: FileStatus { accepted: true, path, loaded_at, errors },
+            file: FileStatus { accepted: true, path, loaded_at, waiting: false, checksum, errors },
             store: StoreStatus::default(),
             services: BTreeMap::from([("api".to_owned(), api)]),
         }

@@ -23,7 +23,7 @@ use crate::model::{Desired, ZoneSpec};
 
 /// Reads and checks the daemon's own file.
 pub fn load_settings(path: &Path) -> Result<Settings, Rejected> {
-    let text = read::text(path).map_err(|error| Rejected::unreadable(path, &error))?;
+    let text = load_text(path)?;
     let mut settings = settings::parse(path, &text)?;
     // Shown to people who stand elsewhere than the daemon.
     settings.release_file = absolute(settings.release_file);
@@ -40,8 +40,13 @@ pub fn load_settings(path: &Path) -> Result<Settings, Rejected> {
 
 /// Reads and checks the release file of a zone.
 pub fn load_release(path: &Path, zone: &ZoneSpec) -> Result<Desired, Rejected> {
-    let text = read::text(path).map_err(|error| Rejected::unreadable(path, &error))?;
+    let text = load_text(path)?;
     release::parse(path, &text, zone)
+}
+
+/// The text of a file that may be anything.
+pub fn load_text(path: &Path) -> Result<String, Rejected> {
+    read::text(path).map_err(|error| Rejected::unreadable(path, &error))
 }
 
 fn absolute(path: PathBuf) -> PathBuf {

@@ -18,7 +18,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tracing::warn;
 
 use super::{Rejected, read, release};
-use crate::model::{Desired, ZoneSpec};
+use crate::model::{Checksum, Desired, ZoneSpec};
 
 /// Nothing must happen for so long before the file is read.
 const QUIET: Duration = Duration::from_millis(100);
@@ -28,7 +28,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_secs(2);
 
 /// What the file on disk says now.
-pub type Reading = Result<Arc<Desired>, Rejected>;
+#[derive(Debug)]
+pub struct Reading {
+    /// Of its text, if it could be read.
+    pub checksum: Option<Checksum>,
+    /// What it asks for.
+    pub says: Result<Arc<Desired>, Rejected>,
+}
 
 /// Why the watcher looks at the file.
 enum Wake {
@@ -173,11 +179,12 @@ impl<F: FnMut(Reading)> Watching<F> {
             return;
         }
         self.last = Some(seen);
-        let reading = match text {
+        let checksum = text.as_ref().ok().map(|text| Checksum::of([text]));
+        let says = match text {
             Ok(text) => release::parse(&self.path, &text, &self.zone).map(Arc::new),
             Err(error) => Err(Rejected::unreadable(&self.path, &error)),
         };
-        (self.told)(reading);
+        (self.told)(Reading { checksum, says });
     }
 }
 

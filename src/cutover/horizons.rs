@@ -48,6 +48,12 @@ impl Horizons {
         self.known.get(pool).copied().unwrap_or_default().max(self.floor)
     }
 
+    /// An answer that names the pool may be kept until then.
+    pub(super) fn give(&mut self, pool: PoolName, until: Timestamp) {
+        let known = self.known.entry(pool).or_default();
+        *known = until.max(*known);
+    }
+
     /// The latest horizon of the pools that are left for `serving`. One that only answers fewer
     /// clients there is not left.
     pub(super) fn of_left<'s>(

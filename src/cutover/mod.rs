@@ -9,14 +9,17 @@
 //! edge consumes one and makes the next.
 
 mod answering;
+mod back;
 mod edge;
 mod edit;
+mod forecast;
 mod gate;
 mod held;
 mod history;
 mod horizons;
 mod paused;
 pub mod phase;
+pub mod plan;
 mod progress;
 mod ramp;
 mod rules;
@@ -156,6 +159,15 @@ impl Cutover {
         self.count_release(next_release);
         told.extend(self.handle(now, Event::Observed, facts));
         Ok(told)
+    }
+
+    /// The verbs that would be done now, without breaking any rule.
+    pub fn possible(&self, now: Timestamp, facts: Facts<'_>) -> Vec<Verb> {
+        let would_be_done = |verb: &Verb| {
+            let (by, force) = (String::new(), BTreeSet::new());
+            self.clone().ask(now, &Order { verb: *verb, to: None, by, force }, facts).is_ok()
+        };
+        Verb::ALL.into_iter().filter(would_be_done).collect()
     }
 
     /// When the machine must next be handed [`Event::Observed`], if nothing happens before. Known

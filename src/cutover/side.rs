@@ -28,6 +28,11 @@ impl Side {
         Some(Self { split: Split::new(weights)?, pools })
     }
 
+    /// One pool alone.
+    pub(super) fn of(pool: Arc<Pool>) -> Self {
+        Self { split: pool.name.clone().into(), pools: vec![pool] }
+    }
+
     /// What is to answer, as the file has it.
     pub(super) fn live(spec: &ServiceSpec) -> Self {
         Self { split: spec.live.clone(), pools: spec.live_pools().cloned().collect() }

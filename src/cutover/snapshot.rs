@@ -182,7 +182,9 @@ impl Cutover {
         let serves = |cutover: &Self| cutover.phase.serving().split().clone();
         let is_left = |release: &Release| release.from.split() == release.safe.split();
         match self.phase.awake() {
-            Phase::RollingBack(_) | Phase::Failed(_) => self.phase.name() != before.phase.name(),
+            Phase::RollingBack(_) | Phase::Failed(_) => {
+                self.phase.name() != before.phase.name() || serves(self) != serves(before)
+            }
             Phase::Probing(Probing { release, .. })
             | Phase::Waiting(Waiting { release, share: None, .. }) => {
                 is_left(release) && serves(self) != serves(before)

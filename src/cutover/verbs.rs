@@ -4,6 +4,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::{
+    back,
     edge::{Context, Edge},
     edit::begin,
     paused::PauseReason,
@@ -13,7 +14,10 @@ use super::{
     side::trouble,
     waiting::{self, Waiting},
 };
-use crate::{health::Count, model::Percent};
+use crate::{
+    health::Count,
+    model::{Percent, PoolName},
+};
 
 /// A verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub enum Verb {
 pub struct Order {
     /// What is to be done.
     pub verb: Verb,
+    /// The pool that a rollback goes to; what was good before, if a person names none.
+    pub to: Option<PoolName>,
     /// Who asks, for the reason that is told.
     pub by: String,
     /// The rules that are no hindrance.
@@ -65,13 +71,14 @@ impl Verb {
 
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} by {}", self.verb.name(), self.by)
+        let to = self.to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default();
+        write!(f, "{}{to} by {}", self.verb.name(), self.by)
     }
 }
 
 impl Order {
     /// Whether what stands in the way may be passed, and how that is told: who broke which rules.
-    fn pass(&self, in_the_way: &[(Rule, String)]) -> Result<String, Refusal> {
+    pub(super) fn pass(&self, in_the_way: &[(Rule, String)]) -> Result<String, Refusal> {
         let is_kept = |(rule, _): &&(Rule, String)| !self.force.contains(rule);
         let kept: Vec<_> = in_the_way.iter().filter(is_kept).collect();
         if !kept.is_empty() {
@@ -97,7 +104,10 @@ pub(super) fn asked(
     number: u64,
 ) -> Result<Edge, Refusal> {
     match order.verb {
-        Verb::Rollback => rollback(phase, order, cx),
+        Verb::Rollback => match &order.to {
+            Some(to) => back::rollback_to(&phase, to, order, cx, number),
+            None => rollback(phase, order, cx),
+        },
         Verb::Promote => promote(phase, order, cx),
         Verb::Retry => retry(phase, order, cx, number),
         Verb::Pause => pause(phase, order, cx),
@@ -105,7 +115,7 @@ pub(super) fn asked(
     }
 }
 
-fn refuse<T>(why: impl Into<String>) -> Result<T, Refusal> {
+pub(super) fn refuse<T>(why: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal(why.into()))
 }
 

@@ -7,7 +7,7 @@
 mod basis;
 mod handing;
 mod persist;
-mod records;
+mod planning;
 mod requests;
 
 use std::{
@@ -28,16 +28,17 @@ use super::{
     keeper::Keeper,
     metrics::Metrics,
     service::{Around, Service},
+    shares,
 };
 use crate::{
     admin::Request,
-    config::watch::Reading,
+    config::{Rejected, watch::Reading},
     cutover::{CACHE_CLOCK, Transition},
     dns::Plane,
     model::{Desired, DnsName, PoolName, ProbeSetting, ServiceName, ServiceSpec, Timestamp, Ttl},
     probe::{Assignment, Tried},
     store::Found,
-    table::Change,
+    table::{Change, ServiceRecords, Shares},
 };
 
 use basis::tell_basis;
@@ -135,16 +136,7 @@ impl Conductor {
                     0 => return,
                     _ => batch.drain(..).for_each(|event| self.take(event)),
                 },
-                Some(request) = requests.recv() => match request {
-                    Request::Order(service, order, reply) => {
-                        ordered = self.order(&service, &order, reply);
-                    }
-                    Request::Stop(stop, reply) => ordered = self.stop(stop, reply),
-                    request => {
-                        self.answer(request);
-                        continue;
-                    }
-                },
+                Some(request) = requests.recv() => ordered = self.heed(request),
                 () = deadline => {}
             }
             self.meet_deadlines();
@@ -178,17 +170,12 @@ impl Conductor {
         let now = self.now();
         match event {
             Event::Handing(handing) => self.handed.note(handing),
-            Event::File(Ok(desired)) => self.accept(now, &desired),
-            Event::File(Err(rejected)) => {
-                error!(
-                    path = %self.file.path.display(),
-                    why = rejected.summary(),
-                    served_since = self.file.loaded_at.map(tracing::field::display),
-                    "the release file on disk was refused and is not what is served; \
-                     `cutover check` shows every mistake"
-                );
-                self.metrics.file_rejected();
-                self.file.rejected = Some(rejected);
+            Event::File(Reading { checksum, says }) => {
+                self.file.checksum = checksum;
+                match says {
+                    Ok(desired) => self.accept(now, &desired),
+                    Err(rejected) => self.reject(rejected),
+                }
             }
             Event::Tried(Tried { service: name, address, spec, outcome }) => {
                 let Some(service) = self.services.get_mut(&name) else { return };
@@ -203,6 +190,18 @@ impl Conductor {
                 }
             }
         }
+    }
+
+    fn reject(&mut self, rejected: Rejected) {
+        error!(
+            path = %self.file.path.display(),
+            why = rejected.summary(),
+            served_since = self.file.loaded_at.map(tracing::field::display),
+            "the release file on disk was refused and is not what is served; \
+             `cutover check` shows every mistake"
+        );
+        self.metrics.file_rejected();
+        self.file.rejected = Some(rejected);
     }
 
     fn accept(&mut self, now: Timestamp, desired: &Arc<Desired>) {
@@ -268,7 +267,7 @@ impl Conductor {
                 warn!(
                     service = %name,
                     "the file no longer names this service: it goes on being answered; \
-                     to end it, name it in `removed`"
+                     to end it, name it in `removed`, or `cutover forget` it"
                 );
             }
         }
@@ -338,9 +337,9 @@ impl Conductor {
             }
             tell_basis(name, service.published.as_ref(), &answering);
             let owner = &service.cutover.spec().owner;
-            change
-                .set
-                .push((owner.clone(), records::records(owner, name, &answering, &self.plane)));
+            let tally = |pool: &PoolName| Some(self.plane.counters.tally(name, pool));
+            let records = |shares: &Shares<'_>| ServiceRecords::new(owner, shares);
+            change.set.push((owner.clone(), shares::show(&answering, tally, records)));
             let cutover = &service.cutover;
             let horizons = self.around.caches.horizons(now, service);
             let off_after = cutover.spec().release.off_after();

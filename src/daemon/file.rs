@@ -2,12 +2,17 @@
 
 use std::path::PathBuf;
 
-use crate::{config::Rejected, model::Timestamp};
+use crate::{
+    config::Rejected,
+    model::{Checksum, Timestamp},
+};
 
 /// What is known of the release file.
 #[derive(Default)]
 pub(super) struct FileState {
     pub(super) path: PathBuf,
+    /// Of the text that was last read, good or not.
+    pub(super) checksum: Option<Checksum>,
     /// When a good one was last read.
     pub(super) loaded_at: Option<Timestamp>,
     /// Why the one on disk is not being carried out.

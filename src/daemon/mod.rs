@@ -8,6 +8,7 @@
 
 mod caches;
 mod conductor;
+mod drafts;
 mod drift;
 mod error;
 mod file;
@@ -16,8 +17,10 @@ mod keeper;
 mod metrics;
 mod place;
 mod report;
+mod sample;
 mod secrets;
 mod service;
+mod shares;
 mod sockets;
 mod state;
 pub mod systemd;
@@ -41,7 +44,7 @@ use tokio::{
 use tracing::{error, warn};
 
 use crate::{
-    admin::{self, Inquiry},
+    admin::{self, Inquiry, plan::Drafts},
     config::{Settings, watch::ReleaseWatch},
     dns::{Clock, Counters, Listener, Plane, Responder, Serving, Store, encrypted::Running},
     model::CookieSecrets,
@@ -49,6 +52,7 @@ use crate::{
     table::Table,
 };
 use conductor::{Conductor, Event, Handing};
+pub use drafts::mistakes;
 pub use error::StartError;
 pub use handover::HandoverError;
 use handover::{Offer, Succession};
@@ -72,6 +76,7 @@ pub struct Daemon {
     dns: Vec<SocketAddr>,
     http: SocketAddr,
     inquiry: Inquiry,
+    drafts: Drafts,
     events: mpsc::Sender<Event>,
     watch: ReleaseWatch,
     serving: Option<Serving>,
@@ -197,6 +202,7 @@ impl Daemon {
             let watched = secrets::watch(file, plane.clone(), secrets_asked.clone());
             control_plane.push(tokio::spawn(watched).abort_handle());
         }
+        let drafts = drafts::drafts(settings.zone.clone());
         let watch = ReleaseWatch::start(path, settings.zone, move |reading| {
             // Fails only when the conductor has ended, and then nobody wants to know.
             let _ = told.blocking_send(Event::File(reading));
@@ -205,6 +211,7 @@ impl Daemon {
             dns: sockets.dns_at(),
             http,
             inquiry: Inquiry::new(requests),
+            drafts,
             events: handed,
             watch: watch.map_err(StartError::Watch)?,
             serving: None,
@@ -229,9 +236,9 @@ impl Daemon {
     }
 
     fn take_orders(&mut self, listener: UnixListener) {
-        let inquiry = self.inquiry.clone();
+        let (inquiry, drafts) = (self.inquiry.clone(), self.drafts.clone());
         let taking = async move {
-            if let Err(error) = admin::orders::serve(listener, inquiry).await {
+            if let Err(error) = admin::orders::serve(listener, inquiry, drafts).await {
                 error!(%error, "verbs are no longer taken; answers go on");
             }
         };

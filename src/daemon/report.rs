@@ -7,12 +7,15 @@ use std::{
     sync::Arc,
 };
 
-use super::{caches::Caches, conductor::Unkept, file::FileState, keeper::Keeper, service::Service};
+use super::{
+    caches::Caches, conductor::Unkept, drafts::mistakes, file::FileState, keeper::Keeper,
+    service::Service,
+};
 use crate::{
     admin::{
         history::{Past, PastStep},
         status::{
-            EndpointStatus, FileError, FileStatus, InstantStatus, PoolStatus, Pulse, ReleaseStatus,
+            EndpointStatus, FileStatus, InstantStatus, PoolStatus, Pulse, ReleaseStatus,
             ServiceStatus, Status, StoreStatus,
         },
     },
@@ -40,7 +43,7 @@ pub(super) fn status(
         zone: table.apex().to_string(),
         ready: is_ready(file, services),
         freeze: None,
-        file: file_status(file),
+        file: file_status(file, unkept),
         store: StoreStatus {
             path: keeper.path().display().to_string(),
             error: keeper.trouble().map(|trouble| trouble.error.clone()),
@@ -102,18 +105,14 @@ pub(super) fn past(service: &str, record: &Record) -> Past {
     }
 }
 
-fn file_status(file: &FileState) -> FileStatus {
-    let findings = file.rejected.iter().flat_map(|rejected| &rejected.findings);
-    let errors = findings.map(|finding| FileError {
-        line: finding.line,
-        column: finding.column,
-        message: finding.message.clone(),
-    });
+pub(super) fn file_status(file: &FileState, unkept: &Unkept) -> FileStatus {
     FileStatus {
         accepted: file.is_accepted(),
         path: file.path.display().to_string(),
         loaded_at: file.loaded_at.map(|at| at.to_string()),
-        errors: errors.collect(),
+        waiting: unkept.is_waiting(),
+        checksum: file.checksum.map(|checksum| checksum.to_string()),
+        errors: file.rejected.as_ref().map(mistakes).unwrap_or_default(),
     }
 }
 

@@ -11,7 +11,8 @@ use std::{
 use super::caches::Caches;
 use crate::{
     cutover::{
-        Answering, CACHE_CLOCK, Cutover, Event, Facts, Horizons, Order, Record, Refusal, Transition,
+        Answering, CACHE_CLOCK, Cutover, Event, Facts, Horizons, Order, Record, Refusal,
+        Transition, Verb,
     },
     health::{Outcome, ServiceHealth, Verdict},
     model::{Freeze, PoolName, ProbeSpec, ServiceSpec, Timestamp, Ttl},
@@ -192,6 +193,13 @@ impl Service {
         self.before.get_or_insert(before);
         self.retarget(now);
         Ok(told)
+    }
+
+    /// The verbs that would be done now.
+    pub(super) fn possible(&self, now: Timestamp, around: &Around) -> Vec<Verb> {
+        let horizons = around.caches.horizons(now, self);
+        let (health, freeze) = (&self.health, around.freeze.as_ref());
+        self.cutover.possible(now, Facts { health, horizons: &horizons, freeze })
     }
 
     fn handle(&mut self, now: Timestamp, event: Event, around: &Around) -> Vec<Transition> {

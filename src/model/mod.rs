@@ -3,6 +3,7 @@
 //! An invalid value cannot be built: every constructor checks its range and says what is wrong.
 //! Nothing here knows how a value was written down, sent or measured.
 
+mod checksum;
 mod client;
 mod cookie;
 mod encrypted;
@@ -14,12 +15,14 @@ mod probe;
 mod rrl;
 mod service;
 mod split;
+mod synthetic;
 mod time;
 mod timing;
 mod units;
 mod window;
 mod zone;
 
+pub use checksum::{Checksum, ChecksumError, PlanChecksum};
 pub use client::{ClientNetwork, Subnet, mapped};
 pub use cookie::{CookieSecrets, SecretsError};
 pub use encrypted::EncryptedListen;
@@ -31,6 +34,7 @@ pub use probe::{HttpProbe, ProbeKind, ProbeSetting, ProbeSpec, TcpProbe};
 pub use rrl::RrlSettings;
 pub use service::{Desired, FailPolicy, Pool, RampStep, ReleasePolicy, ServiceSpec};
 pub use split::{Split, Spread};
+pub use synthetic::synthetic_client;
 pub use time::Timestamp;
 pub use timing::Timing;
 pub use units::{Percent, Share, Ttl, UnitError, Weight};

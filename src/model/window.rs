@@ -123,6 +123,17 @@ impl Default for Windows {
     }
 }
 
+impl fmt::Display for Windows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.list.is_empty() {
+            return f.write_str("always");
+        }
+        let windows: Vec<String> = self.list.iter().map(ToString::to_string).collect();
+        let zone = self.zone.iana_name().unwrap_or("another zone");
+        write!(f, "{} ({zone})", windows.join("; "))
+    }
+}
+
 impl Windows {
     /// The first instant from `now` on at which a window is open: `now` itself, if one is.
     pub fn next_opening(&self, now: Timestamp) -> Timestamp {

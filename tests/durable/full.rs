@@ -36,7 +36,7 @@ async fn answers_and_verdicts_go_on_and_releases_wait() {
     let full = running.until("it is told", |status| status.store.error.is_some()).await;
     assert!(full.store.path.ends_with("state/state.redb"), "{:?}", full.store);
     assert_eq!(full.services["api"].phase, "Steady");
-    assert!(full.file.accepted);
+    assert!(full.file.accepted && full.file.waiting);
     // Endpoints still come and go.
     pools.hosts[0].set_healthy(false);
     while running.answered().await != pools.v1[1..] {
@@ -77,6 +77,7 @@ async fn a_rollback_does_not_wait_and_is_kept_later() {
     let refused = ask(Verb::Promote).await.expect_err("it cannot be kept").to_string();
     assert!(refused.contains("the state cannot be written ("), "{refused}");
     assert!(refused.contains("nothing has changed"), "{refused}");
+    assert!(refused.ends_with("(api is Baking; `rollback` would be done)"), "{refused}");
     assert_eq!(running.until_phase("Baking").await.store.unkept, 0);
     ask(Verb::Rollback).await.expect("it cannot wait");
     assert_eq!(running.answered().await, pools.v1);
@@ -94,6 +95,28 @@ async fn a_rollback_does_not_wait_and_is_kept_later() {
     let steps: Vec<&str> = told[0].steps.iter().map(|step| step.to.as_str()).collect();
     assert!(steps.contains(&"RollingBack"), "{told:#?}");
     assert_eq!(told[0].result.as_deref(), Some("rolled back"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_is_not_forgotten_before_that_can_be_kept() {
+    let pools = Pools::start().await;
+    let api = pools.file("v1", HOUR);
+    let web = "[services.web]\nlive = \"a\"\npools.a.endpoints = [\"192.0.2.1\"]\n";
+    let files = files(&format!("{api}\n{web}"));
+    let running = run(&files);
+    running.until("both", |status| status.services.contains_key("web")).await;
+    files.write_release(&api);
+    running.until("it is orphaned", |status| status.services["web"].orphaned).await;
+    limit(&running, Some(0));
+    let socket = files.folder().join("admin.sock");
+    let refused = orders::forget_service(&socket, "web").await.expect_err("it cannot be kept");
+    assert!(refused.to_string().contains("the state cannot be written ("), "{refused}");
+    assert!(running.until("told", |_| true).await.services.contains_key("web"));
+    limit(&running, None);
+    running.until("it works again", |status| status.store.error.is_none()).await;
+    orders::forget_service(&socket, "web").await.expect("it can be kept");
+    let status = running.until("it is gone", |status| !status.services.contains_key("web")).await;
+    assert!(status.services.contains_key("api"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -59,7 +59,7 @@ pub(crate) async fn started(folder: TempDir) -> House {
 
 /// A verb, as the admin socket would bring it.
 pub(crate) async fn ask(house: &House, verb: Verb) -> Result<Done, Undone> {
-    let order = Order { verb, by: "user 7".to_owned(), force: Default::default() };
+    let order = Order { verb, to: None, by: "user 7".to_owned(), force: Default::default() };
     let service = "api".parse().expect("a name");
     house.daemon.inquiry().order(service, order).await.expect("the control plane answers")
 }

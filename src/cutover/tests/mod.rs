@@ -2,6 +2,7 @@
 //!
 //! Hosts are numbers: host 3 is 192.0.2.3, host 103 is 2001:db8::103. Pool `v1` is hosts 1 and 2, `v2` 3 and 4, `v3` 5 and 6.
 
+mod back;
 mod bake;
 mod edges;
 mod edits;
@@ -12,6 +13,7 @@ mod instants;
 mod limits;
 mod machine;
 mod paused;
+mod plan;
 mod pools;
 mod probes;
 mod ramp;
@@ -195,6 +197,7 @@ struct Sim {
     stored: Answering,
     /// Tables that were replaced are still answered from.
     lingers: bool,
+    cache_clock: Duration,
 }
 
 impl Sim {
@@ -206,9 +209,20 @@ impl Sim {
         health.retarget(at(0), &spec.probe, live, Verdict::Presumed);
         let cutover = Cutover::adopt(spec);
         let (horizons, told, freeze) = (BTreeMap::new(), Vec::new(), None);
-        let (now, publishes, lingers, stored) = (at(0), true, false, cutover.answering(&health));
-        let mut sim =
-            Self { now, cutover, health, horizons, told, freeze, publishes, stored, lingers };
+        let (now, publishes, lingers, cache_clock) = (at(0), true, false, Duration::ZERO);
+        let stored = cutover.answering(&health);
+        let mut sim = Self {
+            now,
+            cutover,
+            health,
+            horizons,
+            told,
+            freeze,
+            publishes,
+            stored,
+            lingers,
+            cache_clock,
+        };
         sim.retarget();
         sim
     }
@@ -263,25 +277,6 @@ impl Sim {
         self.answer();
     }
 
-    /// A person asks for something.
-    fn ask(&mut self, verb: Verb, force: bool) -> Result<(), Refusal> {
-        self.ask_breaking(verb, if force { &[Rule::Health] } else { &[] })
-    }
-
-    fn ask_breaking(&mut self, verb: Verb, rules: &[Rule]) -> Result<(), Refusal> {
-        self.answer();
-        let horizons = self.known();
-        let freeze = self.freeze.as_ref();
-        let facts = Facts { health: &self.health, horizons: &horizons, freeze };
-        let force = rules.iter().copied().collect();
-        let order = Order { verb, by: "alice".to_owned(), force };
-        self.told.extend(self.cutover.ask(self.now, &order, facts)?);
-        if self.publishes && self.phase() == "Shifting" {
-            self.publish();
-        }
-        Ok(())
-    }
-
     fn known(&self) -> Horizons {
         Horizons::new(self.horizons.clone(), Timestamp::default()).unsettled(self.lingers)
     }
@@ -294,7 +289,7 @@ impl Sim {
             self.stored = answering.clone();
         }
         for answering in [&answering, &self.stored] {
-            let horizon = self.now + answering.ttl_max(self.now).duration();
+            let horizon = self.now + answering.ttl_max(self.now).duration() + self.cache_clock;
             for pool in answering.pools() {
                 let known = self.horizons.entry(pool.clone()).or_default();
                 *known = horizon.max(*known);

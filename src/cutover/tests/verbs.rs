@@ -1,6 +1,30 @@
 //! What a person can ask: in each phase done, or refused with a reason and without a trace.
 
-use super::{super::phase::Phase, Sim, Verb, Wanted, at, file};
+use super::{super::phase::Phase, Facts, Order, Refusal, Rule, Sim, Verb, Wanted, at, file};
+
+impl Sim {
+    /// A person asks for something.
+    pub(super) fn ask(&mut self, verb: Verb, force: bool) -> Result<(), Refusal> {
+        self.ask_breaking(verb, if force { &[Rule::Health] } else { &[] })
+    }
+
+    pub(super) fn ask_breaking(&mut self, verb: Verb, rules: &[Rule]) -> Result<(), Refusal> {
+        let force = rules.iter().copied().collect();
+        self.order(&Order { verb, to: None, by: "alice".to_owned(), force })
+    }
+
+    pub(super) fn order(&mut self, order: &Order) -> Result<(), Refusal> {
+        self.answer();
+        let horizons = self.known();
+        let freeze = self.freeze.as_ref();
+        let facts = Facts { health: &self.health, horizons: &horizons, freeze };
+        self.told.extend(self.cutover.ask(self.now, order, facts)?);
+        if self.publishes && self.phase() == "Shifting" {
+            self.publish();
+        }
+        Ok(())
+    }
+}
 
 fn ramped() -> Wanted {
     file("v2").ramp(&[(10, 20), (50, 30)])

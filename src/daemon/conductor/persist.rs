@@ -95,6 +95,11 @@ impl Unkept {
         self.changed.is_empty() && self.removing.is_empty() && self.freeze != FreezeIs::New
     }
 
+    /// Whether a file is to be carried out once that can be kept.
+    pub(in crate::daemon) fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+
     /// The services of which something is not kept.
     pub(in crate::daemon) fn ahead(&self) -> &BTreeSet<ServiceName> {
         &self.ahead

@@ -1,7 +1,7 @@
 //! What people and their tools want of the conductor: to know how things are, and the operator's
 //! verbs.
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::spawn_blocking};
 use tracing::{info, warn};
 
 use super::{Conductor, persist::FreezeIs};
@@ -9,30 +9,58 @@ use crate::{
     admin::{
         Request,
         history::Past,
-        orders::{Done, Stop, Told, Undone},
+        orders::{Done, Refused, Stands, Stop, Told, Undone},
+        sample::{Clients, Sample},
         status::{FreezeStatus, Status},
     },
-    cutover::Order,
-    daemon::report,
+    cutover::{Order, Verb},
+    daemon::{report, sample, service::Service},
     model::{Freeze, ServiceName},
 };
+
+type Reply = oneshot::Sender<Result<Done, Undone>>;
 
 /// What a person asked for was done, and is to be told them once it is being answered from.
 pub(super) struct Ordered {
     /// Where it is asked of one.
     service: Option<ServiceName>,
-    reply: oneshot::Sender<Result<Done, Undone>>,
+    reply: Reply,
     transitions: Vec<Told>,
+    /// Whether the service was to go.
+    is_to_go: bool,
 }
 
 impl Conductor {
+    /// Answers a request; what it changes is answered when it is being answered from.
+    pub(super) fn heed(&mut self, request: Request) -> Option<Ordered> {
+        let (file, services) = (&self.file, &self.services);
+        let (now, keeping) = (self.now(), (&self.keeper, &self.unkept));
+        match request {
+            Request::Order(name, order, reply) => return self.order(&name, &order, reply),
+            Request::Stop(stop, reply) => return self.stop(stop, reply),
+            Request::Forget(name, by, reply) => return self.forget(&name, &by, reply),
+            Request::Plan(desired, text, reply) => self.plan(desired, text, reply),
+            Request::Sample(name, clients, reply) => self.sample(&name, clients, reply),
+            Request::History(service, reply) => self.tell_history(service, reply),
+            // Whoever asked may have gone, here and below.
+            Request::File(reply) => drop(reply.send(report::file_status(file, &self.unkept))),
+            Request::Status(reply) => {
+                let (table, caches) = (self.plane.store.load(), &self.around.caches);
+                drop(reply.send(Box::new(Status {
+                    freeze: self.around.freeze.as_ref().map(FreezeStatus::from),
+                    ..report::status(now, &table, file, services, caches, keeping)
+                })));
+            }
+            Request::Pulse(reply) => {
+                let table = self.plane.store.load();
+                drop(reply.send(report::pulse(&table, file, services, &self.keeper)));
+            }
+        }
+        None
+    }
+
     /// Does what a person asks, or tells them why not.
-    pub(super) fn order(
-        &mut self,
-        name: &ServiceName,
-        order: &Order,
-        reply: oneshot::Sender<Result<Done, Undone>>,
-    ) -> Option<Ordered> {
+    fn order(&mut self, name: &ServiceName, order: &Order, reply: Reply) -> Option<Ordered> {
         let now = self.now();
         let Some(service) = self.services.get_mut(name) else {
             let _ = reply.send(Err(Undone::Unknown(name.to_string())));
@@ -45,22 +73,36 @@ impl Conductor {
                 self.keep(name, told);
                 self.unkept.by = None;
                 self.touched.insert(name.clone());
-                Some(Ordered { service: Some(name.clone()), reply, transitions })
+                Some(Ordered { service: Some(name.clone()), reply, transitions, is_to_go: false })
             }
             Err(refusal) => {
                 info!(service = %name, %order, %refusal, "refused");
-                let _ = reply.send(Err(Undone::Refused(refusal.to_string())));
+                self.refuse(Some(name), refusal.to_string(), reply);
                 None
             }
         }
     }
 
+    /// A service that the file no longer names goes, as if the file had it in `removed`.
+    fn forget(&mut self, name: &ServiceName, by: &str, reply: Reply) -> Option<Ordered> {
+        match self.services.get(name).map(|service| service.cutover.is_orphaned()) {
+            None => drop(reply.send(Err(Undone::Unknown(name.to_string())))),
+            Some(false) => {
+                let why = "the release file names it: delete it there first";
+                self.refuse(Some(name), why.to_owned(), reply);
+            }
+            Some(true) => {
+                info!(service = %name, by, "to be forgotten");
+                self.remove(name);
+                let (service, transitions) = (Some(name.clone()), Vec::new());
+                return Some(Ordered { service, reply, transitions, is_to_go: true });
+            }
+        }
+        None
+    }
+
     /// Begins or ends the global stop, or tells them why not.
-    pub(super) fn stop(
-        &mut self,
-        stop: Stop,
-        reply: oneshot::Sender<Result<Done, Undone>>,
-    ) -> Option<Ordered> {
+    fn stop(&mut self, stop: Stop, reply: Reply) -> Option<Ordered> {
         let now = self.now();
         let undone = match (&stop, &self.around.freeze) {
             (Stop::Freeze { .. }, Some(freeze)) => Some(freeze.to_string()),
@@ -69,7 +111,7 @@ impl Conductor {
             _ => None,
         };
         if let Some(refusal) = undone {
-            let _ = reply.send(Err(Undone::Refused(refusal)));
+            self.refuse(None, refusal, reply);
             return None;
         }
         self.around.freeze = match stop {
@@ -87,44 +129,66 @@ impl Conductor {
         let waiting = self.services.iter().filter(|(_, service)| service.cutover.waits_for_thaw());
         let waiting: Vec<ServiceName> = waiting.map(|(name, _)| name.clone()).collect();
         waiting.into_iter().for_each(|name| self.observe(now, name));
-        Some(Ordered { service: None, transitions: Vec::new(), reply })
+        Some(Ordered { service: None, transitions: Vec::new(), reply, is_to_go: false })
     }
 
     /// Tells a person that what they asked for is being answered from, or that it cannot be kept.
     pub(super) fn confirm(&mut self, ordered: Option<Ordered>) {
         let put_back = self.unkept.take_put_back();
-        let Some(Ordered { service, reply, transitions }) = ordered else { return };
-        let generation = self.plane.store.load().generation();
-        let done = match self.keeper.refusal() {
-            Some(why) if service.as_ref().is_some_and(|name| put_back.contains(name)) => {
-                info!(service = service.map(tracing::field::display), why, "refused");
-                Err(Undone::Refused(why))
+        let Some(Ordered { service, reply, transitions, is_to_go }) = ordered else { return };
+        let is_undone = service.as_ref().is_some_and(|name| match is_to_go {
+            true => self.services.contains_key(name),
+            false => put_back.contains(name),
+        });
+        match self.keeper.refusal() {
+            Some(why) if is_undone => {
+                info!(service = service.as_ref().map(tracing::field::display), why, "refused");
+                self.refuse(service.as_ref(), why, reply);
             }
-            _ => Ok(Done { transitions, generation }),
-        };
-        // Whoever asked may have gone.
-        let _ = reply.send(done);
+            _ => {
+                let generation = self.plane.store.load().generation();
+                let _ = reply.send(Ok(Done { transitions, generation }));
+            }
+        }
     }
 
-    /// Says how things are.
-    pub(super) fn answer(&self, request: Request) {
-        let (table, file, services) = (self.plane.store.load(), &self.file, &self.services);
-        let (now, keeping) = (self.now(), (&self.keeper, &self.unkept));
-        // Whoever asked may have gone.
-        let _ = match request {
-            Request::Status(reply) => reply
-                .send(Box::new(Status {
-                    freeze: self.around.freeze.as_ref().map(FreezeStatus::from),
-                    ..report::status(now, &table, file, services, &self.around.caches, keeping)
-                }))
-                .is_ok(),
-            Request::Pulse(reply) => {
-                reply.send(report::pulse(&table, file, services, &self.keeper)).is_ok()
-            }
-            Request::History(service, reply) => self.tell_history(service, reply),
-            // Carried out where they come in.
-            Request::Order(..) | Request::Stop(..) => false,
+    /// Tells a person why not, and what can be done instead.
+    fn refuse(&self, name: Option<&ServiceName>, why: String, reply: Reply) {
+        let stands = name.and_then(|name| self.stands(name));
+        let _ = reply.send(Err(Undone::Refused(Refused { why, stands })));
+    }
+
+    fn stands(&self, name: &ServiceName) -> Option<Stands> {
+        let service = self.services.get(name)?;
+        let mut possible = service.possible(self.now(), &self.around);
+        if self.keeper.refusal().is_some() {
+            // Nothing else goes without being kept.
+            possible.retain(|verb| *verb == Verb::Rollback);
+        }
+        Some(Stands {
+            service: name.to_string(),
+            phase: service.cutover.phase().name().to_owned(),
+            possible: possible.into_iter().map(|verb| verb.name().to_owned()).collect(),
+        })
+    }
+
+    /// Says which pool these clients would be given. Many are counted elsewhere, so that nothing has
+    /// to wait for them.
+    fn sample(
+        &self,
+        name: &ServiceName,
+        clients: Clients,
+        reply: oneshot::Sender<Result<Sample, Undone>>,
+    ) {
+        let Some(Service { cutover, health, .. }) = self.services.get(name) else {
+            let _ = reply.send(Err(Undone::Unknown(name.to_string())));
+            return;
         };
+        let (phase, owner) = (cutover.phase().name(), cutover.spec().owner.clone());
+        let answering = cutover.answering(health);
+        spawn_blocking(move || {
+            let _ = reply.send(Ok(sample::sample(phase, &owner, &answering, &clients)));
+        });
     }
 
     /// Reads on another thread what was kept. What is not kept yet is not in it.
@@ -132,17 +196,17 @@ impl Conductor {
         &self,
         service: Option<ServiceName>,
         reply: oneshot::Sender<Result<Vec<Past>, String>>,
-    ) -> bool {
+    ) {
         let Some(reader) = self.keeper.reader() else {
             let why = self.keeper.refusal();
-            return reply.send(Err(why.unwrap_or_else(|| "not open yet".to_owned()))).is_ok();
+            let _ = reply.send(Err(why.unwrap_or_else(|| "not open yet".to_owned())));
+            return;
         };
-        tokio::task::spawn_blocking(move || {
+        spawn_blocking(move || {
             let history = reader.history(service.as_ref()).map_err(|error| error.to_string());
             let _ = reply.send(history.map(|records| {
                 records.iter().map(|(name, record)| report::past(name, record)).collect()
             }));
         });
-        true
     }
 }

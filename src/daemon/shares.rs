@@ -2,21 +2,19 @@
 
 use crate::{
     cutover::{Answered, Answering},
-    dns::Plane,
-    model::{DnsName, PoolName, ServiceName, Timing, Ttl},
-    table::{Part, ServiceRecords, Shares, Shift, Tally},
+    model::{PoolName, Timing, Ttl},
+    table::{Part, Shares, Shift, Tally},
 };
 
-/// The records of a service at `owner`.
-pub(super) fn records(
-    owner: &DnsName,
-    name: &ServiceName,
+/// Shows which pools answer whom; `tally` says what the answers of each count for.
+pub(super) fn show<T>(
     answering: &Answering,
-    plane: &Plane,
-) -> ServiceRecords {
+    tally: impl Fn(&PoolName) -> Option<Tally>,
+    look: impl FnOnce(&Shares<'_>) -> T,
+) -> T {
     let Answering { parts, ttl, moved, timed, spread, .. } = answering;
-    let tally = |pool: &PoolName| plane.counters.tally(name, pool);
-    let part = |timing| move |it| Part { timing, ..part(it, *ttl, tally(&it.pool)) };
+    let tally = &tally;
+    let part = |timing| move |it| Part { timing, ..part(it, *ttl, tally) };
     // Those whose answers change at an instant are those whom a step moves, before it and after it.
     let apart = match (moved, timed) {
         (Some(moved), _) => Some((&moved.parts, moved.share, moved.salt)),
@@ -28,10 +26,14 @@ pub(super) fn records(
         apart.map(|(parts, ..)| parts.iter().map(part(timing)).collect());
     let shift = apart.zip(to.as_ref());
     let shift = shift.map(|((_, share, salt), to)| Shift { to, share: share.into(), salt });
-    ServiceRecords::new(owner, &Shares { parts: &main, shift, spread: *spread })
+    look(&Shares { parts: &main, shift, spread: *spread })
 }
 
-fn part(answered: &Answered, ttl: Ttl, tally: Tally) -> Part<'_> {
+fn part<'a>(
+    answered: &'a Answered,
+    ttl: Ttl,
+    tally: &impl Fn(&PoolName) -> Option<Tally>,
+) -> Part<'a> {
     let Answered { pool, weight, endpoints, lost } = answered;
-    Part { weight: *weight, lost, tally: Some(tally), ..Part::new(pool, ttl, endpoints) }
+    Part { weight: *weight, lost, tally: tally(pool), ..Part::new(pool, ttl, endpoints) }
 }

@@ -1,0 +1,287 @@
+//! What saving a file would do to a service, without doing it.
+//!
+//! The prediction is not a second description of how a release goes: a copy of the machine itself
+//! is run ahead, on a clock of its own ([`Forecast`]). So what is
+//! foretold is what the machine does, if the world does as is assumed: every endpoint passes its
+//! probes from now on, and clients ask all the time.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use humantime::format_duration;
+
+use super::{
+    Cutover, Facts, Rule,
+    edge::Context,
+    forecast::Forecast,
+    gate::{Gate, gate},
+    phase::{Phase, Release},
+    rules::Way,
+    shares::whole_percents,
+};
+use crate::{
+    health::Count,
+    model::{
+        Endpoint, HttpProbe, Pool, PoolName, ProbeKind, ProbeSetting, ProbeSpec, RampStep,
+        ReleasePolicy, ServiceSpec, Timestamp, Ttl, Weight,
+    },
+};
+
+/// How many percent of the clients each pool is to answer, in whole numbers; verdicts change nothing of it.
+pub type Shares = BTreeMap<PoolName, u8>;
+
+/// What saving a file would do to one service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The phase that it finds.
+    pub phase: &'static str,
+    /// The number of the release that it finds.
+    pub release: Option<u64>,
+    /// What is to be answered before.
+    pub from: Shares,
+    /// What is to be answered when all is done.
+    pub to: Shares,
+    /// What the file says otherwise than what is in force.
+    pub changes: Vec<Change>,
+    /// What its first step hangs on, as it is now.
+    pub rules: Vec<Ruling>,
+    /// What would happen.
+    pub steps: Vec<Step>,
+    /// What happens to the pools that would be left.
+    pub left: Vec<Left>,
+}
+
+/// Something that the file says otherwise: what it says is `None` where it says nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The key in the file.
+    pub key: String,
+    /// What is in force.
+    pub from: Option<String>,
+    /// What the file asks for.
+    pub to: Option<String>,
+}
+
+/// Something that the first step of a release hangs on, or the way back from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// The word for it; if it is a [`Rule`], the name by which that is broken.
+    pub name: &'static str,
+    /// Whether it is as it has to be, now.
+    pub holds: bool,
+    /// How things stand with it.
+    pub why: String,
+}
+
+/// Something that would happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// When.
+    pub at: Timestamp,
+    /// The phase that is entered.
+    pub phase: &'static str,
+    /// What is to be answered from then on; what several steps at one instant change is changed in one
+    /// store.
+    pub shares: Shares,
+    /// Why, as it will be told.
+    pub why: String,
+}
+
+/// A pool that would be left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The pool.
+    pub pool: PoolName,
+    /// When no cache that keeps to the TTL holds it any longer.
+    pub horizon: Timestamp,
+    /// From when it could be switched off.
+    pub off_from: Timestamp,
+}
+
+impl Cutover {
+    /// What asking for `spec` would do; nothing if it would change nothing.
+    pub fn plan(&self, now: Timestamp, spec: &Arc<ServiceSpec>, facts: Facts<'_>) -> Option<Plan> {
+        let wanted = self.keep_probe(spec.clone());
+        let changes = changes(self, &wanted);
+        if changes.is_empty() {
+            return None;
+        }
+        let from = shares(&self.phase);
+        let mut forecast = Forecast::new(now, self, facts);
+        forecast.save(spec.clone());
+        let rules = self.rules(now, &forecast, facts);
+        forecast.run();
+        let to = shares(&forecast.cutover.phase);
+        Some(Plan {
+            phase: self.phase.name(),
+            release: self.phase.release().map(|release| release.id),
+            left: left(&forecast, &from, &to, &wanted),
+            from,
+            to,
+            changes,
+            rules,
+            steps: forecast.steps,
+        })
+    }
+
+    /// Of the release that saving the file has begun.
+    fn rules(&self, now: Timestamp, forecast: &Forecast, facts: Facts<'_>) -> Vec<Ruling> {
+        let known = self.phase.release().map(|release| release.id);
+        let begun = forecast.cutover.phase.release().filter(|release| Some(release.id) != known);
+        let (health, horizons) = (&forecast.health, facts.horizons);
+        let cx = Context {
+            // Steps that have been foretold have not been taken.
+            last_step: self.last_step,
+            ..forecast.cutover.context(now, Facts { health, horizons, ..facts })
+        };
+        begun.map(|release| rules(release, &cx)).unwrap_or_default()
+    }
+
+    /// Whether asking for `spec` would change anything.
+    pub fn differs_from(&self, spec: &Arc<ServiceSpec>) -> bool {
+        let is_same = self.spec == *spec || self.spec == self.keep_probe(spec.clone());
+        self.orphaned || !is_same
+    }
+}
+
+/// What each pool is to answer in a phase.
+pub(super) fn shares(phase: &Phase) -> Shares {
+    let share = phase.share().get();
+    let moved = (phase.serving().split().clone(), share);
+    let main = (share < 100).then(|| (phase.main().split().clone(), 100 - share));
+    whole_percents([moved].into_iter().chain(main))
+}
+
+fn changes(cutover: &Cutover, wanted: &ServiceSpec) -> Vec<Change> {
+    let known = &*cutover.spec;
+    let [was, is] = ["no longer in the file", "in the file"].map(|text| Some(text.to_owned()));
+    let again = cutover.orphaned.then(|| ("service".to_owned(), was, is));
+    let value = |(key, of): &Value| (key.to_string(), Some(of(known)), Some(of(wanted)));
+    let gone = known.pools.keys().filter(|name| !wanted.pools.contains_key(*name));
+    let pools = wanted.pools.keys().chain(gone).map(|name| {
+        let of = |spec: &ServiceSpec| spec.pools.get(name).map(|pool| endpoints(pool));
+        (format!("pools.{name}"), of(known), of(wanted))
+    });
+    let all = again.into_iter().chain(VALUES.iter().map(value)).chain(pools);
+    let mut changes: Vec<Change> = all
+        .filter(|(_, from, to)| from != to)
+        .map(|(key, from, to)| Change { key, from, to })
+        .collect();
+    if changes.is_empty() && *known != *wanted {
+        changes.push(Change { key: "settings".to_owned(), from: None, to: None });
+    }
+    changes
+}
+
+/// Keys of a service, and what it says under them.
+type Value = (&'static str, fn(&ServiceSpec) -> String);
+const VALUES: [Value; 16] = [
+    ("live", |spec| spec.live.to_string()),
+    ("spread", |spec| spec.spread.name().to_owned()),
+    ("ttl", |spec| seconds(spec.ttl)),
+    ("fail_policy", |spec| spec.fail_policy.name().to_owned()),
+    ("probe", |spec| probe(&spec.probe)),
+    ("release.ramp", |spec| ramp(&spec.release.ramp)),
+    ("release.at", |spec| at(&spec.release)),
+    ("release.windows", |spec| spec.release.windows.to_string()),
+    ("release.min_change_interval", |spec| duration(spec.release.min_change_interval)),
+    ("release.progress_deadline", |spec| {
+        spec.release.progress_deadline.map_or("none".to_owned(), duration)
+    }),
+    ("release.ttl", |spec| spec.release.ttl.map_or("as ttl".to_owned(), seconds)),
+    ("release.bake", |spec| duration(spec.release.bake)),
+    ("release.deadline", |spec| duration(spec.release.deadline)),
+    ("release.min_up", |spec| spec.release.needed()),
+    ("release.pin_allowance", |spec| duration(spec.release.pin_allowance)),
+    ("release.drain_grace", |spec| duration(spec.release.drain_grace)),
+];
+
+fn duration(duration: Duration) -> String {
+    format_duration(duration).to_string()
+}
+
+fn seconds(ttl: Ttl) -> String {
+    duration(ttl.duration())
+}
+
+fn at(release: &ReleasePolicy) -> String {
+    let clean = if release.clean { ", or when caches are clean" } else { "" };
+    release.at.map_or("at once".to_owned(), |at| format!("{at}{clean}"))
+}
+
+fn probe(probe: &ProbeSetting) -> String {
+    let Some(probe) = probe.spec() else { return "none".to_owned() };
+    let kind = match &probe.kind {
+        ProbeKind::Tcp(tcp) => format!("tcp {}", tcp.port),
+        ProbeKind::Http(HttpProbe { port, path, host, status, body }) => {
+            let body = body.as_ref().map(|body| format!(" body {body:?}")).unwrap_or_default();
+            format!("http {host}:{port}{path} {status:?}{body}")
+        }
+    };
+    let [interval, timeout] = [probe.interval, probe.timeout].map(format_duration);
+    let ProbeSpec { rise, fall, jitter, .. } = &**probe;
+    format!("{kind} every {interval}, timeout {timeout}, rise {rise}, fall {fall}, jitter {jitter}")
+}
+
+fn ramp(steps: &[RampStep]) -> String {
+    let step = |step: &RampStep| format!("{} for {}", step.share, format_duration(step.bake));
+    match steps {
+        [] => "none".to_owned(),
+        steps => steps.iter().map(step).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn endpoints(pool: &Pool) -> String {
+    let of = |endpoint: &Endpoint| match endpoint.weight() {
+        Weight::ONE => endpoint.address().to_string(),
+        weight => format!("{} (weight {})", endpoint.address(), weight.get()),
+    };
+    pool.endpoints.iter().map(of).collect::<Vec<_>>().join(", ")
+}
+
+/// Of a release that has yet to take a step.
+fn rules(release: &Release, cx: &Context<'_>) -> Vec<Ruling> {
+    let way = Way::ahead(release, None, cx);
+    let obstacle = |rule| way.obstacles.iter().find(|obstacle| obstacle.rule == rule);
+    let ruling = |rule: Rule| match (obstacle(Some(rule)), rule) {
+        (Some(obstacle), _) => {
+            Ruling { name: rule.name(), holds: false, why: obstacle.why.clone() }
+        }
+        (None, rule) => Ruling { name: rule.name(), holds: true, why: kept(rule, release, cx) },
+    };
+    let mut rules: Vec<Ruling> = Rule::ALL.into_iter().map(ruling).collect();
+    if let Some(obstacle) = obstacle(None) {
+        rules.push(Ruling { name: "at", holds: false, why: obstacle.why.clone() });
+    }
+    if let Some(end) = release.smears_until(cx.horizons) {
+        let why = format!("caches hold what was answered before until {end}: it smears until then");
+        rules.push(Ruling { name: "clean", holds: false, why });
+    }
+    let Count { eligible, total, .. } = release.safe.tally(cx.health).all;
+    let why = format!("{eligible} of {total} endpoints of {} could take it", release.safe);
+    rules.push(Ruling { name: "way back", holds: eligible > 0, why });
+    rules
+}
+
+/// Why a rule is kept.
+fn kept(rule: Rule, release: &Release, cx: &Context<'_>) -> String {
+    match (rule, gate(release, cx)) {
+        (Rule::Freeze, _) => "nothing is frozen".to_owned(),
+        (Rule::Window, _) => "no release window is to be waited for".to_owned(),
+        (Rule::Interval, _) => "no earlier step is to be waited for".to_owned(),
+        (Rule::Health, Gate::Open(why) | Gate::Closed(why)) => why,
+    }
+}
+
+fn left(forecast: &Forecast, from: &Shares, to: &Shares, spec: &ServiceSpec) -> Vec<Left> {
+    let steps = forecast.steps.iter().map(|step| &step.shares);
+    let mut left: Vec<Left> = Vec::new();
+    for pool in from.keys().chain(steps.flat_map(BTreeMap::keys)) {
+        let is_new = left.iter().all(|known| known.pool != *pool);
+        if is_new && !to.contains_key(pool) {
+            let horizon = forecast.horizons.of(pool);
+            let off_from = horizon + spec.release.pin_allowance + spec.release.drain_grace;
+            left.push(Left { pool: pool.clone(), horizon, off_from });
+        }
+    }
+    left
+}

@@ -1,0 +1,32 @@
+//! Files that are not on disk yet: read as the one on disk is, and by the same rules.
+
+use std::{path::Path, sync::Arc};
+
+use crate::{
+    admin::{orders::Mistaken, plan::Drafts, status::FileError},
+    config::{Rejected, finding::Finding, read::FILE_LEN_MAX, release},
+    model::ZoneSpec,
+};
+
+/// Reads files for `zone`.
+pub(super) fn drafts(zone: ZoneSpec) -> Drafts {
+    let read = move |path: &Path, text: &str| {
+        release::parse(path, text, &zone).map_err(|rejected| Mistaken {
+            errors: mistakes(&rejected),
+            shown: rejected.to_string(),
+        })
+    };
+    let len_max = usize::try_from(FILE_LEN_MAX).unwrap_or(usize::MAX);
+    Drafts { read: Arc::new(read), len_max }
+}
+
+/// What is wrong with a file.
+pub fn mistakes(rejected: &Rejected) -> Vec<FileError> {
+    let mistake = |finding: &Finding| FileError {
+        line: finding.line,
+        column: finding.column,
+        message: finding.message.clone(),
+        hint: finding.hint.clone(),
+    };
+    rejected.findings.iter().map(mistake).collect()
+}
