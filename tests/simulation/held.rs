@@ -41,7 +41,9 @@ impl Caches<'_> {
                 ("Judging", "Shifting" | "Waiting") if cause == Cause::Clock => {
                     self.are_settled(now, before)?;
                 }
-                ("Waiting", "Shifting") => self.have_expired_at_the_instant(before)?,
+                ("Waiting", "Shifting") if cause == Cause::Clock => {
+                    self.have_expired_at_the_instant(before)?;
+                }
                 ("Draining", "Steady") | ("RollingBack", "Steady" | "Failed") => {
                     // Of a release that an edit has just made another one of, nothing is said.
                     let is_same = cause != Cause::Edit || before.phase == transition.from;
@@ -107,14 +109,16 @@ impl Caches<'_> {
         let Some(Timed { timing: Timing::Until(instant), .. }) = before.timed else {
             return Ok(());
         };
-        // Where others stand in for those who stay, these are given something new too.
-        let is_plain = |it: &&Answering| (it.spread, it.basis) == (Spread::Sticky, Basis::Live);
+        // Where others stand in for a pool, these are given something new when that begins or ends.
+        let is_plain = |it: &&Answering| {
+            (it.spread, it.basis) == (Spread::Sticky, Basis::Live) && it.out().next().is_none()
+        };
         if self.conductor.published.as_ref().filter(is_plain).is_none() {
             return Ok(());
         }
         for cache in self.caches.iter().filter(|cache| cache.keeping == Keeping::Exactly) {
             let Some(held) = cache.holds(instant + CACHE_CLOCK) else { continue };
-            let made_of = self.conductor.answered(held.generation);
+            let made_of = self.conductor.answered(held.generation).filter(is_plain);
             let was_known = made_of.and_then(|table| table.timed) == before.timed;
             let number = number_of(self.conductor.pool_of(held.pool));
             let is_old = picked(self.conductor, cache.network)? != Some(number);

@@ -160,7 +160,9 @@ impl Promises {
         let is_ready = after.release.as_ref().is_none_or(|release| is_ready(release, conductor));
         let mut serving = conductor.cutover.phase().serving().pools();
         let is_failing = serving.any(|pool| conductor.health.tally(pool).is_failing(policy));
-        let is_watched = |bake| before.phase != "Settling" && now >= self.watched_since + bake;
+        let stood = self.paused_since.map(|since| now.since(since)).unwrap_or_default();
+        let watched_since = self.watched_since + stood;
+        let is_watched = |bake| before.phase != "Settling" && now >= watched_since + bake;
         let is_promoted = matches!(cause, Cause::Asked { verb: Verb::Promote, .. });
         let is_left = told.iter().any(|t| t.to == "RollingBack");
         let before_step = Some(before.share).filter(|share| *share < Percent::ALL);
@@ -171,7 +173,8 @@ impl Promises {
                 ("Judging", "Shifting" | "Waiting") => is_judged(policy.bake_at(before.share)),
                 ("Settling" | "Paused", "Shifting") => false,
                 ("Baking", "Draining") => {
-                    policy.bake.is_zero() || before.phase == "Baking" && is_judged(policy.bake)
+                    let was_baking = matches!(before.phase, "Baking" | "Paused");
+                    policy.bake.is_zero() || was_baking && is_judged(policy.bake)
                 }
                 _ => continue,
             };

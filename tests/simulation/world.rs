@@ -133,7 +133,7 @@ impl World {
     pub(crate) fn ask(&mut self, verb: Verb, force: bool) -> Result<bool, String> {
         let rules: &[Rule] = if force { &Rule::ALL } else { &[] };
         let by = "alice".to_owned();
-        let order = Order { verb, by, force: rules.iter().copied().collect() };
+        let order = Order { verb, to: None, by, force: rules.iter().copied().collect() };
         let before = Stand::of(&self.conductor);
         let wanted = promises::rollback_is_done(&self.conductor, force);
         let cause = Cause::Asked { verb, force };
