@@ -13,7 +13,10 @@ use super::{
     side::trouble,
     waiting::{self, Waiting},
 };
-use crate::{health::Count, model::Percent};
+use crate::{
+    health::Count,
+    model::{Percent, ServiceName},
+};
 
 /// A verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,13 @@ pub struct Order {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Refusal(String);
+
+impl Refusal {
+    /// One of several services refuses.
+    pub(super) fn of(service: &ServiceName, refusal: &Self) -> Self {
+        Self(format!("{service}: {refusal}"))
+    }
+}
 
 impl Verb {
     /// All of them.

@@ -1,6 +1,8 @@
 //! What people and their tools want of the conductor: to know how things are, and the operator's
 //! verbs.
 
+use std::collections::BTreeSet;
+
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
@@ -12,15 +14,15 @@ use crate::{
         orders::{Done, Stop, Told, Undone},
         status::{FreezeStatus, Status},
     },
-    cutover::Order,
+    cutover::{Order, Transition},
     daemon::report,
     model::{Freeze, ServiceName},
 };
 
 /// What a person asked for was done, and is to be told them once it is being answered from.
 pub(super) struct Ordered {
-    /// Where it is asked of one.
-    service: Option<ServiceName>,
+    /// Those that it has changed.
+    services: BTreeSet<ServiceName>,
     reply: oneshot::Sender<Result<Done, Undone>>,
     transitions: Vec<Told>,
 }
@@ -34,20 +36,27 @@ impl Conductor {
         reply: oneshot::Sender<Result<Done, Undone>>,
     ) -> Option<Ordered> {
         let now = self.now();
-        let Some(service) = self.services.get_mut(name) else {
-            let _ = reply.send(Err(Undone::Unknown(name.to_string())));
-            return None;
-        };
-        match service.ask(now, order, &self.around) {
-            Ok(told) => {
-                let transitions = told.iter().map(Told::from).collect();
-                self.unkept.by = Some(order.by.clone());
-                self.keep(name, told);
-                self.unkept.by = None;
-                self.touched.insert(name.clone());
-                Some(Ordered { service: Some(name.clone()), reply, transitions })
+        match self.ask(now, name, order) {
+            None => {
+                let _ = reply.send(Err(Undone::Unknown(name.to_string())));
+                None
             }
-            Err(refusal) => {
+            Some(Ok(told)) => {
+                let services: BTreeSet<ServiceName> =
+                    told.iter().map(|(name, _)| name.clone()).collect();
+                let is_one = services.len() <= 1;
+                let transition = |(name, transition): &(ServiceName, Transition)| {
+                    let told = Told::from(transition);
+                    let why = if is_one { told.why } else { format!("{name}: {}", told.why) };
+                    Told { why, ..told }
+                };
+                let transitions = told.iter().map(transition).collect();
+                self.unkept.by = Some(order.by.clone());
+                self.note_told(told);
+                self.unkept.by = None;
+                Some(Ordered { services, reply, transitions })
+            }
+            Some(Err(refusal)) => {
                 info!(service = %name, %order, %refusal, "refused");
                 let _ = reply.send(Err(Undone::Refused(refusal.to_string())));
                 None
@@ -87,17 +96,18 @@ impl Conductor {
         let waiting = self.services.iter().filter(|(_, service)| service.cutover.waits_for_thaw());
         let waiting: Vec<ServiceName> = waiting.map(|(name, _)| name.clone()).collect();
         waiting.into_iter().for_each(|name| self.observe(now, name));
-        Some(Ordered { service: None, transitions: Vec::new(), reply })
+        Some(Ordered { services: BTreeSet::new(), transitions: Vec::new(), reply })
     }
 
     /// Tells a person that what they asked for is being answered from, or that it cannot be kept.
     pub(super) fn confirm(&mut self, ordered: Option<Ordered>) {
         let put_back = self.unkept.take_put_back();
-        let Some(Ordered { service, reply, transitions }) = ordered else { return };
+        let Some(Ordered { services, reply, transitions }) = ordered else { return };
         let generation = self.plane.store.load().generation();
         let done = match self.keeper.refusal() {
-            Some(why) if service.as_ref().is_some_and(|name| put_back.contains(name)) => {
-                info!(service = service.map(tracing::field::display), why, "refused");
+            Some(why) if !services.is_disjoint(&put_back) => {
+                let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
+                info!(service = names.join(", "), why, "refused");
                 Err(Undone::Refused(why))
             }
             _ => Ok(Done { transitions, generation }),
