@@ -7,7 +7,7 @@ mod common;
 
 use std::{net::IpAddr, path::PathBuf, time::Instant};
 
-use common::{House, PATIENCE, endpoints, endpoints::Host};
+use common::{House, PATIENCE, endpoints, endpoints::Endpoint};
 use cutover::{
     admin::orders::{self, OrderError, Undone},
     cutover::Verb,
@@ -18,13 +18,13 @@ const NAMES: [&str; 2] = ["api", "web"];
 struct Scene {
     house: House,
     /// Of api v1 and v2, and of web v1 and v2.
-    hosts: Vec<Host>,
+    hosts: Vec<Endpoint>,
     port: u16,
     socket: PathBuf,
     _servers: tokio::task::JoinSet<()>,
 }
 
-fn file(live: [&str; 2], hosts: &[Host], port: u16) -> String {
+fn file(live: [&str; 2], hosts: &[Endpoint], port: u16) -> String {
     let service = |(at, name): (usize, &str)| {
         let [v1, v2] = [&hosts[2 * at], &hosts[2 * at + 1]].map(|host| host.address);
         let live = live[at];
@@ -49,14 +49,13 @@ impl Scene {
     async fn open() -> Self {
         let all = ["127.0.1.1", "127.0.2.1", "127.0.3.1", "127.0.4.1"];
         let (port, hosts, servers) = endpoints::start(&all).await;
-        hosts[3].set(Behaviour::Broken);
+        hosts[3].set_healthy(false);
         let mut socket = PathBuf::new();
-        let house =
-            House::start_with("127.0.0.1", &file(["v1"; 2], &hosts, port), |settings| {
-                socket = settings.release_file.with_file_name("admin.sock");
-                settings.admin = Some(socket.clone());
-            })
-            .await;
+        let house = House::start_with("127.0.0.1", &file(["v1"; 2], &hosts, port), |settings| {
+            socket = settings.release_file.with_file_name("admin.sock");
+            settings.admin = Some(socket.clone());
+        })
+        .await;
         house.until_pool_is("v2", "up").await;
         Self { house, hosts, port, socket, _servers: servers }
     }
@@ -99,7 +98,7 @@ async fn two_names_move_in_one_table_and_go_back_in_one() {
     assert_eq!((api.phase.as_str(), api.group.as_deref()), ("Probing", Some("checkout")));
     assert_eq!(api.release.as_ref().and_then(|release| release.reason.as_deref()), Some(why));
     assert!(!scene.is_moved(0).await && !scene.is_moved(1).await);
-    scene.hosts[3].set(Behaviour::Healthy);
+    scene.hosts[3].set_healthy(true);
     let begun = Instant::now();
     // Whoever is asked second answers from the same table or a later one.
     for turn in 0.. {
@@ -143,7 +142,7 @@ async fn what_one_refuses_and_what_nobody_knows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_finds_all_where_they_were() {
     let scene = Scene::open().await;
-    scene.hosts[3].set(Behaviour::Healthy);
+    scene.hosts[3].set_healthy(true);
     scene.save(["v2", "v2"]);
     scene.until_both("Baking").await;
     let Scene { house, hosts, port, socket, _servers } = scene;
@@ -155,7 +154,7 @@ async fn a_restart_finds_all_where_they_were() {
     let scene = Scene { house, hosts, port, socket, _servers };
     assert!(scene.is_moved(0).await && scene.is_moved(1).await);
     scene.until_both("Baking").await;
-    scene.hosts[1].set(Behaviour::Broken);
+    scene.hosts[1].set_healthy(false);
     scene.until_both("Failed").await;
     assert!(!scene.is_moved(0).await && !scene.is_moved(1).await);
 }

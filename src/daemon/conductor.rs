@@ -43,9 +43,9 @@ use crate::{
 
 use basis::tell_basis;
 use handing::Handed;
-use together::Groups;
 pub(super) use handing::Handing;
 pub(super) use persist::Unkept;
+use together::Groups;
 
 /// Events that are taken together, so that they change the table in one store.
 const BATCH_MAX: usize = 256;

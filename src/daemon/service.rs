@@ -11,8 +11,8 @@ use std::{
 use super::caches::Caches;
 use crate::{
     cutover::{
-        Answering, CACHE_CLOCK, Cutover, Event, Facts, Horizons, Order, Record, Refusal, Transition,
-        group::Member,
+        Answering, CACHE_CLOCK, Cutover, Event, Facts, Horizons, Order, Record, Refusal,
+        Transition, group::Member,
     },
     health::{Outcome, ServiceHealth, Verdict},
     model::{Freeze, PoolName, ProbeSpec, ServiceSpec, Timestamp, Ttl},

@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    DnsName, Endpoint, GroupName, Percent, PoolName, ProbeSetting, ServiceName, Split, Spread, Timestamp, Ttl,
-    Windows,
+    DnsName, Endpoint, GroupName, Percent, PoolName, ProbeSetting, ServiceName, Split, Spread,
+    Timestamp, Ttl, Windows,
 };
 
 /// A named set of endpoints: one deployed version.

@@ -7,7 +7,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     cutover::{
-        Bond, Ending, InstantState, PauseReason, Schedule, Side, Snapshot, Stage, Step, phase::Release,
+        Bond, Ending, InstantState, PauseReason, Schedule, Side, Snapshot, Stage, Step,
+        phase::Release,
     },
     model::{
         Endpoint, FailPolicy, HttpProbe, Percent, Pool, PoolName, ProbeKind, ProbeSetting,

@@ -100,7 +100,8 @@ impl Group<'_, '_> {
             return;
         }
         let is_of_group = |at: &usize| self.members[*at].cutover.spec.release.group.is_some();
-        let (mut wanting, alone): (Vec<usize>, Vec<usize>) = wanting.into_iter().partition(is_of_group);
+        let (mut wanting, alone): (Vec<usize>, Vec<usize>) =
+            wanting.into_iter().partition(is_of_group);
         let is_busy = |at: &usize| match self.phase(*at) {
             Phase::Steady(_) | Phase::Failed(_) => false,
             Phase::Probing(_) | Phase::Waiting(_) => {

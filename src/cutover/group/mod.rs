@@ -137,7 +137,8 @@ impl Group<'_, '_> {
         let mut edges: Vec<Edge> = (0..self.members.len())
             .map(|at| self.phase(at).clone().advance(&self.cx(at)))
             .collect();
-        if let Some(cause) = together.iter().find_map(|at| setback(&edges[*at]).map(|why| (*at, why)))
+        if let Some(cause) =
+            together.iter().find_map(|at| setback(&edges[*at]).map(|why| (*at, why)))
         {
             match self.hindrance(&together, &edges) {
                 None => {

@@ -5,9 +5,7 @@ mod asked;
 mod edited;
 mod machine;
 
-use super::{
-    Event, Horizons, Order, Refusal, Rule, Sim, Timestamp, Verb, Wanted, at, file, secs,
-};
+use super::{Event, Horizons, Order, Refusal, Rule, Sim, Timestamp, Verb, Wanted, at, file, secs};
 use crate::{
     cutover::{
         Transition,
@@ -126,9 +124,8 @@ impl Checkout {
         let now = self.sims[0].now;
         let order = Order { verb, by: "alice".to_owned(), force: force.iter().copied().collect() };
         let named = named.map(|at| self.name(at));
-        let told = self.together(|members, freeze| {
-            group::ask(now, &order, members, freeze, named.as_ref())
-        })?;
+        let told = self
+            .together(|members, freeze| group::ask(now, &order, members, freeze, named.as_ref()))?;
         self.note(told);
         if self.publishes && self.sims.iter().any(|sim| sim.phase() == "Shifting") {
             self.publish();

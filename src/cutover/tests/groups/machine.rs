@@ -84,10 +84,8 @@ fn nothing_is_half(group: &Checkout) {
     let bound = group.sims.iter().filter_map(|sim| {
         let phase = sim.cutover.phase();
         let bond = phase.release()?.bond.as_ref()?;
-        let (is_first, is_back) = (
-            phase.is_before_first_step(),
-            matches!(phase.name(), "RollingBack" | "Failed"),
-        );
+        let (is_first, is_back) =
+            (phase.is_before_first_step(), matches!(phase.name(), "RollingBack" | "Failed"));
         let moved = if is_first || is_back { None } else { Some((phase.share(), bond.salt)) };
         let is_shifting = phase.name() == "Shifting";
         Some((moved, is_shifting, phase.name() == "Paused", phase.name() == "Draining"))
