@@ -7,7 +7,7 @@ mod common;
 
 use std::{net::IpAddr, path::PathBuf, time::Instant};
 
-use common::{House, PATIENCE, endpoints, endpoints::Endpoint};
+use common::{House, PATIENCE, endpoints, endpoints::Endpoint, pause};
 use cutover::{
     admin::orders::{self, OrderError, Undone},
     cutover::Verb,
@@ -110,6 +110,7 @@ async fn two_names_move_in_one_table_and_go_back_in_one() {
             break;
         }
         assert!(begun.elapsed() < PATIENCE, "nothing was moved");
+        pause().await;
     }
     scene.until_both("Baking").await;
     let done = scene.ask(Verb::Rollback, "checkout").await.expect("there is a way back");
