@@ -125,7 +125,9 @@ impl Conductor {
                 }
                 self.touched.insert(name.clone());
             }
-            self.services.insert(name, service);
+            self.services.insert(name.clone(), service);
+            // What has changed without a word is kept too.
+            self.keep(&name, Vec::new());
         }
         done
     }
