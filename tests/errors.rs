@@ -387,6 +387,35 @@ timezone = "Europe/Berlin"
 }
 
 #[test]
+fn groups_that_cannot_be_released_together() {
+    let service = |name: &str, more: &str, release: &str| {
+        let pools = "live = \"v1\"\npools.v1.endpoints = [\"192.0.2.1\"]";
+        format!("[services.{name}]\n{pools}\n{more}\n[services.{name}.release]\n{release}\n")
+    };
+    let file = |services: &[String]| format!("version = 1\n{}", services.concat());
+    let differ = [
+        service("api", "", "group = \"checkout\"\nbake = \"10m\"\ndeadline = \"1h\""),
+        service("web", "", "group = \"Checkout\"\nbake = \"5m\"\nmin_up = \"50%\""),
+    ];
+    let alone = [
+        service("api", "", "group = \"checkout\""),
+        service("web", "", "group = \"checkout\""),
+        service("www", "", "group = \"chekout\""),
+    ];
+    let named = [service("web", "", "group = \"web\""), service("www", "", "group = \"web\"")];
+    let ramp = "ramp = [{ share = \"10%\", bake = \"5m\" }]";
+    let drawn = [
+        service("api", "spread = \"random\"", &format!("group = \"checkout\"\n{ramp}")),
+        service("web", "", &format!("group = \"checkout\"\n{ramp}")),
+    ];
+    let none = [service("api", "", "group = \"a.b\"")];
+    let shown = [&differ[..], &alone, &named, &drawn, &none].map(|it| release_error(&file(it)));
+    insta::assert_snapshot!(shown.join("\n"));
+    let good = file(&alone[..2]);
+    release::parse(Path::new("release.toml"), &good, &zone()).expect("good");
+}
+
+#[test]
 fn instants_that_are_none() {
     let with = |more: &str| format!("{SERVICE}\n[services.api.release]\n{more}\n");
     let wrong = [

@@ -81,7 +81,7 @@ async fn what_is_refused_changes_nothing() {
     }
     let unknown = orders::ask(&scene.socket, "web", Verb::Rollback, &[]).await;
     let unknown = unknown.expect_err("no such service");
-    assert_eq!(unknown.to_string(), "there is no service `web`");
+    assert_eq!(unknown.to_string(), "there is no service or group `web`");
     assert_eq!(scene.house.status().await.generation, before);
     assert_eq!(scene.house.client.ask("api.zone.test", "A").await.addresses, scene.v1);
 }

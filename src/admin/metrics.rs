@@ -35,6 +35,8 @@ struct Gauges {
     frozen: GaugeVec,
     phase: GaugeVec,
     health: GaugeVec,
+    group: GaugeVec,
+    waits: GaugeVec,
     orphaned: GaugeVec,
     share: GaugeVec,
     horizon: GaugeVec,
@@ -69,6 +71,16 @@ impl Gauges {
                 "1 for what the service answers with: its own endpoints or a fallback.",
                 &["service", "health"],
             )?,
+            group: gauge(
+                "service_group",
+                "1 for the group with which it is released.",
+                &["service", "group"],
+            )?,
+            waits: gauge(
+                "service_waits_for_group",
+                "1 while others of its group keep it from going on.",
+                &["service"],
+            )?,
             orphaned: gauge("service_orphaned", "1 if the file no longer names it.", &["service"])?,
             horizon: gauge(
                 "pool_horizon_timestamp_seconds",
@@ -102,6 +114,10 @@ impl Gauges {
                 flag(&self.health, &[name, health], service.health == health);
             }
             flag(&self.orphaned, &[name], service.orphaned);
+            if let Some(group) = &service.group {
+                flag(&self.group, &[name, group], true);
+                flag(&self.waits, &[name], service.waits.is_some());
+            }
             self.set_pools(name, service);
         }
     }

@@ -1,9 +1,10 @@
 //! The operator's verbs, over a Unix socket: who may use it is a matter of its file permissions.
 //!
-//! `POST /services/SERVICE/VERB`, with `?force=RULE,RULE` where rules are to be broken, and `?to=POOL`
-//! for a rollback to a pool of one's choice; `POST /services/SERVICE/forget`; `POST /freeze`, with the
-//! reason as its body, and `POST /unfreeze`. Done is 200 with [`Done`]; refused is 409, no such service
-//! 404, not understood 400, a file with mistakes 422, all with [`Undone`].
+//! `POST /services/SERVICE/VERB`, where a group can stand for the service, with `?force=RULE,RULE` where
+//! rules are to be broken, and `?to=POOL` for a rollback to a pool of one's choice;
+//! `POST /services/SERVICE/forget`; `POST /freeze`, with the reason as its body, and `POST /unfreeze`.
+//! Done is 200 with [`Done`]; refused is 409, no such service or group 404, not understood 400, a file
+//! with mistakes 422, all with [`Undone`].
 
 use std::{collections::BTreeSet, fmt, path::Path};
 
@@ -82,7 +83,7 @@ pub enum Stop {
 #[serde(rename_all = "snake_case")]
 pub enum Undone {
     /// There is no such service.
-    #[error("there is no service `{0}`")]
+    #[error("there is no service or group `{0}`")]
     Unknown(String),
     /// What was asked for does not exist, or has no such form.
     #[error("{0}")]

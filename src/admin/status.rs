@@ -132,6 +132,10 @@ pub struct ServiceStatus {
     pub ttl: u32,
     /// Whether the file no longer names the service.
     pub orphaned: bool,
+    /// The group with which it is released, if it is not released alone.
+    pub group: Option<String>,
+    /// Why it does not go on, where others of the group keep it from that.
+    pub waits: Option<String>,
     /// Whether a restart would forget where it stands.
     pub unkept: bool,
     /// The release in progress, or the one that failed.

@@ -63,8 +63,9 @@ fn service_lines(name: &str, service: &ServiceStatus) -> Vec<String> {
     let until = service.until.as_ref().map(|at| format!(" until {at}")).unwrap_or_default();
     let orphaned = if service.orphaned { "  ORPHANED: no longer in the file" } else { "" };
     let unkept = if service.unkept { "  NOT KEPT: a restart would forget this" } else { "" };
+    let group = service.group.as_ref().map(|group| format!("  group {group}")).unwrap_or_default();
     let mut lines =
-        vec![format!("{name}  {phase}{until}  {health}  ttl {ttl} s{orphaned}{unkept}")];
+        vec![format!("{name}  {phase}{until}  {health}  ttl {ttl} s{group}{orphaned}{unkept}")];
     if let Some(release) = &service.release {
         let (id, from, to, at) = (release.id, &release.from, &release.to, &release.started_at);
         let (step, steps, share) = (release.step, release.steps, release.share);
@@ -73,6 +74,10 @@ fn service_lines(name: &str, service: &ServiceStatus) -> Vec<String> {
         lines.push(format!("│  release {id}: {from} → {to}{ramp}, begun {at}"));
         lines.extend(release.reason.iter().map(|reason| format!("│  because {reason}")));
         lines.extend(release.instant.iter().map(|instant| format!("│  {}", instant_line(instant))));
+    }
+    // With a release it is the reason, unless something worse is.
+    if service.release.is_none() {
+        lines.extend(service.waits.iter().map(|waits| format!("│  waits: {waits}")));
     }
     let pools: Vec<Vec<String>> =
         service.pools.iter().map(|(name, pool)| pool_lines(name, pool)).collect();

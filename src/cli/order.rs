@@ -1,5 +1,5 @@
 //! `cutover rollback`, `promote`, `retry`, `pause`, `resume` and `forget`: what a person asks of a
-//! service.
+//! service, or of a group of them.
 //! `cutover freeze` and `unfreeze`: what they ask of all of them.
 
 use std::{
@@ -20,7 +20,7 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
-    /// The service, as the release file names it.
+    /// The service, or the group, as the release file names it.
     service: ServiceName,
     #[command(flatten)]
     output: super::Output,

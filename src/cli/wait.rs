@@ -208,6 +208,8 @@ mod tests {
             health: "healthy".to_owned(),
             ttl: 60,
             orphaned: false,
+            group: None,
+            waits: None,
             unkept: false,
             release: None,
             pools: [("v1".to_owned(), v1)].into(),

@@ -1,5 +1,6 @@
 //! `release.toml`: the file that is changed for each release.
 
+mod groups;
 mod live;
 mod policy;
 
@@ -46,6 +47,7 @@ pub fn parse(path: &Path, text: &str, zone: &ZoneSpec) -> Result<Desired, Reject
                     name.wrong(format!("there are two services on the name {}", other.owner));
                 }
             }
+            groups::check(table, &desired);
             if table.entries().next().is_none() {
                 root.mistakes.add_with_hint(
                     table.span(),

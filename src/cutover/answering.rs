@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use siphasher::sip::SipHasher13;
 
-use super::{Cutover, Side, shares};
+use super::{Cutover, Side, phase::Release, shares};
 use crate::{
     health::{ServiceHealth, Verdict},
     model::{
@@ -215,7 +215,7 @@ impl Cutover {
             (true, Spread::Random) => Percent::ALL,
             (false, _) => self.phase.share(),
         };
-        let salt = salt(&self.spec.owner, release.from.split(), release.to.split());
+        let salt = salt(&self.spec.owner, release);
         Some(Timed { timing, share, salt })
     }
 
@@ -229,7 +229,7 @@ impl Cutover {
             Answered { pool: pool.name.clone(), weight, endpoints, lost: Vec::new() }
         };
         let parts = able(&release.to, health)?.into_iter().map(answered).collect();
-        let salt = salt(&self.spec.owner, release.from.split(), release.to.split());
+        let salt = salt(&self.spec.owner, release);
         Some(Moved { parts, share, salt })
     }
 
@@ -265,9 +265,13 @@ pub(super) fn able<'c>(side: &'c Side, health: &ServiceHealth) -> Option<Parts<'
     (!up.is_empty() && can_take_over).then_some(up)
 }
 
-/// Of a release between two splits; the same on each name server and after each restart.
-fn salt(owner: &DnsName, from: &Split, to: &Split) -> u64 {
-    let (from, to) = (from.to_string(), to.to_string());
+/// Of a release between two splits, or of several together; the same on each name server and after
+/// each restart.
+fn salt(owner: &DnsName, release: &Release) -> u64 {
+    if let Some(bond) = &release.bond {
+        return bond.salt;
+    }
+    let (from, to) = (release.from.to_string(), release.to.to_string());
     let release = [owner.wire(), from.as_bytes(), &[0], to.as_bytes()].concat();
     SipHasher13::new_with_keys(0, 2).hash(&release)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Schedule,
+    Bond, Schedule,
     edge::{Context, Edge},
     phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting},
     ramp::{Judging, Settling},
@@ -160,10 +160,14 @@ pub(super) fn begin(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
         (_, Some(release)) => release.safe.clone(),
     };
     let schedule = Schedule::new(phase.pools(), &from, cx);
+    // What replaces a bake has a way back of its own: it is released alone.
+    let group = cx.spec.release.group.clone().filter(|_| from.split() == safe.split());
+    let with = group.as_ref().map(|group| format!(", with {group}")).unwrap_or_default();
     let release = Release {
         id: number,
         to: Side::live_beside(cx.spec, &from),
         fallback: phase.fallback().filter(|side| side.split() != safe.split()).cloned(),
+        bond: group.map(|group| Bond { group, salt: 0 }),
         from,
         safe,
         started_at: cx.now,
@@ -171,7 +175,7 @@ pub(super) fn begin(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
         schedule,
     };
     let (to, from, told) = (&release.to, &release.from, release.tell_instant(cx));
-    let why = format!("the file asks for {to} instead of {from}{told}");
+    let why = format!("the file asks for {to} instead of {from}{with}{told}");
     let deadline = cx.now + cx.spec.release.deadline;
     Edge::Go(Phase::Probing(Probing { release, deadline }), why)
 }

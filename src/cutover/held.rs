@@ -84,6 +84,17 @@ impl Phase {
         }
     }
 
+    /// Where it is noted why it should be rolled back but cannot be.
+    pub(super) fn held_mut(&mut self) -> Option<&mut Option<String>> {
+        match self.awake_mut() {
+            Self::Waiting(waiting) => Some(&mut waiting.held),
+            Self::Settling(settling) => Some(&mut settling.held),
+            Self::Judging(judging) => Some(&mut judging.held),
+            Self::Baking(baking) => Some(&mut baking.held),
+            _ => None,
+        }
+    }
+
     pub(super) fn release_mut(&mut self) -> Option<&mut Release> {
         match self {
             Self::Steady(_) => None,

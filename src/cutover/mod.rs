@@ -14,6 +14,7 @@ mod edge;
 mod edit;
 mod forecast;
 mod gate;
+pub mod group;
 mod held;
 mod history;
 mod horizons;
@@ -41,6 +42,7 @@ use std::{
 };
 
 pub use answering::{Answered, Answering, Basis, Moved, Timed};
+pub use group::{Bond, Waits};
 pub use history::{Ending, Record, STEPS_MAX, Step};
 pub use horizons::{CACHE_CLOCK, Horizons};
 pub use paused::PauseReason;
@@ -52,7 +54,7 @@ pub use verbs::{Order, Refusal, Verb};
 
 use crate::{
     health::ServiceHealth,
-    model::{Freeze, Pool, PoolName, ProbeSetting, ServiceSpec, Timestamp},
+    model::{Freeze, GroupName, Pool, PoolName, ProbeSetting, ServiceSpec, Timestamp},
 };
 use edge::{Context, Edge};
 use phase::Phase;
@@ -104,6 +106,8 @@ pub struct Cutover {
     releases: u64,
     /// When the last step was taken, of whichever release.
     last_step: Option<Timestamp>,
+    /// Why it does not go on, where others of its group keep it from that.
+    waits: Option<Waits>,
 }
 
 impl Cutover {
@@ -111,12 +115,13 @@ impl Cutover {
     /// else to answer with.
     pub fn adopt(spec: Arc<ServiceSpec>) -> Self {
         let phase = Phase::steady(Side::live(&spec), None);
-        Self { spec, phase, orphaned: false, releases: 0, last_step: None }
+        Self { spec, phase, orphaned: false, releases: 0, last_step: None, waits: None }
     }
 
     /// Takes one event, with what is known of endpoints and caches, and says what changed. After
     /// [`Event::Desired`] the verdicts are to follow the new [`Cutover::spec`] and
-    /// [`Cutover::addresses`], and [`Event::Observed`] is to come.
+    /// [`Cutover::addresses`], and [`Event::Observed`] is to come. A member of a [`Cutover::group`] only
+    /// takes note: it is to go on with the others, by [`group::go_on`].
     pub fn handle(&mut self, now: Timestamp, event: Event, facts: Facts<'_>) -> Vec<Transition> {
         let health = facts.health;
         let mut told = Vec::new();
@@ -139,7 +144,7 @@ impl Cutover {
         }
         self.phase.renew(&self.spec, health, facts.freeze.is_some());
         // Each pass takes one edge; a chain such as Baking, Draining, Steady takes several.
-        while self.go_on(&mut told, now, facts) {}
+        while self.group().is_none() && self.go_on(&mut told, now, facts) {}
         self.phase.forget(&self.spec);
         told
     }
@@ -173,8 +178,22 @@ impl Cutover {
     /// When the machine must next be handed [`Event::Observed`], if nothing happens before. Known
     /// horizons may come to be earlier than it was told: then that is worth an [`Event::Observed`].
     pub fn next_deadline(&self) -> Option<Timestamp> {
+        let is_ready = self.waits.as_ref().is_some_and(|waits| waits.is_ready);
         let progress = self.phase.progress_due(&self.spec.release);
-        self.phase.deadline().into_iter().chain(progress).min()
+        // The gate that it waits for is another one's.
+        let progress = progress.filter(|_| !is_ready || !self.phase.is_before_first_step());
+        self.phase.deadline().filter(|_| !is_ready).into_iter().chain(progress).min()
+    }
+
+    /// The group with which it is released: until the end of a release the one with which it began.
+    pub fn group(&self) -> Option<&GroupName> {
+        let bond = self.phase.release().and_then(|release| release.bond.as_ref());
+        bond.map(|bond| &bond.group).or(self.spec.release.group.as_ref())
+    }
+
+    /// Why it does not go on, where others of its group keep it from that.
+    pub fn waits(&self) -> Option<&Waits> {
+        self.waits.as_ref()
     }
 
     /// Whether something is held back that the end of a freeze may set going.
@@ -230,7 +249,10 @@ impl Cutover {
         }
         self.spec = spec;
         let next_release = self.releases + 1;
-        self.go(told, |phase, cx| edit::edited(phase, cx, next_release), now, facts);
+        let is_failed = matches!(self.phase, Phase::Failed(_));
+        let is_alone = self.spec.release.group.is_none() && (is_failed || self.group().is_none());
+        let edited = if is_alone { edit::edited } else { group::edited };
+        self.go(told, |phase, cx| edited(phase, cx, next_release), now, facts);
         self.count_release(next_release);
     }
 

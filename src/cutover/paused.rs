@@ -59,6 +59,15 @@ impl Phase {
     }
 }
 
+impl Phase {
+    pub(super) fn awake_mut(&mut self) -> &mut Self {
+        match self {
+            Self::Paused(paused) => &mut paused.phase,
+            phase => phase,
+        }
+    }
+}
+
 impl Paused {
     /// Only the guards move it, and only back.
     pub(super) fn advance(self, cx: &Context<'_>) -> Edge {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use humantime::format_duration;
 
 use super::{
-    Schedule,
+    Bond, Schedule,
     edge::{Context, Edge},
     gate::{Gate, gate},
     paused::Paused,
@@ -42,6 +42,8 @@ pub struct Release {
     pub stood: Duration,
     /// When its first step is to be taken.
     pub schedule: Schedule,
+    /// What makes it one of several that are released together.
+    pub bond: Option<Bond>,
 }
 
 impl Release {

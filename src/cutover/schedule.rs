@@ -91,6 +91,14 @@ impl Schedule {
         self.asked.filter(|asked| self.ahead().is_some_and(|instant| instant > *asked))
     }
 
+    /// Another release that is to begin with it may have to wait longer for caches.
+    pub(super) fn put_off(&mut self, instant: Option<Timestamp>, in_caches: Timestamp) {
+        self.in_caches = in_caches;
+        if let (InstantState::Ahead(_), Some(instant)) = (self.state, instant) {
+            self.state = InstantState::Ahead(instant);
+        }
+    }
+
     /// The gate is not passed: says which instant is missed by that, if it has come.
     pub(super) fn miss(&mut self, now: Timestamp) -> Option<Timestamp> {
         let missed = self.ahead().filter(|instant| *instant <= now)?;

@@ -164,7 +164,7 @@ impl Cutover {
         }
         let from = stage.name();
         let phase = Phase::steady(Side::live(&spec), None);
-        let mut cutover = Self { spec, phase, orphaned, releases, last_step };
+        let mut cutover = Self { spec, phase, orphaned, releases, last_step, waits: None };
         cutover.phase = resumed(stage, &cutover.context(now, facts));
         let phase = &cutover.phase;
         let told = (phase.name() != from).then(|| Transition {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     health::Count,
-    model::{Percent, PoolName},
+    model::{Percent, PoolName, ServiceName},
 };
 
 /// A verb.
@@ -51,6 +51,13 @@ pub struct Order {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Refusal(String);
+
+impl Refusal {
+    /// One of several services refuses.
+    pub(super) fn of(service: &ServiceName, refusal: &Self) -> Self {
+        Self(format!("{service}: {refusal}"))
+    }
+}
 
 impl Verb {
     /// All of them.

@@ -9,6 +9,7 @@ mod handing;
 mod persist;
 mod planning;
 mod requests;
+mod together;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -45,6 +46,7 @@ use basis::tell_basis;
 use handing::Handed;
 pub(super) use handing::Handing;
 pub(super) use persist::Unkept;
+use together::Groups;
 
 /// Events that are taken together, so that they change the table in one store.
 const BATCH_MAX: usize = 256;
@@ -77,6 +79,7 @@ pub(super) struct Conductor {
     metrics: Metrics,
     file: FileState,
     services: BTreeMap<ServiceName, Service>,
+    groups: Groups,
     deadlines: BTreeSet<(Timestamp, ServiceName)>,
     /// Services that something happened to since the last table.
     touched: BTreeSet<ServiceName>,
@@ -108,6 +111,7 @@ impl Conductor {
             metrics: Metrics::register(registry)?,
             file: FileState { path, ..FileState::default() },
             services: BTreeMap::new(),
+            groups: Groups::default(),
             deadlines: BTreeSet::new(),
             touched: BTreeSet::new(),
             told: Vec::new(),
@@ -142,6 +146,7 @@ impl Conductor {
             self.meet_deadlines();
             // What a machine does once its table is stored may ask for the next one.
             loop {
+                self.go_on_together();
                 self.persist().await;
                 if self.touched.is_empty() && self.removed.is_empty() && self.unkept.is_empty() {
                     break;
@@ -237,6 +242,8 @@ impl Conductor {
             self.remove(name);
         }
         self.note_orphans(now, desired);
+        self.regroup();
+        self.go_on_together();
         self.unkept.by = None;
     }
 
@@ -290,6 +297,7 @@ impl Conductor {
     fn observe(&mut self, now: Timestamp, name: ServiceName) {
         let Some(service) = self.services.get_mut(&name) else { return };
         let told = service.observe(now, &self.around);
+        self.groups.mark(service);
         self.keep(&name, told);
         self.touched.insert(name);
     }
@@ -308,6 +316,7 @@ impl Conductor {
         for name in touched {
             let Some(service) = self.services.get_mut(&name) else { continue };
             let told = service.published(now, &self.around);
+            self.groups.mark(service);
             if let Some(assignment) = service.assignment() {
                 let _ = self.assignments.send(assignment);
             }

@@ -121,6 +121,7 @@ fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> Service
     let phase = cutover.phase();
     let answering = cutover.answering(&service.health);
     let horizons = caches.horizons(now, service);
+    let waits = cutover.waits().map(|waits| waits.why.clone());
     let policy = &cutover.spec().release;
     let taken = policy.ramp.iter().filter(|step| step.share < phase.share()).count();
     let release = phase.release().map(|release| ReleaseStatus {
@@ -135,7 +136,7 @@ fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> Service
         from: release.from.to_string(),
         to: release.to.to_string(),
         started_at: release.started_at.to_string(),
-        reason: phase.trouble().map(Cow::into_owned),
+        reason: phase.trouble().map(Cow::into_owned).or_else(|| waits.clone()),
         instant: instant(release, &horizons),
     });
     ServiceStatus {
@@ -143,10 +144,13 @@ fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> Service
         desired: by_name(cutover.desired()),
         live: cutover.spec().live.to_string(),
         phase: phase.name().to_owned(),
-        until: phase.until().map(|at| at.to_string()),
+        // What is past, others of its group keep it from.
+        until: phase.until().filter(|at| waits.is_none() || *at > now).map(|at| at.to_string()),
         health: health(service, &answering).to_owned(),
         ttl: answering.ttl_max(now).secs(),
         orphaned: cutover.is_orphaned(),
+        group: cutover.group().map(ToString::to_string),
+        waits,
         unkept: false,
         release,
         pools: pools(now, service, &answering, &horizons),

@@ -12,7 +12,7 @@ use super::caches::Caches;
 use crate::{
     cutover::{
         Answering, CACHE_CLOCK, Cutover, Event, Facts, Horizons, Order, Record, Refusal,
-        Transition, Verb,
+        Transition, Verb, group::Member,
     },
     health::{Outcome, ServiceHealth, Verdict},
     model::{Freeze, PoolName, ProbeSpec, ServiceSpec, Timestamp, Ttl},
@@ -202,6 +202,12 @@ impl Service {
         self.cutover.possible(now, Facts { health, horizons: &horizons, freeze })
     }
 
+    /// It as a member of its group, which is about to change it.
+    pub(super) fn member(&mut self, horizons: Horizons) -> Member<'_> {
+        self.before.get_or_insert_with(|| self.cutover.clone());
+        Member { cutover: &mut self.cutover, health: &self.health, horizons }
+    }
+
     fn handle(&mut self, now: Timestamp, event: Event, around: &Around) -> Vec<Transition> {
         let horizons = around.caches.horizons(now, self);
         let (health, freeze) = (&self.health, around.freeze.as_ref());
@@ -224,7 +230,7 @@ impl Service {
         Some(Assignment { service: spec.name.clone(), spec: probe, addresses })
     }
 
-    fn retarget(&mut self, now: Timestamp) {
+    pub(super) fn retarget(&mut self, now: Timestamp) {
         let addresses = self.cutover.addresses();
         self.health.retarget(now, &self.cutover.spec().probe, addresses, Verdict::Unproven);
     }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    DnsName, Endpoint, Percent, PoolName, ProbeSetting, ServiceName, Split, Spread, Timestamp, Ttl,
-    Windows,
+    DnsName, Endpoint, GroupName, Percent, PoolName, ProbeSetting, ServiceName, Split, Spread,
+    Timestamp, Ttl, Windows,
 };
 
 /// A named set of endpoints: one deployed version.
@@ -90,6 +90,9 @@ impl FailPolicy {
 /// How a release of one service is carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleasePolicy {
+    /// The services with which it is released: all of that group together, or none. They have in
+    /// common what decides the time of steps.
+    pub group: Option<GroupName>,
     /// The steps before the last, each with a greater share than the one before. The last one is
     /// all clients.
     pub ramp: Vec<RampStep>,
@@ -128,6 +131,7 @@ pub struct ReleasePolicy {
 impl Default for ReleasePolicy {
     fn default() -> Self {
         Self {
+            group: None,
             ramp: Vec::new(),
             at: None,
             clean: false,

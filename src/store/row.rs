@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spec::{PoolRow, SpecRow, micros, weight_of};
 use crate::{
-    cutover::{InstantState, PauseReason, Schedule, Side, Snapshot, Stage, phase::Release},
+    cutover::{Bond, InstantState, PauseReason, Schedule, Side, Snapshot, Stage, phase::Release},
     model::{Percent, Pool, PoolName, ServiceName, Timestamp, Ttl},
 };
 
@@ -94,6 +94,9 @@ struct ReleaseRow {
     started_at: u64,
     stood: u64,
     schedule: ScheduleRow,
+    /// The group, and which clients its steps move.
+    #[serde(default)]
+    bond: Option<(String, u64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -259,7 +262,7 @@ impl SideRow {
 
 impl ReleaseRow {
     fn of(release: &Release, pools: &mut PoolList) -> Self {
-        let Release { id, from, to, safe, fallback, started_at, stood, schedule } = release;
+        let Release { id, from, to, safe, fallback, started_at, stood, schedule, bond } = release;
         Self {
             id: *id,
             from: SideRow::of(from, pools),
@@ -269,10 +272,15 @@ impl ReleaseRow {
             started_at: started_at.unix_micros(),
             stood: micros(*stood),
             schedule: ScheduleRow::of(schedule),
+            bond: bond.as_ref().map(|bond| (bond.group.to_string(), bond.salt)),
         }
     }
 
     fn read(self, pools: &PoolList) -> Result<Release, RowError> {
+        let bond = self.bond.map(|(group, salt)| {
+            let group = group.parse().map_err(|why| wrong("the group", why))?;
+            Ok::<_, RowError>(Bond { group, salt })
+        });
         Ok(Release {
             id: self.id,
             from: self.from.read(pools)?,
@@ -282,6 +290,7 @@ impl ReleaseRow {
             started_at: Timestamp::from_unix_micros(self.started_at),
             stood: Duration::from_micros(self.stood),
             schedule: self.schedule.read(),
+            bond: bond.transpose()?,
         })
     }
 }

@@ -57,6 +57,8 @@ enum KindRow {
 /// Durations are in microseconds.
 #[derive(Serialize, Deserialize)]
 struct PolicyRow {
+    #[serde(default)]
+    group: Option<String>,
     ramp: Vec<(u8, u64)>,
     at: Option<u64>,
     clean: bool,
@@ -209,10 +211,11 @@ impl KindRow {
 
 impl PolicyRow {
     fn of(policy: &ReleasePolicy) -> Self {
-        let ReleasePolicy { ramp, at, clean, ttl, bake, deadline, min_up, .. } = policy;
+        let ReleasePolicy { group, ramp, at, clean, ttl, bake, deadline, min_up, .. } = policy;
         let ReleasePolicy { min_up_endpoints, min_up_weight, progress_deadline, .. } = policy;
         let ReleasePolicy { windows, min_change_interval, pin_allowance, drain_grace, .. } = policy;
         Self {
+            group: group.as_ref().map(ToString::to_string),
             ramp: ramp.iter().map(|step| (step.share.get(), micros(step.bake))).collect(),
             at: at.map(Timestamp::unix_micros),
             clean: *clean,
@@ -240,7 +243,9 @@ impl PolicyRow {
         if !rises || ramp.last().is_some_and(|last| last.share == Percent::ALL) {
             return Err(wrong("ramp", "it does not rise to less than all clients"));
         }
+        let group = self.group.map(|name| name.parse().map_err(|why| wrong("group", why)));
         Ok(ReleasePolicy {
+            group: group.transpose()?,
             ramp,
             at: self.at.map(Timestamp::from_unix_micros),
             clean: self.clean,

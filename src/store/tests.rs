@@ -7,7 +7,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     cutover::{
-        Ending, InstantState, PauseReason, Schedule, Side, Snapshot, Stage, Step, phase::Release,
+        Bond, Ending, InstantState, PauseReason, Schedule, Side, Snapshot, Stage, Step,
+        phase::Release,
     },
     model::{
         Endpoint, FailPolicy, HttpProbe, Percent, Pool, PoolName, ProbeKind, ProbeSetting,
@@ -68,6 +69,7 @@ fn spec(of: &str) -> Arc<ServiceSpec> {
         })),
         fail_policy: FailPolicy::Open,
         release: ReleasePolicy {
+            group: Some("checkout".parse().expect("a name")),
             ramp: ramp.into(),
             at: Some(Timestamp::from_unix_micros(9_000_000)),
             clean: true,
@@ -96,6 +98,7 @@ fn release() -> Release {
         started_at: Timestamp::from_unix_micros(1_234_567_890),
         stood: Duration::from_millis(7),
         schedule: schedule(InstantState::Ahead(Timestamp::from_unix_micros(1_300_000_000))),
+        bond: Some(Bond { group: "checkout".parse().expect("a name"), salt: u64::MAX - 1 }),
     }
 }
 

@@ -15,6 +15,7 @@ const WINDOWS_MAX: usize = 20;
 pub(super) fn policy(value: &Value<'_>) -> Option<ReleasePolicy> {
     let mut table = value.table()?;
     let default = ReleasePolicy::default();
+    let group = optional(table.optional("group"), |value| value.parse());
     let ramp = table.optional("ramp").map_or(Some(Vec::new()), |value| self::ramp(&value));
     let (at, clean) = instant(&mut table);
     let ttl = optional(table.optional("ttl"), ttl);
@@ -44,6 +45,7 @@ pub(super) fn policy(value: &Value<'_>) -> Option<ReleasePolicy> {
     let drain_grace = day_at_most(table.optional("drain_grace"), default.drain_grace);
     table.finish();
     Some(ReleasePolicy {
+        group: group?,
         ramp: ramp?,
         at: at?,
         clean: clean?,

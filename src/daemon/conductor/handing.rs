@@ -62,6 +62,7 @@ impl Conductor {
             self.keep(&name, told.into_iter().collect());
             self.touched.insert(name);
         }
+        self.regroup();
         // What is kept already, or is safer than that, need not be kept before it is answered.
         while !self.touched.is_empty() {
             self.publish();

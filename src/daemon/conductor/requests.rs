@@ -1,6 +1,8 @@
 //! What people and their tools want of the conductor: to know how things are, and the operator's
 //! verbs.
 
+use std::collections::BTreeSet;
+
 use tokio::{sync::oneshot, task::spawn_blocking};
 use tracing::{info, warn};
 
@@ -13,7 +15,7 @@ use crate::{
         sample::{Clients, Sample},
         status::{FreezeStatus, Status},
     },
-    cutover::{Order, Verb},
+    cutover::{Order, Transition, Verb},
     daemon::{report, sample, service::Service},
     model::{Freeze, ServiceName},
 };
@@ -22,8 +24,8 @@ type Reply = oneshot::Sender<Result<Done, Undone>>;
 
 /// What a person asked for was done, and is to be told them once it is being answered from.
 pub(super) struct Ordered {
-    /// Where it is asked of one.
-    service: Option<ServiceName>,
+    /// Those that it has changed.
+    services: BTreeSet<ServiceName>,
     reply: Reply,
     transitions: Vec<Told>,
     /// Whether the service was to go.
@@ -62,20 +64,27 @@ impl Conductor {
     /// Does what a person asks, or tells them why not.
     fn order(&mut self, name: &ServiceName, order: &Order, reply: Reply) -> Option<Ordered> {
         let now = self.now();
-        let Some(service) = self.services.get_mut(name) else {
-            let _ = reply.send(Err(Undone::Unknown(name.to_string())));
-            return None;
-        };
-        match service.ask(now, order, &self.around) {
-            Ok(told) => {
-                let transitions = told.iter().map(Told::from).collect();
-                self.unkept.by = Some(order.by.clone());
-                self.keep(name, told);
-                self.unkept.by = None;
-                self.touched.insert(name.clone());
-                Some(Ordered { service: Some(name.clone()), reply, transitions, is_to_go: false })
+        match self.ask(now, name, order) {
+            None => {
+                let _ = reply.send(Err(Undone::Unknown(name.to_string())));
+                None
             }
-            Err(refusal) => {
+            Some(Ok(told)) => {
+                let services: BTreeSet<ServiceName> =
+                    told.iter().map(|(name, _)| name.clone()).collect();
+                let is_one = services.len() <= 1;
+                let transition = |(name, transition): &(ServiceName, Transition)| {
+                    let told = Told::from(transition);
+                    let why = if is_one { told.why } else { format!("{name}: {}", told.why) };
+                    Told { why, ..told }
+                };
+                let transitions = told.iter().map(transition).collect();
+                self.unkept.by = Some(order.by.clone());
+                self.note_told(told);
+                self.unkept.by = None;
+                Some(Ordered { services, reply, transitions, is_to_go: false })
+            }
+            Some(Err(refusal)) => {
                 info!(service = %name, %order, %refusal, "refused");
                 self.refuse(Some(name), refusal.to_string(), reply);
                 None
@@ -94,8 +103,8 @@ impl Conductor {
             Some(true) => {
                 info!(service = %name, by, "to be forgotten");
                 self.remove(name);
-                let (service, transitions) = (Some(name.clone()), Vec::new());
-                return Some(Ordered { service, reply, transitions, is_to_go: true });
+                let (services, transitions) = (BTreeSet::from([name.clone()]), Vec::new());
+                return Some(Ordered { services, reply, transitions, is_to_go: true });
             }
         }
         None
@@ -129,21 +138,23 @@ impl Conductor {
         let waiting = self.services.iter().filter(|(_, service)| service.cutover.waits_for_thaw());
         let waiting: Vec<ServiceName> = waiting.map(|(name, _)| name.clone()).collect();
         waiting.into_iter().for_each(|name| self.observe(now, name));
-        Some(Ordered { service: None, transitions: Vec::new(), reply, is_to_go: false })
+        let services = BTreeSet::new();
+        Some(Ordered { services, transitions: Vec::new(), reply, is_to_go: false })
     }
 
     /// Tells a person that what they asked for is being answered from, or that it cannot be kept.
     pub(super) fn confirm(&mut self, ordered: Option<Ordered>) {
         let put_back = self.unkept.take_put_back();
-        let Some(Ordered { service, reply, transitions, is_to_go }) = ordered else { return };
-        let is_undone = service.as_ref().is_some_and(|name| match is_to_go {
+        let Some(Ordered { services, reply, transitions, is_to_go }) = ordered else { return };
+        let is_undone = services.iter().any(|name| match is_to_go {
             true => self.services.contains_key(name),
             false => put_back.contains(name),
         });
         match self.keeper.refusal() {
             Some(why) if is_undone => {
-                info!(service = service.as_ref().map(tracing::field::display), why, "refused");
-                self.refuse(service.as_ref(), why, reply);
+                let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
+                info!(service = names.join(", "), why, "refused");
+                self.refuse(services.first(), why, reply);
             }
             _ => {
                 let generation = self.plane.store.load().generation();

@@ -1,0 +1,59 @@
+//! What a person asks of one member, or of the group.
+
+use super::{Checkout, Rule, Verb, file, ramped, v2};
+
+#[test]
+fn a_verb_said_of_one_is_said_of_all() {
+    for named in [None, Some(0), Some(1)] {
+        let mut group = Checkout::proven(&ramped());
+        group.save_all(&ramped());
+        group.ask(Verb::Promote, named, &[]).expect("nothing stands in the way");
+        group.assert_shares(&[("v1", 50), ("v2", 50)]);
+        group.ask(Verb::Pause, named, &[]).expect("it goes on");
+        group.assert_phases("Paused");
+        group.run_to(10_000);
+        group.assert_phases("Paused");
+        group.ask(Verb::Resume, named, &[]).expect("it is paused");
+        group.ask(Verb::Rollback, named, &[]).expect("there is a way back");
+        group.assert_phases("RollingBack");
+        group.run_to(20_000);
+        group.assert_phases("Failed");
+        group.ask(Verb::Retry, named, &[]).expect("it has failed");
+        group.assert_shares(&[("v1", 90), ("v2", 10)]);
+    }
+}
+
+#[test]
+fn what_one_refuses_nobody_does() {
+    let mut group = Checkout::adopt(&["api", "web"], &v2());
+    group.save_all(&v2());
+    let refusal = group.ask(Verb::Promote, Some(0), &[]).expect_err("web is not up");
+    assert!(refusal.to_string().starts_with("web: 0 of 2 endpoints of v2 are up"), "{refusal}");
+    group.assert_phases("Probing");
+    group.up(1, &[3]);
+    group.ask(Verb::Promote, Some(0), &[Rule::Health]).expect("by force");
+    group.assert_shares(&[("v2", 100)]);
+    group.down(0, &[1, 2]);
+    let refusal = group.ask(Verb::Rollback, None, &[]).expect_err("nothing of v1 is up");
+    assert!(refusal.to_string().starts_with("api: none of the 2 endpoints of v1"), "{refusal}");
+    group.assert_phases("Baking");
+}
+
+#[test]
+fn without_a_release_it_is_asked_of_whom_it_names() {
+    let mut group = Checkout::proven(&v2());
+    let refusal = group.ask(Verb::Pause, None, &[]).expect_err("nothing goes on");
+    assert!(refusal.to_string().starts_with("api: nothing is being released"), "{refusal}");
+    let refusal = group.ask(Verb::Pause, Some(1), &[]).expect_err("nothing goes on");
+    assert!(refusal.to_string().starts_with("nothing is being released"), "{refusal}");
+}
+
+#[test]
+fn who_takes_no_part_stands_for_the_others() {
+    let mut group = Checkout::proven(&v2());
+    group.save(&[(0, v2())]);
+    group.ask(Verb::Rollback, Some(1), &[]).expect("of api");
+    assert_eq!(group.phases(), ["RollingBack", "Steady"]);
+    group.sims[1].assert_live("v1");
+    assert_eq!(group.sims[1].cutover.spec().live, file("v1").0.live);
+}
