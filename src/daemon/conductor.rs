@@ -235,7 +235,7 @@ impl Conductor {
                     Vec::new()
                 }
             };
-            self.keep(name, told);
+            self.keep(now, name, told);
             self.touched.insert(name.clone());
         }
         for name in &desired.removed {
@@ -278,7 +278,7 @@ impl Conductor {
                 );
             }
         }
-        told.into_iter().for_each(|(name, told)| self.keep(&name, told));
+        told.into_iter().for_each(|(name, told)| self.keep(now, &name, told));
     }
 
     fn meet_deadlines(&mut self) {
@@ -298,7 +298,7 @@ impl Conductor {
         let Some(service) = self.services.get_mut(&name) else { return };
         let told = service.observe(now, &self.around);
         self.groups.mark(service);
-        self.keep(&name, told);
+        self.keep(now, &name, told);
         self.touched.insert(name);
     }
 
@@ -329,7 +329,7 @@ impl Conductor {
             if service.published.as_ref() != Some(&service.cutover.answering(&service.health)) {
                 self.touched.insert(name.clone());
             }
-            self.keep(&name, told);
+            self.keep(now, &name, told);
         }
     }
 
@@ -364,8 +364,9 @@ impl Conductor {
         (change, left)
     }
 
-    fn keep(&mut self, name: &ServiceName, told: Vec<Transition>) {
-        self.unkept.note(self.now(), name, &told);
+    /// What a machine told when it was given this as the time.
+    fn keep(&mut self, now: Timestamp, name: &ServiceName, told: Vec<Transition>) {
+        self.unkept.note(now, name, &told);
         self.told.extend(told.into_iter().map(|transition| (name.clone(), transition)));
     }
 

@@ -59,7 +59,7 @@ impl Conductor {
         for (name, kept) in found.services {
             let (service, told) = Service::restore(now, kept, releases.remove(&name));
             self.services.insert(name.clone(), service);
-            self.keep(&name, told.into_iter().collect());
+            self.keep(now, &name, told.into_iter().collect());
             self.touched.insert(name);
         }
         self.regroup();

@@ -80,7 +80,7 @@ impl Conductor {
                 };
                 let transitions = told.iter().map(transition).collect();
                 self.unkept.by = Some(order.by.clone());
-                self.note_told(told);
+                self.note_told(now, told);
                 self.unkept.by = None;
                 Some(Ordered { services, reply, transitions, is_to_go: false })
             }

@@ -60,7 +60,7 @@ impl Conductor {
             let told = self.with_members(now, &group, |members, freeze| {
                 Ok::<_, Refusal>(group::go_on(now, members, freeze))
             });
-            self.note_told(told.unwrap_or_default());
+            self.note_told(now, told.unwrap_or_default());
         }
     }
 
@@ -79,6 +79,8 @@ impl Conductor {
                 Some(group) => group.clone(),
                 None => {
                     let told = service.ask(now, order, &self.around);
+                    self.touched.insert(name.clone());
+                    self.keep(now, name, Vec::new());
                     let by_name = |transition| (name.clone(), transition);
                     return Some(told.map(|told| told.into_iter().map(by_name).collect()));
                 }
@@ -127,15 +129,15 @@ impl Conductor {
             }
             self.services.insert(name.clone(), service);
             // What has changed without a word is kept too.
-            self.keep(&name, Vec::new());
+            self.keep(now, &name, Vec::new());
         }
         done
     }
 
-    pub(super) fn note_told(&mut self, told: Told) {
+    pub(super) fn note_told(&mut self, now: Timestamp, told: Told) {
         for (name, transition) in told {
             self.touched.insert(name.clone());
-            self.keep(&name, vec![transition]);
+            self.keep(now, &name, vec![transition]);
         }
     }
 }
