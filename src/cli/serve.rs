@@ -8,7 +8,7 @@ use tracing::info;
 
 use crate::{
     config,
-    daemon::{Daemon, systemd},
+    daemon::{Daemon, failpoint, systemd},
     model::DnsName,
 };
 
@@ -17,6 +17,7 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     let apex = settings.zone.apex.clone();
     // Before anything can take long: a signal without a handler ends the process.
     let mut signals = Signals::listen()?;
+    failpoint::arm();
     let daemon = Daemon::start(settings).await?;
     info!(zone = %apex, dns = ?daemon.dns(), http = %daemon.http(), "answering");
     if let Some(encrypted) = daemon.encrypted() {

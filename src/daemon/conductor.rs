@@ -25,6 +25,7 @@ use tracing::{error, info, warn};
 use super::{
     caches::Caches,
     drift,
+    failpoint::{Place, pass},
     file::FileState,
     keeper::Keeper,
     metrics::Metrics,
@@ -210,6 +211,7 @@ impl Conductor {
     }
 
     fn accept(&mut self, now: Timestamp, desired: &Arc<Desired>) {
+        pass(Place::FileRead);
         info!(
             path = %self.file.path.display(),
             services = desired.services.len(),
@@ -309,8 +311,10 @@ impl Conductor {
         if !change.set.is_empty() || !change.removed.is_empty() {
             let begun = Instant::now();
             let next = self.plane.store.load().with(change, self.now().unix_secs());
+            pass(Place::BeforeStore);
             self.around.caches.leave(self.plane.store.swap(Arc::new(next)), left);
             self.metrics.table_stored(begun.elapsed());
+            pass(Place::AfterStore);
         }
         let now = self.now();
         for name in touched {

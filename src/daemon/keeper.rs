@@ -18,6 +18,7 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
+use super::failpoint::{Place, pass};
 use crate::{
     model::{DnsName, Timestamp},
     store::{self, Batch, Lock, Reader, Store, StoreError},
@@ -210,7 +211,7 @@ impl Keeper {
             (self.directory.clone(), self.zone.clone(), self.lock.clone());
         match (mem::replace(&mut self.hand, Hand::Closed), lock) {
             (Hand::Open(store), Some(lock)) => spawn_blocking(move || {
-                store.write(&batch)?;
+                write(&store, &batch)?;
                 Ok((store, lock))
             }),
             (_, lock) => spawn_blocking(move || open(&directory, &zone, lock, &batch)),
@@ -291,6 +292,14 @@ fn open(directory: &Path, zone: &DnsName, lock: Option<Arc<Lock>>, batch: &Batch
         None => Arc::new(Lock::take(directory)?),
     };
     let store = Store::open(&file_in(directory), zone)?;
-    store.write(batch)?;
+    pass(Place::StateOpened);
+    write(&store, batch)?;
     Ok((store, lock))
+}
+
+fn write(store: &Store, batch: &Batch) -> Result<(), StoreError> {
+    pass(Place::BeforeTransaction);
+    store.write(batch)?;
+    pass(Place::AfterTransaction);
+    Ok(())
 }

@@ -3,7 +3,7 @@
 //!
 //! [`conductor`] is the one writer: it takes events from one bounded channel, lets the pure
 //! machines decide, has [`keeper`] make that durable, and stores the next table. [`report`] shows its state to people, [`systemd`]
-//! to the service manager. [`handover`] lets a new process take the place of a running one.
+//! to the service manager. [`failpoint`] is for tests that kill it. [`handover`] lets a new process take the place of a running one.
 //! Everything below this floor can be tested without it.
 
 mod caches;
@@ -11,6 +11,7 @@ mod conductor;
 mod drafts;
 mod drift;
 mod error;
+pub mod failpoint;
 mod file;
 mod handover;
 mod keeper;

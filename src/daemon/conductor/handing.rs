@@ -12,7 +12,14 @@ use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
 use super::Conductor;
-use crate::{daemon::service::Service, model::ServiceName, store::Found};
+use crate::{
+    daemon::{
+        failpoint::{Place, pass},
+        service::Service,
+    },
+    model::ServiceName,
+    store::Found,
+};
 
 /// For how long a predecessor may go on answering what it has taken.
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_secs(5);
@@ -68,6 +75,7 @@ impl Conductor {
             self.publish();
         }
         self.tell();
+        pass(Place::Restored);
         self.say_that_answers_can_begin();
     }
 
@@ -88,6 +96,7 @@ impl Conductor {
             match handing {
                 Handing::Suspend(reply) => {
                     self.keeper.suspend().await;
+                    pass(Place::Suspended);
                     // Whoever asked may have gone, and then says so.
                     let _ = reply.send(());
                 }
@@ -97,11 +106,13 @@ impl Conductor {
                     }
                 }
                 Handing::Begin => {
+                    pass(Place::TakingOver);
                     self.take_over();
                     let _ = self.keeper.resume();
                 }
                 Handing::Close(reply) => {
                     self.keeper.close().await;
+                    pass(Place::Closed);
                     let _ = reply.send(());
                 }
             }

@@ -16,7 +16,11 @@ use crate::{
         status::{FreezeStatus, Status},
     },
     cutover::{Order, Transition, Verb},
-    daemon::{report, sample, service::Service},
+    daemon::{
+        failpoint::{Place, pass},
+        report, sample,
+        service::Service,
+    },
     model::{Freeze, ServiceName},
 };
 
@@ -146,6 +150,7 @@ impl Conductor {
     pub(super) fn confirm(&mut self, ordered: Option<Ordered>) {
         let put_back = self.unkept.take_put_back();
         let Some(Ordered { services, reply, transitions, is_to_go }) = ordered else { return };
+        pass(Place::BeforeReply);
         let is_undone = services.iter().any(|name| match is_to_go {
             true => self.services.contains_key(name),
             false => put_back.contains(name),
