@@ -1,7 +1,7 @@
 //! The operator's verbs, over a Unix socket: who may use it is a matter of its file permissions.
 //!
-//! `POST /services/SERVICE/VERB`, where a group can stand for the service, with `?force=RULE,RULE` where
-//! rules are to be broken, and `?to=POOL` for a rollback to a pool of one's choice;
+//! `POST /services/SERVICE/VERB`, with `?force=RULE,RULE` where rules are to be broken, and `?to=POOL`
+//! for a rollback to a pool of one's choice; a group can stand for the service there.
 //! `POST /services/SERVICE/forget`; `POST /freeze`, with the reason as its body, and `POST /unfreeze`.
 //! Done is 200 with [`Done`]; refused is 409, no such service or group 404, not understood 400, a file
 //! with mistakes 422, all with [`Undone`].

@@ -1,5 +1,5 @@
 //! `cutover rollback`, `promote`, `retry`, `pause`, `resume` and `forget`: what a person asks of a
-//! service, or of a group of them.
+//! service, and but for the last of a group of them.
 //! `cutover freeze` and `unfreeze`: what they ask of all of them.
 
 use std::{

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    InstantState, Rule, Schedule, Side,
+    Bond, InstantState, Rule, Schedule, Side,
     edge::{Context, Edge},
     phase::{Phase, Release, RollingBack},
     verbs::{Order, Refusal, refuse},
@@ -54,8 +54,8 @@ fn left(phase: &Phase, safe: Side, cx: &Context<'_>, number: u64) -> Release {
         let (state, in_caches) = (InstantState::None, Timestamp::default());
         let schedule = Schedule { asked: None, clean: false, in_caches, state };
         let (started_at, stood) = (cx.now, Duration::ZERO);
-        let (id, bond) = (number, None);
-        return Release { id, from, to, safe, fallback, started_at, stood, schedule, bond };
+        let bond = cx.spec.release.group.clone().map(|group| Bond { group, salt: 0 });
+        return Release { id: number, from, to, safe, fallback, started_at, stood, schedule, bond };
     };
     let from = match phase {
         Phase::RollingBack(_) | Phase::Failed(_) => serving.clone(),

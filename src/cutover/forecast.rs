@@ -2,11 +2,15 @@
 //!
 //! It is assumed that every endpoint passes its probes from now on, that each table is stored at
 //! once, that clients ask without a pause, and that a freeze lasts: so the gate opens at the earliest,
-//! and caches let go at the latest.
+//! and caches let go at the latest. Of a group, it is assumed that nobody waits for the others.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use super::{CACHE_CLOCK, Cutover, Event, Facts, Horizons, Transition, plan};
+use super::{
+    CACHE_CLOCK, Cutover, Event, Facts, Horizons, Transition,
+    group::{self, Member},
+    plan,
+};
 use crate::{
     health::{Outcome, ServiceHealth, Verdict},
     model::{Freeze, Pool, ServiceSpec, Timestamp},
@@ -89,7 +93,14 @@ impl Forecast {
         let was_following = self.cutover.follows_the_file();
         let freeze = self.freeze.as_ref();
         let facts = Facts { health: &self.health, horizons: &self.horizons, freeze };
-        let told = self.cutover.handle(self.now, event, facts);
+        let is_edit = matches!(event, Event::Desired(_));
+        let mut told = self.cutover.handle(self.now, event, facts);
+        if self.cutover.group().is_some() && !is_edit {
+            let (health, horizons) = (&self.health, self.horizons.clone());
+            let mut alone = [Member { cutover: &mut self.cutover, health, horizons }];
+            let news = group::go_on(self.now, &mut alone, freeze);
+            told.extend(news.into_iter().map(|(_, transition)| transition));
+        }
         let (addresses, probe) = (self.cutover.addresses(), &self.cutover.spec.probe);
         self.health.retarget(self.now, probe, addresses, Verdict::Unproven);
         let moves = |told: &Transition| matches!(told.to, "Shifting" | "RollingBack");

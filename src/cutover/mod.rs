@@ -187,7 +187,10 @@ impl Cutover {
 
     /// The group with which it is released: until the end of a release the one with which it began.
     pub fn group(&self) -> Option<&GroupName> {
-        let bond = self.phase.release().and_then(|release| release.bond.as_ref());
+        // One that has failed is over.
+        let is_over = matches!(self.phase, Phase::Failed(_));
+        let release = self.phase.release().filter(|_| !is_over);
+        let bond = release.and_then(|release| release.bond.as_ref());
         bond.map(|bond| &bond.group).or(self.spec.release.group.as_ref())
     }
 
@@ -249,9 +252,7 @@ impl Cutover {
         }
         self.spec = spec;
         let next_release = self.releases + 1;
-        let is_failed = matches!(self.phase, Phase::Failed(_));
-        let is_alone = self.spec.release.group.is_none() && (is_failed || self.group().is_none());
-        let edited = if is_alone { edit::edited } else { group::edited };
+        let edited = if self.group().is_some() { group::edited } else { edit::edited };
         self.go(told, |phase, cx| edited(phase, cx, next_release), now, facts);
         self.count_release(next_release);
     }

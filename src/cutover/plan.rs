@@ -174,12 +174,15 @@ fn changes(cutover: &Cutover, wanted: &ServiceSpec) -> Vec<Change> {
 
 /// Keys of a service, and what it says under them.
 type Value = (&'static str, fn(&ServiceSpec) -> String);
-const VALUES: [Value; 16] = [
+const VALUES: [Value; 17] = [
     ("live", |spec| spec.live.to_string()),
     ("spread", |spec| spec.spread.name().to_owned()),
     ("ttl", |spec| seconds(spec.ttl)),
     ("fail_policy", |spec| spec.fail_policy.name().to_owned()),
     ("probe", |spec| probe(&spec.probe)),
+    ("release.group", |spec| {
+        spec.release.group.as_ref().map_or("none".to_owned(), ToString::to_string)
+    }),
     ("release.ramp", |spec| ramp(&spec.release.ramp)),
     ("release.at", |spec| at(&spec.release)),
     ("release.windows", |spec| spec.release.windows.to_string()),

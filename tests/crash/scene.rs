@@ -29,6 +29,8 @@ use crate::{
 /// What the log of a daemon that was killed must not say.
 const NEVER_LOGGED: [&str; 4] =
     ["panicked", "cannot be understood", "cannot be used", "cannot be written"];
+/// What it logs where a disk is busy with others: then it shows what is not kept, and goes back.
+const BUSY_DISK: &str = "no answer within";
 /// Passing a place so often takes a release or two.
 const TIMES_MAX: u64 = 4;
 /// Places that a daemon passes without a successor: the first ones.
@@ -64,6 +66,8 @@ pub(crate) struct Scene {
     has_no_file: bool,
     /// Whether all hosts have been well in this life: then nobody stands in for another.
     is_quiet: bool,
+    /// Whether the disk has taken all of this life in time.
+    is_kept: bool,
     played: Played,
     story: Vec<String>,
 }
@@ -81,6 +85,7 @@ pub(crate) async fn play(seed: u64, lives: u64) -> (Result<Played, String>, Vec<
         last_seen: Timed::new(),
         has_no_file: false,
         is_quiet: true,
+        is_kept: true,
         played: Played::default(),
         story: Vec::new(),
     };
@@ -110,7 +115,7 @@ impl Scene {
         if self.chance.once_in(2) {
             self.hosts.mend_all();
         }
-        self.is_quiet = self.hosts.are_well();
+        (self.is_quiet, self.is_kept) = (self.hosts.are_well(), true);
         let is_succeeded = self.chance.once_in(4);
         let end = self.chance.once_in(2).then(|| self.end(is_succeeded));
         let mut process = self.start(end).await;
@@ -144,7 +149,7 @@ impl Scene {
         nothing_is_lost(&self.committed, &after)?;
         steps::are_in_order(&after, &self.starts)?;
         self.last_seen.clear();
-        if let Some(watching) = watching {
+        if let Some(watching) = watching.filter(|_| self.is_kept) {
             let mut seen = watching.seen();
             if !self.is_quiet {
                 seen.answers.clear();
@@ -278,7 +283,10 @@ impl Scene {
     /// What it has logged is looked at, and how it died is counted.
     fn bury(&mut self, process: &Process, end: Option<End>) -> Result<(), String> {
         let log = &process.log;
-        let is_wrong = |line: &&String| NEVER_LOGGED.iter().any(|text| line.contains(text));
+        let is_busy = |line: &String| line.contains(BUSY_DISK);
+        self.is_kept &= !log.iter().any(is_busy);
+        let is_wrong =
+            |line: &&String| !is_busy(line) && NEVER_LOGGED.iter().any(|text| line.contains(text));
         if let Some(line) = log.iter().find(is_wrong) {
             return Err(format!("it logged {line}"));
         }

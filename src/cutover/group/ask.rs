@@ -7,7 +7,8 @@ use crate::{
 };
 
 /// Does what a person asks of the release of a group, or says who of it speaks against that; then
-/// nothing has changed. Without such a release it is asked of the one that is `named`, else of all.
+/// nothing has changed. Without such a release it is asked of the one that is `named`, else of all; a
+/// pool to go back to is named for all.
 pub fn ask(
     now: Timestamp,
     order: &Order,
@@ -16,7 +17,7 @@ pub fn ask(
     named: Option<&ServiceName>,
 ) -> Result<Told, Refusal> {
     let mut group = Group { now, freeze, members, told: Vec::new() };
-    let asked = group.asked(named);
+    let asked = group.asked(named.filter(|_| order.to.is_none()));
     let mut edges = Vec::with_capacity(asked.len());
     for at in &asked {
         let number = group.members[*at].cutover.releases + 1;

@@ -93,7 +93,8 @@ impl Checkout {
             let horizons = Horizons::new(horizons.clone(), Timestamp::default());
             Member { cutover, health, horizons }
         };
-        let mut members: Vec<Member<'_>> = self.sims.iter_mut().map(member).collect();
+        let sims = self.sims.iter_mut().filter(|sim| sim.cutover.group().is_some());
+        let mut members: Vec<Member<'_>> = sims.map(member).collect();
         let done = act(&mut members, self.freeze.as_ref());
         self.sims.iter_mut().for_each(|sim| {
             sim.retarget();
@@ -122,16 +123,15 @@ impl Checkout {
     }
 
     fn ask(&mut self, verb: Verb, named: Option<usize>, force: &[Rule]) -> Result<(), Refusal> {
+        let (by, force) = ("alice".to_owned(), force.iter().copied().collect());
+        self.carry_out(&Order { verb, to: None, by, force }, named)
+    }
+
+    fn carry_out(&mut self, order: &Order, named: Option<usize>) -> Result<(), Refusal> {
         let now = self.sims[0].now;
-        let order = Order {
-            verb,
-            to: None,
-            by: "alice".to_owned(),
-            force: force.iter().copied().collect(),
-        };
         let named = named.map(|at| self.name(at));
         let told = self
-            .together(|members, freeze| group::ask(now, &order, members, freeze, named.as_ref()))?;
+            .together(|members, freeze| group::ask(now, order, members, freeze, named.as_ref()))?;
         self.note(told);
         if self.publishes && self.sims.iter().any(|sim| sim.phase() == "Shifting") {
             self.publish();

@@ -142,8 +142,7 @@ impl Conductor {
         let waiting = self.services.iter().filter(|(_, service)| service.cutover.waits_for_thaw());
         let waiting: Vec<ServiceName> = waiting.map(|(name, _)| name.clone()).collect();
         waiting.into_iter().for_each(|name| self.observe(now, name));
-        let services = BTreeSet::new();
-        Some(Ordered { services, transitions: Vec::new(), reply, is_to_go: false })
+        Some(Ordered { services: BTreeSet::new(), transitions: Vec::new(), reply, is_to_go: false })
     }
 
     /// Tells a person that what they asked for is being answered from, or that it cannot be kept.

@@ -1,6 +1,6 @@
 //! What a person asks of one member, or of the group.
 
-use super::{Checkout, Rule, Verb, file, ramped, v2};
+use super::{Checkout, Order, Rule, Verb, file, ramped, v2};
 
 #[test]
 fn a_verb_said_of_one_is_said_of_all() {
@@ -56,4 +56,27 @@ fn who_takes_no_part_stands_for_the_others() {
     assert_eq!(group.phases(), ["RollingBack", "Steady"]);
     group.sims[1].assert_live("v1");
     assert_eq!(group.sims[1].cutover.spec().live, file("v1").0.live);
+}
+
+#[test]
+fn a_pool_to_go_back_to_is_named_for_all() {
+    let mut group = Checkout::proven(&v2());
+    group.save_all(&v2());
+    group.run_to(1_000);
+    group.assert_phases("Steady");
+    let to = |pool: &str| Order {
+        verb: Verb::Rollback,
+        to: Some(super::super::pool_name(pool)),
+        by: "alice".to_owned(),
+        force: [].into(),
+    };
+    let refusal = group.carry_out(&to("v4"), Some(1)).expect_err("there is none");
+    assert!(refusal.to_string().starts_with("api: there is no pool `v4`"), "{refusal}");
+    group.carry_out(&to("v1"), Some(1)).expect("it is up");
+    group.assert_phases("RollingBack");
+    group.assert_shares(&[("v1", 100)]);
+    group.run_to(2_000);
+    group.assert_phases("Failed");
+    group.ask(Verb::Retry, Some(0), &[]).expect("it has failed");
+    group.assert_phases("Baking");
 }

@@ -81,7 +81,8 @@ fn happen(group: &mut Checkout, what: Happens) {
 /// All that are in the release of the group have the same share of their clients, and so the same
 /// clients, on the side that it goes to; or have all gone back.
 fn nothing_is_half(group: &Checkout) {
-    let bound = group.sims.iter().filter_map(|sim| {
+    let members = group.sims.iter().filter(|sim| sim.cutover.group().is_some());
+    let bound = members.filter_map(|sim| {
         let phase = sim.cutover.phase();
         let bond = phase.release()?.bond.as_ref()?;
         let (is_first, is_back) =
