@@ -93,7 +93,7 @@ impl Waiting {
         if way.is_free() && !cx.stands_still {
             let met = self.clock.filter(|clock| self.share.is_none() && *clock <= cx.now);
             met.into_iter().for_each(|instant| self.release.schedule.meet(instant));
-            let why = format!("the wait is over ({})", self.reason);
+            let why = format!("{}the wait is over ({})", before(news), self.reason);
             let (release, share) = self.over(cx.now);
             return take(release, share, why, cx);
         }
@@ -103,7 +103,8 @@ impl Waiting {
         let missed = missed.map(missed_instant);
         if self.share.is_none() && way.is_only_health() && !cx.stands_still {
             let missed = missed.unwrap_or_default();
-            let why = format!("{missed}the wait is over, but only {}: probed again", way.why());
+            let (news, count) = (before(news), way.why());
+            let why = format!("{news}{missed}the wait is over, but only {count}: probed again");
             let ((release, _), deadline) = (self.over(cx.now), cx.now + cx.spec.release.deadline);
             return Edge::Go(Phase::Probing(Probing { release, deadline }), why);
         }
@@ -117,4 +118,9 @@ impl Waiting {
             None => Edge::Stay(Phase::Waiting(self)),
         }
     }
+}
+
+/// What has happened meanwhile, said first.
+fn before(news: Option<String>) -> String {
+    news.map(|news| format!("{news}; ")).unwrap_or_default()
 }

@@ -153,3 +153,21 @@ fn another_probe_that_comes_while_a_step_is_waited_for_judges_the_one_before_ane
     assert_eq!(sim.phase(), "Judging");
     assert_eq!(sim.cutover.next_deadline(), Some(at(100)));
 }
+
+/// v2 has yet to finish its bake, and follows the file when the freeze ends; v3 has gone down meanwhile.
+#[test]
+fn what_turns_out_bad_when_the_wait_ends_is_told() {
+    let mut sim = Sim::baking(file("v2").pool("v2", &[3]));
+    sim.set_frozen(true);
+    sim.save(file("v3"));
+    assert_eq!(sim.phase(), "Waiting");
+    sim.down(&[4, 5]);
+    sim.assert_answers("v2", &[3], Basis::Live);
+    sim.told.clear();
+    sim.set_frozen(false);
+    assert_eq!(sim.phase(), "Probing");
+    sim.assert_live("v1");
+    let why = &sim.told.last().expect("it moved").why;
+    assert!(why.contains("1 of 2 endpoints of v2 are down"), "{why}");
+    assert!(why.contains("rolled back to v1; v3 is still waiting"), "{why}");
+}
