@@ -276,3 +276,27 @@ async fn without_a_terminal_a_watch_prints_a_block_for_each_change_and_ends_when
     assert!(told.success());
     assert!(watching.wait().expect("ended").success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_dragged_along_by_others_of_its_group_is_in_the_plan() {
+    let both = |api: &str, web: &str| {
+        let service = |name: &str, live: &str| {
+            format!(
+                "[services.{name}]\nlive = \"{live}\"\nprobe = \"none\"\n\
+                 pools.v1.endpoints = [\"192.0.2.1\"]\npools.v2.endpoints = [\"192.0.2.2\"]\n\
+                 release = {{ group = \"checkout\", ramp = [{{ share = \"10%\", bake = \"1h\" }}] }}\n"
+            )
+        };
+        format!("version = 1\n{}{}", service("api", api), service("web", web))
+    };
+    let scene = Scene::open(&both("v1", "v1")).await;
+    let plan = scene.plan(&both("v2", "v2")).await;
+    assert_eq!(plan.changed["api"].steps, plan.changed["web"].steps);
+    scene.house.save(&both("v2", "v2"));
+    scene.house.until_phase("Settling").await;
+    let plan = scene.plan(&both("v2", "v1")).await;
+    let [api, web] = ["api", "web"].map(|name| &plan.changed[name]);
+    assert_eq!((api.changes.len(), web.changes.len()), (0, 1));
+    let last = |service: &plan::ServicePlan| service.steps.last().map(|step| step.phase.clone());
+    assert_eq!((last(api).as_deref(), last(web).as_deref()), (Some("Failed"), Some("Steady")));
+}

@@ -1,73 +1,146 @@
-//! Runs a copy of the machine ahead, on a clock of its own.
+//! Runs copies of machines ahead, on a clock of their own: of one service, or of all that are released
+//! together.
 //!
 //! It is assumed that every endpoint passes its probes from now on, that each table is stored at
 //! once, that clients ask without a pause, and that a freeze lasts: so the gate opens at the earliest,
-//! and caches let go at the latest. Of a group, it is assumed that nobody waits for the others.
+//! and caches let go at the latest.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use super::{
     CACHE_CLOCK, Cutover, Event, Facts, Horizons, Transition,
     group::{self, Member},
-    plan,
+    plan::{Shares, Step, Subject, shares},
 };
 use crate::{
     health::{Outcome, ServiceHealth, Verdict},
-    model::{Freeze, Pool, ServiceSpec, Timestamp},
+    model::{Freeze, Pool, Timestamp},
 };
-use plan::{Shares, Step};
 
 /// The first tries of new endpoints are made within this.
 const FIRST_TRY_WITHIN: Duration = Duration::from_secs(1);
 /// More than any release needs: each try of a probe, each step of a ramp.
 const LOOKS_MAX: usize = 1_000;
 
-/// A copy of the machine, and the world as is assumed.
-pub(super) struct Forecast {
+/// What is assumed of the world, and the services in it.
+pub(super) struct Forecast<'f> {
+    pub(super) services: Vec<Foreseen>,
+    now: Timestamp,
+    freeze: Option<&'f Freeze>,
+}
+
+/// A copy of a machine, and what is assumed to be known of its service.
+#[derive(Clone)]
+pub(super) struct Foreseen {
     pub(super) cutover: Cutover,
     pub(super) health: ServiceHealth,
     pub(super) horizons: Horizons,
     /// What has happened so far.
     pub(super) steps: Vec<Step>,
-    now: Timestamp,
     next_try: Option<Timestamp>,
-    freeze: Option<Freeze>,
+    /// How it stood when something was last noted.
+    noted: (Shares, bool),
 }
 
-impl Forecast {
-    pub(super) fn new(now: Timestamp, cutover: &Cutover, facts: Facts<'_>) -> Self {
-        Self {
-            cutover: cutover.clone(),
-            health: facts.health.clone(),
-            // A table that was replaced is answered from for some milliseconds more.
-            horizons: facts.horizons.clone().unsettled(false),
-            freeze: facts.freeze.cloned(),
-            steps: Vec::new(),
-            now,
-            next_try: None,
-        }
+impl<'f> Forecast<'f> {
+    pub(super) fn new(now: Timestamp, subjects: &[Subject], freeze: Option<&'f Freeze>) -> Self {
+        Self { services: subjects.iter().map(Foreseen::new).collect(), now, freeze }
     }
 
     /// The file is saved.
-    pub(super) fn save(&mut self, spec: Arc<ServiceSpec>) {
-        self.handle(Event::Desired(spec));
-        self.handle(Event::Observed);
-        let interval = self.cutover.spec.probe.spec().map(|probe| probe.interval);
-        self.next_try = interval.map(|interval| self.now + FIRST_TRY_WITHIN.min(interval));
+    pub(super) fn save(&mut self, subjects: &[Subject]) {
+        let now = self.now;
+        for (at, subject) in subjects.iter().enumerate() {
+            if let Some(wanted) = &subject.wanted {
+                self.handle(at, Event::Desired(wanted.clone()));
+                self.handle(at, Event::Observed);
+            }
+            let service = &mut self.services[at];
+            let first = |interval| now + FIRST_TRY_WITHIN.min(interval);
+            service.next_try = service.interval().map(first);
+        }
+        self.go_on_together();
     }
 
     /// Goes on until nothing would happen any more.
     pub(super) fn run(&mut self) {
-        for _ in 0..LOOKS_MAX {
-            let next_try = self.next_try.filter(|_| !self.waiting_for().is_empty());
-            let deadline = self.cutover.next_deadline();
-            let Some(next) = [next_try, deadline].into_iter().flatten().min() else { return };
+        for _ in 0..LOOKS_MAX * self.services.len() {
+            let next = self.services.iter().filter_map(Foreseen::next).min();
+            let Some(next) = next else { return };
             self.now = next.max(self.now);
-            if next_try == Some(next) {
-                self.pass();
+            for at in 0..self.services.len() {
+                self.services[at].try_all(self.now);
+                self.handle(at, Event::Observed);
             }
-            self.handle(Event::Observed);
+            self.go_on_together();
         }
+    }
+
+    fn handle(&mut self, at: usize, event: Event) {
+        let (now, freeze) = (self.now, self.freeze);
+        let service = &mut self.services[at];
+        service.answer(now);
+        let Foreseen { cutover, health, horizons, .. } = service;
+        let told = cutover.handle(now, event, Facts { health, horizons, freeze });
+        service.note(now, told);
+    }
+
+    /// As the conductor does it: groups go on, what they decide is stored in one table, and so on.
+    fn go_on_together(&mut self) {
+        loop {
+            let groups: BTreeSet<_> = self
+                .services
+                .iter()
+                .filter_map(|service| service.cutover.group().cloned())
+                .collect();
+            for group in groups {
+                let is_member = |service: &&mut Foreseen| service.cutover.group() == Some(&group);
+                let members = self.services.iter_mut().filter(is_member).map(Foreseen::member);
+                let mut members: Vec<Member<'_>> = members.collect();
+                let told = group::go_on(self.now, &mut members, self.freeze);
+                for service in &mut self.services {
+                    let name = &service.cutover.spec.name;
+                    let told = told.iter().filter(|(told_of, _)| told_of == name);
+                    let told = told.map(|(_, transition)| transition.clone()).collect();
+                    service.note(self.now, told);
+                }
+            }
+            let shifts = |at: &usize| self.services[*at].cutover.phase.name() == "Shifting";
+            let shifting: Vec<usize> = (0..self.services.len()).filter(shifts).collect();
+            if shifting.is_empty() {
+                return;
+            }
+            shifting.into_iter().for_each(|at| self.handle(at, Event::Published));
+        }
+    }
+}
+
+impl Foreseen {
+    fn new(Subject { cutover, health, horizons, .. }: &Subject) -> Self {
+        Self {
+            cutover: cutover.clone(),
+            health: health.clone(),
+            // A table that was replaced is answered from for some milliseconds more.
+            horizons: horizons.clone().unsettled(false),
+            steps: Vec::new(),
+            next_try: None,
+            noted: (shares(&cutover.phase), cutover.follows_the_file()),
+        }
+    }
+
+    fn interval(&self) -> Option<Duration> {
+        self.cutover.spec.probe.spec().map(|probe| probe.interval)
+    }
+
+    fn member(&mut self) -> Member<'_> {
+        let Self { cutover, health, horizons, .. } = self;
+        Member { cutover, health, horizons: horizons.clone() }
+    }
+
+    /// When something happens next, if nothing else does before.
+    fn next(&self) -> Option<Timestamp> {
+        let next_try = self.next_try.filter(|_| !self.waiting_for().is_empty());
+        [next_try, self.cutover.next_deadline()].into_iter().flatten().min()
     }
 
     /// Endpoints that have not passed.
@@ -77,60 +150,42 @@ impl Forecast {
         addresses.into_iter().collect()
     }
 
-    /// Each of them passes once.
-    fn pass(&mut self) {
+    /// Each of them passes once, if it is tried now.
+    fn try_all(&mut self, now: Timestamp) {
+        if self.next_try.is_none_or(|next| next > now) {
+            return;
+        }
         for address in self.waiting_for() {
             let passed = Outcome { latency: Duration::ZERO, result: Ok(()) };
-            self.health.observe(self.now, address, passed);
+            self.health.observe(now, address, passed);
         }
-        let interval = self.cutover.spec.probe.spec().map(|probe| probe.interval);
-        self.next_try = interval.map(|interval| self.now + interval);
+        self.next_try = self.interval().map(|interval| now + interval);
     }
 
-    fn handle(&mut self, event: Event) {
-        self.answer();
-        let before = self.shares();
-        let was_following = self.cutover.follows_the_file();
-        let freeze = self.freeze.as_ref();
-        let facts = Facts { health: &self.health, horizons: &self.horizons, freeze };
-        let is_edit = matches!(event, Event::Desired(_));
-        let mut told = self.cutover.handle(self.now, event, facts);
-        if self.cutover.group().is_some() && !is_edit {
-            let (health, horizons) = (&self.health, self.horizons.clone());
-            let mut alone = [Member { cutover: &mut self.cutover, health, horizons }];
-            let news = group::go_on(self.now, &mut alone, freeze);
-            told.extend(news.into_iter().map(|(_, transition)| transition));
-        }
+    /// Notes what was told, and looks at the rest.
+    fn note(&mut self, now: Timestamp, told: Vec<Transition>) {
         let (addresses, probe) = (self.cutover.addresses(), &self.cutover.spec.probe);
-        self.health.retarget(self.now, probe, addresses, Verdict::Unproven);
+        self.health.retarget(now, probe, addresses, Verdict::Unproven);
+        let after = (shares(&self.cutover.phase), self.cutover.follows_the_file());
+        let (before, followed) = std::mem::replace(&mut self.noted, after.clone());
         let moves = |told: &Transition| matches!(told.to, "Shifting" | "RollingBack");
         let moved_by = told.iter().position(moves).unwrap_or_default();
-        for (nth, transition) in told.into_iter().enumerate() {
-            let shares = if nth < moved_by { before.clone() } else { self.shares() };
-            self.happens(transition.to, shares, transition.why);
+        for (nth, Transition { to: phase, why, .. }) in told.into_iter().enumerate() {
+            let shares = if nth < moved_by { before.clone() } else { after.0.clone() };
+            self.steps.push(Step { at: now, phase, shares, why });
         }
-        if !was_following && self.cutover.follows_the_file() {
+        if !followed && after.1 {
+            let (phase, shares) = (self.cutover.phase.name(), after.0);
             let why = "every pool that answers is as the file has it".to_owned();
-            self.happens(self.cutover.phase.name(), self.shares(), why);
+            self.steps.push(Step { at: now, phase, shares, why });
         }
-        self.answer();
-        if self.cutover.phase.name() == "Shifting" {
-            self.handle(Event::Published);
-        }
-    }
-
-    fn shares(&self) -> Shares {
-        plan::shares(&self.cutover.phase)
-    }
-
-    fn happens(&mut self, phase: &'static str, shares: Shares, why: String) {
-        self.steps.push(Step { at: self.now, phase, shares, why });
+        self.answer(now);
     }
 
     /// What is answered now is in caches until its TTL has passed.
-    fn answer(&mut self) {
+    fn answer(&mut self, now: Timestamp) {
         let answering = self.cutover.answering(&self.health);
-        let until = self.now + answering.ttl_max(self.now).duration() + CACHE_CLOCK;
+        let until = now + answering.ttl_max(now).duration() + CACHE_CLOCK;
         for pool in answering.pools() {
             self.horizons.give(pool.clone(), until);
         }

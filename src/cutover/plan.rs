@@ -10,18 +10,18 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use humantime::format_duration;
 
 use super::{
-    Cutover, Facts, Rule,
+    Cutover, Facts, Horizons, Rule,
     edge::Context,
-    forecast::Forecast,
+    forecast::{Forecast, Foreseen},
     gate::{Gate, gate},
     phase::{Phase, Release},
     rules::Way,
     shares::whole_percents,
 };
 use crate::{
-    health::Count,
+    health::{Count, ServiceHealth},
     model::{
-        Endpoint, HttpProbe, Pool, PoolName, ProbeKind, ProbeSetting, ProbeSpec, RampStep,
+        Endpoint, Freeze, HttpProbe, Pool, PoolName, ProbeKind, ProbeSetting, ProbeSpec, RampStep,
         ReleasePolicy, ServiceSpec, Timestamp, Ttl, Weight,
     },
 };
@@ -97,45 +97,76 @@ pub struct Left {
     pub off_from: Timestamp,
 }
 
-impl Cutover {
-    /// What asking for `spec` would do; nothing if it would change nothing.
-    pub fn plan(&self, now: Timestamp, spec: &Arc<ServiceSpec>, facts: Facts<'_>) -> Option<Plan> {
-        let wanted = self.keep_probe(spec.clone());
-        let changes = changes(self, &wanted);
-        if changes.is_empty() {
+/// A service that is looked at, and what is known of it now.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Its machine.
+    pub cutover: Cutover,
+    /// The verdicts on its endpoints.
+    pub health: ServiceHealth,
+    /// What caches may hold of it.
+    pub horizons: Horizons,
+    /// What the file asks for; none if it says of it what it has said.
+    pub wanted: Option<Arc<ServiceSpec>>,
+}
+
+/// What saving a file would do to some services; those that are released together are to be given
+/// together. Nothing for those to which it would do nothing.
+pub fn foretell(
+    now: Timestamp,
+    subjects: &[Subject],
+    freeze: Option<&Freeze>,
+) -> Vec<Option<Plan>> {
+    let mut forecast = Forecast::new(now, subjects, freeze);
+    forecast.save(subjects);
+    let rules = subjects.iter().zip(&forecast.services);
+    let rules: Vec<Vec<Ruling>> =
+        rules.map(|(subject, saved)| subject.rules(now, saved, freeze)).collect();
+    forecast.run();
+    let each = subjects.iter().zip(rules).zip(forecast.services);
+    each.map(|((subject, rules), foreseen)| subject.plan(rules, foreseen)).collect()
+}
+
+impl Subject {
+    fn plan(&self, rules: Vec<Ruling>, foreseen: Foreseen) -> Option<Plan> {
+        let phase = &self.cutover.phase;
+        let spec = &foreseen.cutover.spec;
+        let changes = changes(&self.cutover, spec);
+        if changes.is_empty() && foreseen.steps.is_empty() {
             return None;
         }
-        let from = shares(&self.phase);
-        let mut forecast = Forecast::new(now, self, facts);
-        forecast.save(spec.clone());
-        let rules = self.rules(now, &forecast, facts);
-        forecast.run();
-        let to = shares(&forecast.cutover.phase);
+        let (from, to) = (shares(phase), shares(&foreseen.cutover.phase));
         Some(Plan {
-            phase: self.phase.name(),
-            release: self.phase.release().map(|release| release.id),
-            left: left(&forecast, &from, &to, &wanted),
+            phase: phase.name(),
+            release: phase.release().map(|release| release.id),
+            left: left(&foreseen, &from, &to, spec),
             from,
             to,
             changes,
             rules,
-            steps: forecast.steps,
+            steps: foreseen.steps,
         })
     }
 
     /// Of the release that saving the file has begun.
-    fn rules(&self, now: Timestamp, forecast: &Forecast, facts: Facts<'_>) -> Vec<Ruling> {
-        let known = self.phase.release().map(|release| release.id);
-        let begun = forecast.cutover.phase.release().filter(|release| Some(release.id) != known);
-        let (health, horizons) = (&forecast.health, facts.horizons);
+    fn rules(&self, now: Timestamp, saved: &Foreseen, freeze: Option<&Freeze>) -> Vec<Ruling> {
+        let known = self.cutover.phase.release().map(|release| release.id);
+        let begun = saved.cutover.phase.release().filter(|release| Some(release.id) != known);
+        let (health, horizons) = (&saved.health, &self.horizons);
         let cx = Context {
             // Steps that have been foretold have not been taken.
-            last_step: self.last_step,
-            ..forecast.cutover.context(now, Facts { health, horizons, ..facts })
+            last_step: self.cutover.last_step,
+            ..saved.cutover.context(now, Facts { health, horizons, freeze })
         };
-        begun.map(|release| rules(release, &cx)).unwrap_or_default()
+        let mut rules = begun.map(|release| rules(release, &cx)).unwrap_or_default();
+        if let Some(waits) = saved.cutover.waits() {
+            rules.push(Ruling { name: "group", holds: false, why: waits.why.clone() });
+        }
+        rules
     }
+}
 
+impl Cutover {
     /// Whether asking for `spec` would change anything.
     pub fn differs_from(&self, spec: &Arc<ServiceSpec>) -> bool {
         let is_same = self.spec == *spec || self.spec == self.keep_probe(spec.clone());
@@ -275,13 +306,13 @@ fn kept(rule: Rule, release: &Release, cx: &Context<'_>) -> String {
     }
 }
 
-fn left(forecast: &Forecast, from: &Shares, to: &Shares, spec: &ServiceSpec) -> Vec<Left> {
-    let steps = forecast.steps.iter().map(|step| &step.shares);
+fn left(foreseen: &Foreseen, from: &Shares, to: &Shares, spec: &ServiceSpec) -> Vec<Left> {
+    let steps = foreseen.steps.iter().map(|step| &step.shares);
     let mut left: Vec<Left> = Vec::new();
     for pool in from.keys().chain(steps.flat_map(BTreeMap::keys)) {
         let is_new = left.iter().all(|known| known.pool != *pool);
         if is_new && !to.contains_key(pool) {
-            let horizon = forecast.horizons.of(pool);
+            let horizon = foreseen.horizons.of(pool);
             let off_from = horizon + spec.release.pin_allowance + spec.release.drain_grace;
             left.push(Left { pool: pool.clone(), horizon, off_from });
         }

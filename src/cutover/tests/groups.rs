@@ -5,6 +5,7 @@ mod asked;
 mod edited;
 mod instants;
 mod machine;
+mod plan;
 
 use super::{Event, Horizons, Order, Refusal, Rule, Sim, Timestamp, Verb, Wanted, at, file, secs};
 use crate::{

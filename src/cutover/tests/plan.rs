@@ -6,18 +6,21 @@ use proptest::prelude::*;
 
 use super::{
     super::{
-        CACHE_CLOCK, Facts,
-        plan::{Plan, Ruling, Shares},
+        CACHE_CLOCK,
+        plan::{Plan, Ruling, Shares, Subject, foretell},
     },
     Event, Sim, Timestamp, Verb, Wanted, at, file,
 };
 
 impl Sim {
     fn plan(&self, wanted: &Wanted) -> Option<Plan> {
-        let horizons = self.known();
-        let freeze = self.freeze.as_ref();
-        let facts = Facts { health: &self.health, horizons: &horizons, freeze };
-        self.cutover.plan(self.now, &Arc::new(wanted.0.clone()), facts)
+        let (cutover, health, horizons) = (self.cutover.clone(), self.health.clone(), self.known());
+        let wanted = wanted.0.clone();
+        let is_other = self.cutover.differs_from(&Arc::new(wanted.clone()));
+        let wanted = is_other.then(|| Arc::new(wanted));
+        let subject = Subject { cutover, health, horizons, wanted };
+        let plans = foretell(self.now, &[subject], self.freeze.as_ref());
+        plans.into_iter().next().flatten().filter(|_| is_other)
     }
 }
 

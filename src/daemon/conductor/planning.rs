@@ -1,25 +1,25 @@
 //! What saving a file would do: which services it would touch is found out between events, and what
 //! would become of each on a thread of its own, so that nothing has to wait for it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use tokio::{sync::oneshot, task::spawn_blocking};
 
 use super::Conductor;
 use crate::{
     admin::plan::{Change, Left, Plan, Rule, ServicePlan, Step},
-    cutover::{Cutover, Facts, Horizons, plan as foretold},
-    health::ServiceHealth,
-    model::{Checksum, Desired, Freeze, PlanChecksum, ServiceName, ServiceSpec, Timestamp},
+    cutover::{
+        Cutover,
+        plan::{self as foretold, Subject},
+    },
+    daemon::service::Service,
+    model::{
+        Checksum, Desired, Freeze, GroupName, PlanChecksum, ServiceName, ServiceSpec, Timestamp,
+    },
 };
-
-/// A service that the file would change, as it is now.
-struct Touched {
-    cutover: Cutover,
-    health: ServiceHealth,
-    horizons: Horizons,
-    wanted: Arc<ServiceSpec>,
-}
 
 impl Conductor {
     /// Says what saving this file would do.
@@ -30,7 +30,7 @@ impl Conductor {
         reply: oneshot::Sender<Box<Plan>>,
     ) {
         let now = self.now();
-        let mut touched = BTreeMap::new();
+        let mut subjects = BTreeMap::new();
         let mut plan = Plan {
             checksum: String::new(),
             nothing: false,
@@ -44,10 +44,8 @@ impl Conductor {
         for (name, spec) in &desired.services {
             match self.services.get(name) {
                 Some(service) if service.cutover.differs_from(spec) => {
-                    let (cutover, health) = (service.cutover.clone(), service.health.clone());
-                    let horizons = self.around.caches.horizons(now, service);
-                    let wanted = spec.clone();
-                    touched.insert(name.clone(), Touched { cutover, health, horizons, wanted });
+                    let wanted = Some(spec.clone());
+                    subjects.insert(name.clone(), self.subject(now, service, wanted));
                 }
                 Some(_) => {}
                 None => drop(plan.new.insert(name.to_string(), spec.live.to_string())),
@@ -60,41 +58,117 @@ impl Conductor {
                 plan.orphaned.push(name.to_string());
             }
         }
+        self.add_companions(now, &mut subjects);
         let freeze = self.around.freeze.clone();
         spawn_blocking(move || {
+            let plan = foretell(now, plan, subjects, freeze.as_ref(), &text);
             // Whoever asked may have gone.
-            let _ = reply.send(Box::new(foretell(now, plan, &touched, freeze.as_ref(), &text)));
+            let _ = reply.send(Box::new(plan));
             // Which takes its time as well when it is large.
             drop(desired);
         });
     }
+
+    fn subject(
+        &self,
+        now: Timestamp,
+        service: &Service,
+        wanted: Option<Arc<ServiceSpec>>,
+    ) -> Subject {
+        let (cutover, health) = (service.cutover.clone(), service.health.clone());
+        Subject { cutover, health, horizons: self.around.caches.horizons(now, service), wanted }
+    }
+
+    /// Adds those of whom the file asks nothing new, but that are released together with others.
+    fn add_companions(&self, now: Timestamp, subjects: &mut BTreeMap<ServiceName, Subject>) {
+        loop {
+            let groups: BTreeSet<GroupName> = subjects.values().flat_map(groups_of).collect();
+            let is_companion = |(name, service): &(&ServiceName, &Service)| {
+                let subject = group_of(&service.cutover);
+                !subjects.contains_key(*name) && subject.iter().any(|group| groups.contains(group))
+            };
+            if groups.is_empty() {
+                return;
+            }
+            let companions: Vec<(ServiceName, Subject)> = self
+                .services
+                .iter()
+                .filter(is_companion)
+                .map(|(name, service)| (name.clone(), self.subject(now, service, None)))
+                .collect();
+            if companions.is_empty() {
+                return;
+            }
+            subjects.extend(companions);
+        }
+    }
+}
+
+/// The groups that a service is in, and that it is to be in.
+fn groups_of(Subject { cutover, wanted, .. }: &Subject) -> Vec<GroupName> {
+    let wanted = wanted.as_ref().and_then(|spec| spec.release.group.clone());
+    group_of(cutover).into_iter().chain(wanted).collect()
+}
+
+fn group_of(cutover: &Cutover) -> Vec<GroupName> {
+    let asked = cutover.spec().release.group.clone();
+    cutover.group().cloned().into_iter().chain(asked).collect()
 }
 
 /// Completes a plan.
 fn foretell(
     now: Timestamp,
     mut plan: Plan,
-    touched: &BTreeMap<ServiceName, Touched>,
+    subjects: BTreeMap<ServiceName, Subject>,
     freeze: Option<&Freeze>,
     text: &str,
 ) -> Plan {
-    let mut state = Vec::new();
-    for (name, Touched { cutover, health, horizons, wanted }) in touched {
-        let Some(plan_of_one) = cutover.plan(now, wanted, Facts { health, horizons, freeze })
-        else {
-            continue;
-        };
-        let foretold::Plan { phase, release, from, changes, .. } = &plan_of_one;
-        state.push(format!("{name} {phase} {release:?} {from:?} {changes:?}"));
-        plan.changed.insert(name.to_string(), service_plan(now, plan_of_one));
+    let mut state = BTreeMap::new();
+    for (names, subjects) in released_together(subjects) {
+        let foretold = foretold::foretell(now, &subjects, freeze);
+        for ((name, of_one), subject) in names.into_iter().zip(foretold).zip(subjects) {
+            let Some(of_one) = of_one else { continue };
+            let foretold::Plan { phase, release, from, changes, .. } = &of_one;
+            state.insert(name.clone(), format!("{name} {phase} {release:?} {from:?} {changes:?}"));
+            // Of companions, those that go on as they would have gone on are no news.
+            if subject.wanted.is_some() || !of_one.steps.is_empty() {
+                plan.changed.insert(name.to_string(), service_plan(now, of_one));
+            }
+        }
     }
     let Plan { changed, new, orphaned, removed, .. } = &plan;
-    state.push(format!("{new:?} {orphaned:?} {removed:?}"));
+    let others = format!("{new:?} {orphaned:?} {removed:?}");
     plan.nothing =
         changed.is_empty() && new.is_empty() && orphaned.is_empty() && removed.is_empty();
-    let (file, state) = (Checksum::of([text]), Checksum::of(state));
-    plan.checksum = PlanChecksum { file, state }.to_string();
+    let state = Checksum::of(state.into_values().chain([others]));
+    plan.checksum = PlanChecksum { file: Checksum::of([text]), state }.to_string();
     plan
+}
+
+/// Those that have a group in common, and those that have one with them; others alone.
+fn released_together(
+    mut subjects: BTreeMap<ServiceName, Subject>,
+) -> Vec<(Vec<ServiceName>, Vec<Subject>)> {
+    let mut members: BTreeMap<GroupName, Vec<ServiceName>> = BTreeMap::new();
+    for (name, subject) in &subjects {
+        for group in groups_of(subject) {
+            members.entry(group).or_default().push(name.clone());
+        }
+    }
+    let mut all = Vec::new();
+    while let Some((first, _)) = subjects.first_key_value() {
+        let (mut waiting, mut names, mut together) = (vec![first.clone()], Vec::new(), Vec::new());
+        while let Some(name) = waiting.pop() {
+            let Some(subject) = subjects.remove(&name) else { continue };
+            for group in groups_of(&subject) {
+                waiting.extend(members.remove(&group).unwrap_or_default());
+            }
+            names.push(name);
+            together.push(subject);
+        }
+        all.push((names, together));
+    }
+    all
 }
 
 fn service_plan(now: Timestamp, plan: foretold::Plan) -> ServicePlan {

@@ -1,9 +1,6 @@
 //! Edits in the middle of a release: nothing is half.
 
-use std::sync::Arc;
-
-use super::{Checkout, Event, Horizons, Verb, at, file, of_group, ramped, v2};
-use crate::cutover::Facts;
+use super::{Checkout, Event, Verb, at, file, ramped, v2};
 
 #[test]
 fn who_takes_one_back_takes_all_back() {
@@ -125,18 +122,4 @@ fn an_edit_back_in_a_pause_takes_all_back() {
     group.save(&[(0, file("v1"))]);
     group.assert_phases("RollingBack");
     assert!(group.next_deadline().is_some_and(|next| next > at(0)));
-}
-
-#[test]
-fn a_plan_looks_at_each_as_if_it_were_alone() {
-    let group = Checkout::proven(&ramped());
-    let sim = &group.sims[0];
-    let horizons = Horizons::new(sim.horizons.clone(), at(0));
-    let facts = Facts { health: &sim.health, horizons: &horizons, freeze: None };
-    let wanted = Arc::new(of_group("api", ramped()).0);
-    let plan = sim.cutover.plan(at(0), &wanted, facts).expect("it changes something");
-    let phases: Vec<&str> = plan.steps.iter().map(|step| step.phase).collect();
-    assert_eq!(phases[..2], ["Probing", "Shifting"]);
-    assert_eq!(phases.iter().filter(|phase| **phase == "Shifting").count(), 3);
-    assert_eq!(phases.last(), Some(&"Steady"));
 }
