@@ -319,8 +319,14 @@ impl Conductor {
         let now = self.now();
         for name in touched {
             let Some(service) = self.services.get_mut(&name) else { continue };
-            let told = service.published(now, &self.around);
-            self.groups.mark(service);
+            // What could not be kept is not decided again before something else happens.
+            let told = match self.unkept.is_put_back(&name) {
+                true => Vec::new(),
+                false => {
+                    self.groups.mark(service);
+                    service.published(now, &self.around)
+                }
+            };
             if let Some(assignment) = service.assignment() {
                 let _ = self.assignments.send(assignment);
             }

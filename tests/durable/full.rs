@@ -6,7 +6,7 @@
 use std::io::Write;
 
 use cutover::{
-    admin::{client, orders},
+    admin::{client, orders, status::Status},
     cutover::Verb,
 };
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
@@ -95,6 +95,41 @@ async fn a_rollback_does_not_wait_and_is_kept_later() {
     let steps: Vec<&str> = told[0].steps.iter().map(|step| step.to.as_str()).collect();
     assert!(steps.contains(&"RollingBack"), "{told:#?}");
     assert_eq!(told[0].result.as_deref(), Some("rolled back"));
+}
+
+/// What a machine would do at once, each time that it is looked at, is tried once for each event and
+/// not for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_opens_meanwhile_waits_and_nothing_else_does() {
+    for group in ["", "\ngroup = \"shop\""] {
+        let pools = Pools::start().await;
+        let more = format!("{HOUR}{group}");
+        let file = |live| {
+            let api = pools.file(live, &more);
+            let web = api.replace("services.api", "services.web").replace("version = 1", "");
+            if group.is_empty() { api } else { format!("{api}\n{web}") }
+        };
+        let files = files(&file("v1"));
+        let mut running = run(&files);
+        running.until_up().await;
+        pools.hosts[2].set_healthy(false);
+        let is_down =
+            |status: &Status| status.services["api"].pools["v2"].endpoints[0].verdict == "down";
+        running.until("v2 is down", is_down).await;
+        files.write_release(&file("v2"));
+        running.until_phase("Probing").await;
+        limit(&running, Some(0));
+        pools.hosts[2].set_healthy(true);
+        running.until("it is told", |status| status.store.error.is_some()).await;
+        assert_eq!(running.until_phase("Probing").await.services["api"].pools["v1"].share, 100);
+        pools.hosts[0].set_healthy(false);
+        while running.answered().await != pools.v1[1..] {
+            pause().await;
+        }
+        limit(&running, None);
+        running.until_phase("Baking").await;
+        assert_eq!(running.answered().await, pools.v2, "{group}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -105,6 +105,11 @@ impl Unkept {
         &self.ahead
     }
 
+    /// Whether a service's machine was put back since [`Unkept::take_put_back`] was asked.
+    pub(super) fn is_put_back(&self, name: &ServiceName) -> bool {
+        self.put_back.contains(name)
+    }
+
     /// The services whose machines were put back since this was last asked.
     pub(super) fn take_put_back(&mut self) -> BTreeSet<ServiceName> {
         self.told_and_kept = 0;
@@ -240,6 +245,7 @@ impl Conductor {
     /// After a time in which nothing could be kept.
     fn go_on(&mut self, now: Timestamp) {
         for name in mem::take(&mut self.unkept.held_up) {
+            self.unkept.put_back.remove(&name);
             self.observe(now, name);
         }
         if let Some(desired) = self.unkept.waiting.take() {
