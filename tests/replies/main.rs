@@ -221,9 +221,12 @@ fn reply(table: &Table, octets: &[u8], client: SocketAddr, transport: Transport)
 fn meaning(reply: &Reply) -> String {
     let Reply::Send(octets, code) = reply else { return format!("{reply:?}") };
     let Seen { len: _, header, question, answer, authority, opt, additional_count } = seen(octets);
-    // The question comes back letter by letter.
-    let question_end = 12 + question.first().map_or(0, |(name, ..)| name.len() + 5);
-    let asked = &octets[..question_end.min(octets.len())];
+    // The question comes back letter by letter. Where it ends only its octets tell: as text, a name
+    // can be longer, and what follows may be compressed on one path and not on the other.
+    let question_end = question.first().map_or(12, |_| {
+        wire::name(octets, 12, &mut Vec::new()).expect("what was decoded has a name there") + 4
+    });
+    let asked = &octets[..question_end];
     format!("{code:?} {header:?} {asked:?} {question:?} {opt:?} {additional_count}")
         + &format!("{answer:?} {authority:?}").to_lowercase()
 }

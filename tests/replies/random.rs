@@ -88,6 +88,21 @@ fn check_reply(packet: &[u8], octets: &[u8], transport: Transport) -> Result<(),
     Ok(())
 }
 
+/// Its question is longer as text than in octets, and behind it the two paths compress otherwise.
+#[test]
+fn a_name_with_an_octet_that_is_no_letter_does_no_harm() {
+    let header = [0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for name in [
+        &b"\x04n\x03ne\x03svc\x07example\x04Test\x00"[..],
+        b"\x03\xff\0.\x03svc\x07example\x04tEst\x00",
+    ] {
+        for kind in [1, 6, 28] {
+            let packet = [&header[..], name, &[0, kind, 0, 1]].concat();
+            check(&table(), &packet).expect("no harm");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
