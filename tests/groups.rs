@@ -50,12 +50,7 @@ impl Scene {
         let all = ["127.0.1.1", "127.0.2.1", "127.0.3.1", "127.0.4.1"];
         let (port, hosts, servers) = endpoints::start(&all).await;
         hosts[3].set_healthy(false);
-        let mut socket = PathBuf::new();
-        let house = House::start_with("127.0.0.1", &file(["v1"; 2], &hosts, port), |settings| {
-            socket = settings.release_file.with_file_name("admin.sock");
-            settings.admin = Some(socket.clone());
-        })
-        .await;
+        let (house, socket) = House::start_with_admin(&file(["v1"; 2], &hosts, port)).await;
         house.until_pool_is("v2", "up").await;
         Self { house, hosts, port, socket, _servers: servers }
     }

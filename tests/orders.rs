@@ -2,9 +2,9 @@
 
 mod common;
 
-use std::{net::IpAddr, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{os::unix::fs::PermissionsExt, path::PathBuf};
 
-use common::{House, endpoints, release};
+use common::{House, pools::Pools};
 use cutover::{
     admin::orders::{self, OrderError, Undone},
     cutover::Verb,
@@ -12,33 +12,21 @@ use cutover::{
 
 struct Scene {
     house: House,
-    v1: Vec<IpAddr>,
-    v2: Vec<IpAddr>,
+    pools: Pools,
     socket: PathBuf,
-    port: u16,
-    _servers: tokio::task::JoinSet<()>,
 }
 
 impl Scene {
     /// v1 live, v2 healthy; a release bakes for an hour.
     async fn open() -> Self {
-        let all = ["127.0.1.1", "127.0.1.2", "127.0.2.1", "127.0.2.2"];
-        let (port, hosts, servers) = endpoints::start(&all).await;
-        let addresses: Vec<IpAddr> = hosts.iter().map(|host| host.address).collect();
-        let (v1, v2) = (addresses[..2].to_vec(), addresses[2..].to_vec());
-        let mut socket = PathBuf::new();
-        let file = release("v1", &v1, &v2, port, "bake = \"1h\"");
-        let house = House::start_with("127.0.0.1", &file, |settings| {
-            socket = settings.release_file.with_file_name("admin.sock");
-            settings.admin = Some(socket.clone());
-        })
-        .await;
+        let pools = Pools::start().await;
+        let (house, socket) = House::start_with_admin(&pools.file("v1", "bake = \"1h\"")).await;
         house.until_pool_is("v2", "up").await;
-        Self { house, v1, v2, socket, port, _servers: servers }
+        Self { house, pools, socket }
     }
 
     fn release_v2(&self) {
-        self.house.save(&release("v2", &self.v1, &self.v2, self.port, "bake = \"1h\""));
+        self.house.save(&self.pools.file("v2", "bake = \"1h\""));
     }
 
     async fn ask(&self, verb: Verb) -> Result<orders::Done, OrderError> {
@@ -51,10 +39,10 @@ async fn after_a_rollback_the_next_answer_is_the_old_pool() {
     let scene = Scene::open().await;
     let house = &scene.house;
     scene.release_v2();
-    house.until_answered(&scene.v1, &scene.v2).await;
+    house.until_answered(&scene.pools.v1, &scene.pools.v2).await;
     let done = scene.ask(Verb::Rollback).await.expect("there is a way back");
     // Not soon: the reply says that it is so.
-    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.v1);
+    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.pools.v1);
     assert_eq!(
         (done.transitions[0].from.as_str(), done.transitions[0].to.as_str()),
         ("Baking", "RollingBack")
@@ -66,7 +54,7 @@ async fn after_a_rollback_the_next_answer_is_the_old_pool() {
     let why = "refused: v1 answers everyone already (api is Failed; `retry` would be done)";
     assert_eq!(refused.to_string(), why);
     scene.ask(Verb::Retry).await.expect("it has failed");
-    house.until_answered(&scene.v1, &scene.v2).await;
+    house.until_answered(&scene.pools.v1, &scene.pools.v2).await;
     scene.ask(Verb::Promote).await.expect("it bakes");
     house.until("it is done", |status| status.services["api"].phase == "Steady").await;
 }
@@ -83,7 +71,7 @@ async fn what_is_refused_changes_nothing() {
     let unknown = unknown.expect_err("no such service");
     assert_eq!(unknown.to_string(), "there is no service or group `web`");
     assert_eq!(scene.house.status().await.generation, before);
-    assert_eq!(scene.house.client.ask("api.zone.test", "A").await.addresses, scene.v1);
+    assert_eq!(scene.house.client.ask("api.zone.test", "A").await.addresses, scene.pools.v1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,8 +95,8 @@ async fn a_release_of_yesterday_is_taken_back_to_the_pool_that_is_named() {
     assert_eq!(gone.await.expect_err("no such pool").to_string(), why);
     orders::roll_back_to(&scene.socket, "api", &v2, &[]).await.expect("it is up");
     // Not soon: the reply says that it is so.
-    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.v2);
+    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.pools.v2);
     house.until_phase("Failed").await;
     scene.ask(Verb::Retry).await.expect("the file asks for v1");
-    house.until_answered(&scene.v2, &scene.v1).await;
+    house.until_answered(&scene.pools.v2, &scene.pools.v1).await;
 }

@@ -45,12 +45,7 @@ struct Scene {
 
 impl Scene {
     async fn open(file: &str) -> Self {
-        let mut socket = PathBuf::new();
-        let house = House::start_with("127.0.0.1", file, |settings| {
-            socket = settings.release_file.with_file_name("admin.sock");
-            settings.admin = Some(socket.clone());
-        })
-        .await;
+        let (house, socket) = House::start_with_admin(file).await;
         // The daemon chose its port; the settings for the verbs name it.
         let settings = fs::read_to_string(house.folder().join("cutover.toml")).expect("readable");
         let listen = format!("{}\"\nadmin = \"admin.sock\"\n\n", house.daemon.http());

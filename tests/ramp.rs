@@ -6,7 +6,7 @@ mod common;
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use common::{Client, House, endpoints, release};
+use common::{Client, House, pools::Pools};
 use cutover::{admin::orders, cutover::Verb};
 
 const RAMP: &str =
@@ -34,21 +34,12 @@ async fn answered_with(pool: &[IpAddr], other: &[IpAddr], clients: &[Client]) ->
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_moved_stays_moved_and_everyone_goes_back_at_once() {
-    let all = ["127.0.1.1", "127.0.1.2", "127.0.2.1", "127.0.2.2"];
-    let (port, hosts, _servers) = endpoints::start(&all).await;
-    let addresses: Vec<IpAddr> = hosts.iter().map(|host| host.address).collect();
-    let (v1, v2) = addresses.split_at(2);
-    let file = |live| release(live, v1, v2, port, RAMP);
-    let mut socket = None;
-    let house = House::start_with("127.0.0.1", &file("v1"), |settings| {
-        settings.admin = Some(settings.release_file.with_file_name("admin.sock"));
-        socket.clone_from(&settings.admin);
-    })
-    .await;
-    let socket = socket.expect("set above");
+    let pools = Pools::start().await;
+    let (v1, v2) = (&pools.v1, &pools.v2);
+    let (house, socket) = House::start_with_admin(&pools.file("v1", RAMP)).await;
     house.until_pool_is("v2", "up").await;
     let clients = clients(&house);
-    house.save(&file("v2"));
+    house.save(&pools.file("v2", RAMP));
     house.until_phase("Settling").await;
     let at_10 = answered_with(v2, v1, &clients).await;
     assert!((10..=30).contains(&at_10.len()), "{} of 200 at 10 %", at_10.len());

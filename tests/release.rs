@@ -4,39 +4,27 @@ mod common;
 
 use std::{
     io::Write,
-    net::IpAddr,
     time::{Duration, SystemTime},
 };
 
-use common::{
-    House,
-    endpoints::{self, Endpoint},
-    release,
-};
+use common::{House, endpoints, pools::Pools, release};
 
 struct Scene {
     house: House,
-    hosts: Vec<Endpoint>,
-    v1: Vec<IpAddr>,
-    v2: Vec<IpAddr>,
-    port: u16,
+    pools: Pools,
     more: &'static str,
-    _servers: tokio::task::JoinSet<()>,
 }
 
 impl Scene {
     /// v1 live with two hosts, v2 with two more, all healthy.
     async fn open(more: &'static str) -> Self {
-        let all = ["127.0.1.1", "127.0.1.2", "127.0.2.1", "127.0.2.2"];
-        let (port, hosts, servers) = endpoints::start(&all).await;
-        let addresses: Vec<IpAddr> = hosts.iter().map(|host| host.address).collect();
-        let (v1, v2) = (addresses[..2].to_vec(), addresses[2..].to_vec());
-        let house = House::start(&release("v1", &v1, &v2, port, more)).await;
-        Self { house, hosts, v1, v2, port, more, _servers: servers }
+        let pools = Pools::start().await;
+        let house = House::start(&pools.file("v1", more)).await;
+        Self { house, pools, more }
     }
 
     fn save(&self, live: &str) {
-        self.house.save(&release(live, &self.v1, &self.v2, self.port, self.more));
+        self.house.save(&self.pools.file(live, self.more));
     }
 }
 
@@ -44,9 +32,9 @@ impl Scene {
 async fn saving_another_live_pool_moves_the_answers_after_its_probes_pass() {
     let scene = Scene::open("bake = \"0s\"").await;
     let house = &scene.house;
-    house.until_answered(&[], &scene.v1).await;
+    house.until_answered(&[], &scene.pools.v1).await;
     scene.save("v2");
-    house.until_answered(&scene.v1, &scene.v2).await;
+    house.until_answered(&scene.pools.v1, &scene.pools.v2).await;
     house.until_phase("Steady").await;
     let api = house.api().await;
     assert_eq!(api.serving, [("v2".to_owned(), 100)].into());
@@ -57,7 +45,7 @@ async fn saving_another_live_pool_moves_the_answers_after_its_probes_pass() {
 async fn answers_stay_while_the_new_pool_is_down_and_the_deadline_fails_the_release() {
     let scene = Scene::open("deadline = \"2s\"").await;
     let house = &scene.house;
-    scene.hosts[3].set_healthy(false);
+    scene.pools.hosts[3].set_healthy(false);
     house
         .until("v2 is half down", |status| {
             status.services["api"].pools["v2"].endpoints[1].verdict == "down"
@@ -66,7 +54,7 @@ async fn answers_stay_while_the_new_pool_is_down_and_the_deadline_fails_the_rele
     scene.save("v2");
     house.until_phase("Probing").await;
     while house.api().await.phase == "Probing" {
-        assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.v1);
+        assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.pools.v1);
         common::pause().await;
     }
     let api = house.api().await;
@@ -74,12 +62,12 @@ async fn answers_stay_while_the_new_pool_is_down_and_the_deadline_fails_the_rele
     let reason = api.release.and_then(|release| release.reason).expect("a reason");
     assert!(reason.contains("only 1 of 2 endpoints of v2 are up"), "{reason}");
     // Latched: the pool healing and the same content read again change nothing.
-    scene.hosts[3].set_healthy(true);
+    scene.pools.hosts[3].set_healthy(true);
     house.until_pool_is("v2", "up").await;
     house.daemon.reload();
     house.until("the file is read again", |status| status.file.accepted).await;
     assert_eq!(house.api().await.phase, "Failed");
-    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.v1);
+    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.pools.v1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,13 +76,13 @@ async fn an_endpoint_failing_in_the_bake_rolls_back_by_itself() {
     let house = &scene.house;
     house.until_pool_is("v1", "up").await;
     scene.save("v2");
-    house.until_answered(&scene.v1, &scene.v2).await;
-    scene.hosts[2].set_healthy(false);
+    house.until_answered(&scene.pools.v1, &scene.pools.v2).await;
+    scene.pools.hosts[2].set_healthy(false);
     house.until("rolled back", |status| status.services["api"].phase != "Baking").await;
     // In one swap: from here on only v1, never v2 with a host less.
-    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.v1);
+    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.pools.v1);
     house.until_phase("Failed").await;
-    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.v1);
+    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.pools.v1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,9 +91,9 @@ async fn editing_the_file_back_rolls_back() {
     let house = &scene.house;
     house.until_pool_is("v1", "up").await;
     scene.save("v2");
-    house.until_answered(&scene.v1, &scene.v2).await;
+    house.until_answered(&scene.pools.v1, &scene.pools.v2).await;
     scene.save("v1");
-    house.until_answered(&scene.v2, &scene.v1).await;
+    house.until_answered(&scene.pools.v2, &scene.pools.v1).await;
     house.until_phase("Steady").await;
 }
 
@@ -114,7 +102,7 @@ async fn every_pool_is_probed_whether_or_not_it_has_traffic() {
     let scene = Scene::open("").await;
     scene.house.until_pool_is("v1", "up").await;
     scene.house.until_pool_is("v2", "up").await;
-    assert!(scene.hosts.iter().all(|host| host.asked() >= 2));
+    assert!(scene.pools.hosts.iter().all(|host| host.asked() >= 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,9 +112,10 @@ async fn many_releases_back_and_forth_give_only_whole_answers() {
     let house = &scene.house;
     house.until_pool_is("v1", "up").await;
     house.until_pool_is("v2", "up").await;
-    let mut before = &scene.v1;
+    let mut before = &scene.pools.v1;
     for turn in 0..RELEASES {
-        let (live, after) = if turn % 2 == 0 { ("v2", &scene.v2) } else { ("v1", &scene.v1) };
+        let (live, after) =
+            if turn % 2 == 0 { ("v2", &scene.pools.v2) } else { ("v1", &scene.pools.v1) };
         scene.save(live);
         // Asserts NOERROR and a whole answer of one pool for each question on the way.
         house.until_answered(before, after).await;
@@ -161,7 +150,7 @@ async fn a_missing_service_goes_on_and_a_removed_one_ends() {
     house.save(other);
     let status = house.until("the other file", |s| s.services.contains_key("web")).await;
     assert!(status.services["api"].orphaned);
-    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.v1);
+    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, scene.pools.v1);
     house.save(&format!("removed = [\"api\"]\n{other}"));
     house.until("api is gone", |status| !status.services.contains_key("api")).await;
     assert_eq!(house.client.ask("api.zone.test", "A").await.rcode, "NXDOMAIN");
@@ -176,11 +165,11 @@ async fn another_probe_in_the_edit_that_releases_is_its_gate() {
     // Nobody listens there: the new pool never passes the probe that the file has now.
     let closed = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
     let port = closed.local_addr().expect("bound").port();
-    house.save(&release("v2", &scene.v1, &scene.v2, port, scene.more));
+    house.save(&release("v2", &scene.pools.v1, &scene.pools.v2, port, scene.more));
     while house.api().await.phase != "Failed" {
         // The old pool fails it too, host by host, and is answered as if it were up.
         let asked = house.client.ask("api.zone.test", "A").await.addresses;
-        assert!(!asked.is_empty() && asked.iter().all(|a| scene.v1.contains(a)), "{asked:?}");
+        assert!(!asked.is_empty() && asked.iter().all(|a| scene.pools.v1.contains(a)), "{asked:?}");
         common::pause().await;
     }
 }
@@ -190,22 +179,23 @@ async fn endpoints_that_are_exchanged_are_shown_as_joining_and_leaving() {
     let scene = Scene::open("").await;
     let house = &scene.house;
     house.until_pool_is("v1", "up").await;
-    scene.hosts[2].set_healthy(false);
+    scene.pools.hosts[2].set_healthy(false);
     house.until("down", |s| s.services["api"].pools["v2"].endpoints[0].verdict == "down").await;
     // v1 loses its second host and gets the one that is down.
-    let exchanged = [scene.v1[0], scene.v2[0]];
-    house.save(&release("v1", &exchanged, &scene.v2, scene.port, scene.more));
+    let exchanged = [scene.pools.v1[0], scene.pools.v2[0]];
+    house.save(&release("v1", &exchanged, &scene.pools.v2, scene.pools.port, scene.more));
     house.until("the edit", |status| !status.services["api"].pools["v1"].in_file).await;
     let shown: Vec<_> = house.api().await.pools["v1"]
         .endpoints
         .iter()
         .map(|e| (e.address.clone(), e.answered, e.change.clone()))
         .collect();
-    let [one, two, three] = [scene.v1[0], scene.v1[1], scene.v2[0]].map(|a| a.to_string());
+    let [one, two, three] =
+        [scene.pools.v1[0], scene.pools.v1[1], scene.pools.v2[0]].map(|a| a.to_string());
     let (leaving, joining) = (Some("leaving".to_owned()), Some("joining".to_owned()));
     assert_eq!(shown, [(one, true, None), (two, true, leaving), (three, false, joining)]);
-    scene.hosts[2].set_healthy(true);
-    house.until_answered(&scene.v1, &exchanged).await;
+    scene.pools.hosts[2].set_healthy(true);
+    house.until_answered(&scene.pools.v1, &exchanged).await;
 }
 
 /// The pool that was left: its horizon is the last answer that named it and one TTL, and a second
@@ -219,7 +209,7 @@ async fn a_pool_is_drained_when_the_last_answer_that_named_it_has_expired() {
     let mut last_old = SystemTime::now();
     loop {
         let asked_at = SystemTime::now();
-        if house.client.ask("api.zone.test", "A").await.addresses == scene.v2 {
+        if house.client.ask("api.zone.test", "A").await.addresses == scene.pools.v2 {
             break;
         }
         last_old = asked_at;
@@ -260,14 +250,14 @@ async fn a_pool_that_nobody_asked_for_has_no_later_horizon() {
 async fn a_pool_that_the_file_drops_and_names_again_is_still_known_to_be_in_caches() {
     let scene = Scene::open("bake = \"0s\"\npin_allowance = \"1h\"").await;
     let house = &scene.house;
-    house.until_answered(&[], &scene.v1).await;
+    house.until_answered(&[], &scene.pools.v1).await;
     scene.save("v2");
-    house.until_answered(&scene.v1, &scene.v2).await;
+    house.until_answered(&scene.pools.v1, &scene.pools.v2).await;
     house.until_phase("Steady").await;
     let left = house.api().await.pools.remove("v1").expect("it was answered");
-    let fewer = release("v2", &scene.v1, &scene.v2[..1], scene.port, scene.more);
+    let fewer = release("v2", &scene.pools.v1, &scene.pools.v2[..1], scene.pools.port, scene.more);
     house.save(&fewer.replace("pools.v1", "pools.v0"));
-    house.until_answered(&scene.v2, &scene.v2[..1]).await;
+    house.until_answered(&scene.pools.v2, &scene.pools.v2[..1]).await;
     assert!(!house.api().await.pools.contains_key("v1"));
     scene.save("v2");
     let again = house.until("v1 is back", |s| s.services["api"].pools.contains_key("v1")).await;

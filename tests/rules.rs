@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use common::{House, endpoints, release};
+use common::{House, pools::Pools};
 use cutover::{
     admin::{
         client,
@@ -26,35 +26,23 @@ use tokio::{
 
 struct Scene {
     house: House,
-    v1: Vec<IpAddr>,
-    v2: Vec<IpAddr>,
+    pools: Pools,
     socket: PathBuf,
-    port: u16,
-    _servers: tokio::task::JoinSet<()>,
 }
 
 impl Scene {
     /// v1 live, v2 healthy.
     async fn open() -> Self {
-        let all = ["127.0.1.1", "127.0.1.2", "127.0.2.1", "127.0.2.2"];
-        let (port, hosts, servers) = endpoints::start(&all).await;
-        let addresses: Vec<IpAddr> = hosts.iter().map(|host| host.address).collect();
-        let (v1, v2) = (addresses[..2].to_vec(), addresses[2..].to_vec());
-        let mut socket = PathBuf::new();
-        let house =
-            House::start_with("127.0.0.1", &release("v1", &v1, &v2, port, ""), |settings| {
-                socket = settings.release_file.with_file_name("admin.sock");
-                settings.admin = Some(socket.clone());
-            })
-            .await;
+        let pools = Pools::start().await;
+        let (house, socket) = House::start_with_admin(&pools.file("v1", "")).await;
         house.until_pool_is("v1", "up").await;
         house.until_pool_is("v2", "up").await;
-        Self { house, v1, v2, socket, port, _servers: servers }
+        Self { house, pools, socket }
     }
 
     fn release_v2(&self, more: &str) {
         let more = format!("bake = \"1h\"\n{more}");
-        self.house.save(&release("v2", &self.v1, &self.v2, self.port, &more));
+        self.house.save(&self.pools.file("v2", &more));
     }
 
     async fn ask(&self, verb: Verb, force: &[Rule]) -> Result<Done, OrderError> {
@@ -90,7 +78,7 @@ async fn in_a_freeze_answers_stay_and_it_is_shown_and_over_when_a_person_says_so
     );
     scene.release_v2("");
     scene.house.until_phase("Waiting").await;
-    scene.assert_answered(&scene.v1).await;
+    scene.assert_answered(&scene.pools.v1).await;
     assert!(scene.reason().await.starts_with("frozen since "), "{}", scene.reason().await);
     let status = scene.house.status().await;
     let freeze = status.freeze.as_ref().expect("shown");
@@ -100,7 +88,7 @@ async fn in_a_freeze_answers_stay_and_it_is_shown_and_over_when_a_person_says_so
     assert!(scene.metrics().await.contains("cutover_frozen 1"));
     orders::ask_to_unfreeze(&scene.socket).await.expect("it was frozen");
     // Not soon: the reply says that it is so.
-    scene.assert_answered(&scene.v2).await;
+    scene.assert_answered(&scene.pools.v2).await;
     assert!(scene.metrics().await.contains("cutover_frozen 0"));
     let thawed = orders::ask_to_unfreeze(&scene.socket).await.expect_err("no longer");
     assert_eq!(thawed.to_string(), "refused: nothing is frozen");
@@ -114,12 +102,12 @@ async fn a_rule_is_broken_by_its_name_and_told() {
     scene.house.until_phase("Waiting").await;
     let refused = scene.ask(Verb::Promote, &[Rule::Window]).await.expect_err("frozen");
     assert!(refused.to_string().contains("only with `--force freeze`"), "{refused}");
-    scene.assert_answered(&scene.v1).await;
+    scene.assert_answered(&scene.pools.v1).await;
     let done = scene.ask(Verb::Promote, &[Rule::Freeze]).await.expect("by force");
     assert!(done.transitions[0].why.contains("who breaks freeze (frozen since"), "{done:?}");
-    scene.assert_answered(&scene.v2).await;
+    scene.assert_answered(&scene.pools.v2).await;
     scene.ask(Verb::Rollback, &[]).await.expect("a way back stands open in a freeze");
-    scene.assert_answered(&scene.v1).await;
+    scene.assert_answered(&scene.pools.v1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,7 +145,7 @@ async fn a_paused_release_stays_where_it_is_until_it_is_resumed() {
     }
     scene.ask(Verb::Resume, &[]).await.expect("it is paused");
     scene.house.until_phase("Baking").await;
-    scene.assert_answered(&scene.v2).await;
+    scene.assert_answered(&scene.pools.v2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,6 +156,6 @@ async fn the_answers_move_at_the_instant() {
     scene.house.until_phase("Waiting").await;
     let api = scene.house.api().await;
     let until = humantime::parse_rfc3339(&api.until.expect("the clock ends it")).expect("a time");
-    scene.house.until_answered(&scene.v1, &scene.v2).await;
+    scene.house.until_answered(&scene.pools.v1, &scene.pools.v2).await;
     assert!(SystemTime::now() >= until, "too early");
 }

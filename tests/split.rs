@@ -6,7 +6,7 @@ mod common;
 
 use std::{collections::BTreeSet, net::IpAddr, time::SystemTime};
 
-use common::{Client, House, endpoints, release};
+use common::{Client, House, pools::Pools};
 use cutover::admin::status::Status;
 
 const CLIENTS: u8 = 200;
@@ -14,26 +14,19 @@ const CLIENTS: u8 = 200;
 /// A daemon, and clients of different networks.
 struct Scene {
     house: House,
+    pools: Pools,
     clients: Vec<Client>,
-    hosts: Vec<endpoints::Endpoint>,
-    v1: Vec<IpAddr>,
-    v2: Vec<IpAddr>,
-    port: u16,
-    _servers: tokio::task::JoinSet<()>,
 }
 
 impl Scene {
     async fn open() -> Self {
-        let all = ["127.0.1.1", "127.0.1.2", "127.0.2.1", "127.0.2.2"];
-        let (port, hosts, servers) = endpoints::start(&all).await;
-        let addresses: Vec<IpAddr> = hosts.iter().map(|host| host.address).collect();
-        let (v1, v2) = (addresses[..2].to_vec(), addresses[2..].to_vec());
-        let house = House::start(&release("v1", &v1, &v2, port, "bake = \"0s\"")).await;
+        let pools = Pools::start().await;
+        let house = House::start(&pools.file("v1", "bake = \"0s\"")).await;
         let of = |number| Client::from(house.daemon.dns()[0], IpAddr::from([127, 9, number, 1]));
         let clients = (0..CLIENTS).map(of).collect();
         house.until_pool_is("v1", "up").await;
         house.until_pool_is("v2", "up").await;
-        Self { house, clients, hosts, v1, v2, port, _servers: servers }
+        Self { house, pools, clients }
     }
 
     async fn release(&self, live: &str) {
@@ -41,7 +34,7 @@ impl Scene {
     }
 
     async fn release_with(&self, live: &str, more: &str) {
-        let file = release("LIVE", &self.v1, &self.v2, self.port, "bake = \"0s\"");
+        let file = self.pools.file("LIVE", "bake = \"0s\"");
         self.house.save(&file.replace("\"LIVE\"", &format!("{live}\n{more}")));
         let asked = live.replace(['{', '}', ' ', '"'], "").replace(" = ", ":");
         let asked = asked.replace('=', ":").replace(',', "+");
@@ -58,10 +51,10 @@ impl Scene {
         let mut answered = BTreeSet::new();
         for (number, client) in self.clients.iter().enumerate() {
             let asked = client.ask("api.zone.test", "A").await;
-            if asked.addresses == self.v2 {
+            if asked.addresses == self.pools.v2 {
                 answered.insert(number);
             } else {
-                assert_eq!(asked.addresses, self.v1, "one pool whole");
+                assert_eq!(asked.addresses, self.pools.v1, "one pool whole");
             }
         }
         answered
@@ -94,7 +87,7 @@ async fn a_pool_that_is_down_leaves_its_clients_to_the_others() {
     let scene = Scene::open().await;
     scene.release("{ v1 = 3, v2 = 1 }").await;
     let quarter = scene.with_v2().await;
-    scene.hosts[2..].iter().for_each(|host| host.set_healthy(false));
+    scene.pools.hosts[2..].iter().for_each(|host| host.set_healthy(false));
     let house = &scene.house;
     let status = house.until("v1 alone", |s| s.services["api"].serving["v1"] == 100).await;
     let api = &status.services["api"];
@@ -108,7 +101,7 @@ async fn a_pool_that_is_down_leaves_its_clients_to_the_others() {
     let status = house.until("out of caches", over).await;
     let v2 = &status.services["api"].pools["v2"];
     assert_eq!((v2.share, v2.drained, v2.off), (0, false, false), "it still serves");
-    scene.hosts[2..].iter().for_each(|host| host.set_healthy(true));
+    scene.pools.hosts[2..].iter().for_each(|host| host.set_healthy(true));
     house.until_pool_is("v2", "up").await;
     assert_eq!(scene.with_v2().await, quarter, "the same as before");
 }
@@ -120,8 +113,8 @@ async fn at_random_one_client_is_given_either_pool() {
     let (mut with_v2, client) = (0, &scene.clients[0]);
     for _ in 0..CLIENTS {
         let asked = client.ask("api.zone.test", "A").await;
-        let is_v2 = asked.addresses == scene.v2;
-        assert!(is_v2 || asked.addresses == scene.v1, "one pool whole");
+        let is_v2 = asked.addresses == scene.pools.v2;
+        assert!(is_v2 || asked.addresses == scene.pools.v1, "one pool whole");
         with_v2 += u32::from(is_v2);
     }
     assert!((25..=80).contains(&with_v2), "{with_v2} of 200 questions at 25 %");

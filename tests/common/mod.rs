@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod endpoints;
+pub mod pools;
 
 use std::{
     fs,
@@ -55,6 +56,16 @@ impl House {
             })
             .await;
         house
+    }
+
+    /// The same with a socket for orders, and where that is.
+    pub async fn start_with_admin(release: &str) -> (Self, PathBuf) {
+        let mut socket = PathBuf::new();
+        let house = Self::start_with("127.0.0.1", release, |settings| {
+            socket = settings.release_file.with_file_name("admin.sock");
+            settings.admin = Some(socket.clone());
+        });
+        (house.await, socket)
     }
 
     /// The same in a folder where there was one before, as soon as it answers.

@@ -5,9 +5,8 @@ use std::{fs, net::SocketAddr};
 use cutover::admin::{client, orders, status::Status};
 
 use crate::{
-    common::{Client, PATIENCE, pause},
+    common::{Client, PATIENCE, pause, pools::Pools},
     process::{Files, Process},
-    scene::Pools,
 };
 
 /// A daemon of its own, and where it answers.

@@ -12,9 +12,8 @@ use cutover::{
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::{
-    common::pause,
+    common::{pause, pools::Pools},
     crash::{Running, files, run},
-    scene::Pools,
 };
 
 const HOUR: &str = "bake = \"1h\"";
@@ -110,7 +109,7 @@ async fn a_gate_that_opens_meanwhile_waits_and_nothing_else_does() {
             if group.is_empty() { api } else { format!("{api}\n{web}") }
         };
         let files = files(&file("v1"));
-        let mut running = run(&files);
+        let running = run(&files);
         running.until_up().await;
         pools.hosts[2].set_healthy(false);
         let is_down =

@@ -9,9 +9,9 @@ use cutover::{
 };
 
 use crate::{
-    common::{House, PATIENCE, settings},
+    common::{House, PATIENCE, pools::Pools, settings},
     process::RELEASE,
-    scene::{Pools, addresses, ask, restarted, started},
+    scene::{addresses, ask, house, restarted, started},
 };
 
 const HOUR: &str = "bake = \"1h\"";
@@ -19,7 +19,7 @@ const HOUR: &str = "bake = \"1h\"";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollback_by_hand_survives_though_the_file_names_the_other_pool() {
     let pools = Pools::start().await;
-    let house = pools.house(HOUR).await;
+    let house = house(&pools, HOUR).await;
     house.save(&pools.file("v2", HOUR));
     house.until_answered(&pools.v1, &pools.v2).await;
     ask(&house, Verb::Rollback).await.expect("there is a way back");
@@ -38,7 +38,7 @@ async fn a_rollback_by_hand_survives_though_the_file_names_the_other_pool() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_good_release_file_it_answers_what_it_answered() {
     let pools = Pools::start().await;
-    let mut house = pools.house("bake = \"0s\"").await;
+    let mut house = house(&pools, "bake = \"0s\"").await;
     house.save(&pools.file("v2", "bake = \"0s\""));
     house.until_answered(&pools.v1, &pools.v2).await;
     house.until_phase("Steady").await;
@@ -63,7 +63,7 @@ async fn without_a_good_release_file_it_answers_what_it_answered() {
 async fn a_release_goes_on_and_what_it_watched_is_watched_anew() {
     let pools = Pools::start().await;
     let ramp = "bake = \"1h\"\nramp = [{ share = \"50%\", bake = \"1h\" }]";
-    let house = pools.house(ramp).await;
+    let house = house(&pools, ramp).await;
     house.save(&pools.file("v2", ramp));
     house.until_phase("Judging").await;
     let before = house.api().await;
@@ -86,7 +86,7 @@ async fn a_release_goes_on_and_what_it_watched_is_watched_anew() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_that_was_made_meanwhile_is_a_release() {
     let pools = Pools::start().await;
-    let house = pools.house(HOUR).await;
+    let house = house(&pools, HOUR).await;
     pools.hosts[2].set_healthy(false);
     let folder = house.stop().await;
     fs::write(folder.path().join("release.toml"), pools.file("v2", HOUR)).expect("writable");
@@ -120,7 +120,7 @@ async fn what_was_removed_stays_removed_and_an_orphan_stays_an_orphan() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pool_that_had_left_keeps_its_horizon_and_one_that_was_answered_gets_a_new_one() {
     let pools = Pools::start().await;
-    let house = pools.house("bake = \"0s\"\npin_allowance = \"0s\"").await;
+    let house = house(&pools, "bake = \"0s\"\npin_allowance = \"0s\"").await;
     house.client.ask("api.zone.test", "A").await;
     house.save(&pools.file("v2", "bake = \"0s\"\npin_allowance = \"0s\""));
     house.until_phase("Steady").await;
@@ -142,7 +142,7 @@ async fn a_pool_that_had_left_keeps_its_horizon_and_one_that_was_answered_gets_a
 #[tokio::test(flavor = "multi_thread")]
 async fn history_is_told_over_restarts() {
     let pools = Pools::start().await;
-    let house = pools.house(HOUR).await;
+    let house = house(&pools, HOUR).await;
     house.save(&pools.file("v2", HOUR));
     house.until_answered(&pools.v1, &pools.v2).await;
     ask(&house, Verb::Rollback).await.expect("there is a way back");
@@ -196,7 +196,7 @@ async fn two_daemons_do_not_share_their_state() {
 #[tokio::test(flavor = "multi_thread")]
 async fn verdicts_alone_write_nothing() {
     let pools = Pools::start().await;
-    let house = pools.house(HOUR).await;
+    let house = house(&pools, HOUR).await;
     let writes = || async {
         let (_, page) = client::get(house.daemon.http(), "/metrics").await.expect("shown");
         let page = String::from_utf8_lossy(&page).into_owned();

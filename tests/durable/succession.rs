@@ -3,9 +3,9 @@
 use std::fs;
 
 use crate::{
+    common::pools::Pools,
     crash::{Running, run},
     process::Files,
-    scene::Pools,
 };
 
 const HOUR: &str = "bake = \"1h\"";
