@@ -1,9 +1,10 @@
 //! The name index: a hash trie of fixed shape whose parts are shared between generations.
 //!
 //! 64 branches of 64 shards ([`super::shard`]), each part behind an `Arc`. Changing one name
-//! copies one branch (64 pointers, and a small index) and one shard (a 4,096th of the names). The hash is keyed
-//! (SipHash-1-3, Aumasson and Bernstein 2012), so nobody who chooses names can make them collide.
-//! Many names are looked up at once ([`Names::find`]), so that the waits for memory overlap.
+//! copies one branch (64 pointers, and a small index) and one shard (a 4,096th of the names). The
+//! hash is keyed (SipHash-1-3, Aumasson and Bernstein 2012), so nobody who chooses names can make
+//! them collide. Many names are looked up at once ([`Names::find`]), so that the waits for memory
+//! overlap.
 //!
 //! Every name between a known one and the apex has a node too, though an empty one: it exists
 //! (RFC 8020), and asking for it is NODATA, not NXDOMAIN.
