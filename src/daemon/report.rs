@@ -145,7 +145,10 @@ fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> Service
         live: cutover.spec().live.to_string(),
         phase: phase.name().to_owned(),
         // What is past, others of its group keep it from.
-        until: phase.until().filter(|at| waits.is_none() || *at > now).map(|at| at.to_string()),
+        until: phase
+            .until()
+            .filter(|at| waits.is_none() || *at > now)
+            .map(|at| at.rounded_up().to_string()),
         health: health(service, &answering).to_owned(),
         ttl: answering.ttl_max(now).secs(),
         orphaned: cutover.is_orphaned(),
