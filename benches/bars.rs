@@ -1,7 +1,7 @@
 //! The bars of the main job, against the real daemon on loopback: how soon the first changed
 //! answer comes after the file is saved, and 200 releases back and forth under a client that
 //! never pauses. Prints; `cargo bench --bench bars`. With `-- rollback`: how soon a rollback by hand is
-//! answered among a million services, which needs some 7 GB of memory.
+//! answered among a million services, which needs some 13 GB of memory.
 
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
@@ -14,6 +14,11 @@ use std::{net::IpAddr, time::Instant};
 
 use common::{House, endpoints, release};
 use cutover::config::Settings;
+use mimalloc::MiMalloc;
+
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const RELEASES: usize = 200;
 
