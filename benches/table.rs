@@ -20,6 +20,11 @@ use hickory_proto::{
     op::{Message, MessageType, OpCode, Query},
     rr::RecordType,
 };
+use mimalloc::MiMalloc;
+
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
 const TTL: Ttl = Ttl::from_secs_const(60);
