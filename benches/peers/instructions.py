@@ -21,7 +21,7 @@ NO_STRING_INSTRUCTIONS = ("GLIBC_TUNABLES=glibc.cpu.x86_rep_stosb_threshold=1000
                           ":glibc.cpu.x86_rep_movsb_threshold=1000000000")
 # The function that answers datagrams, as callgrind names it, by server: who runs it is a thread that
 # answers. Of other servers no such function is known here.
-ANSWERS = {"cutover": re.compile(r"dns::udp::Worker::answer|dns/udp\.rs")}
+ANSWERS = {"cutover": re.compile(r"dns::udp::Worker::answer_common")}
 LEFT_OUT = ("pdns-weighted", "bind")  # minutes each; add them with --servers
 
 

@@ -19,7 +19,7 @@ use std::{
 use super::{
     DropCause, Packet, Plane, Transport,
     common::reply_in_place,
-    counters::Block,
+    counters::WorkerBlock,
     general::reply_general,
     kernel::{self, Batch, near},
     question::Question,
@@ -94,7 +94,7 @@ struct Worker {
 /// The limit of one worker.
 struct Judge {
     limiter: Option<Limiter>,
-    block: Arc<Block>,
+    block: Arc<WorkerBlock>,
     now_millis: u32,
 }
 
@@ -166,7 +166,7 @@ impl Done {
 }
 
 impl Worker {
-    fn new(socket: UdpSocket, block: Arc<Block>, limiter: Option<Limiter>) -> Self {
+    fn new(socket: UdpSocket, block: Arc<WorkerBlock>, limiter: Option<Limiter>) -> Self {
         Self {
             socket,
             batch: Batch::new(),
@@ -197,7 +197,7 @@ impl Worker {
         let mut done = Done::default();
         // A fault in one reply must not end the answers to all others: whatever is not done is
         // tried by itself on the general path.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.answer_common(at, count, &mut done)));
+        let _ = catch_unwind(AssertUnwindSafe(|| self.answer_common(at, &mut done)));
         for index in done.others(count) {
             let reply = catch_unwind(AssertUnwindSafe(|| self.answer_general(at, index)));
             let outcome = reply.unwrap_or(Outcome::Dropped(DropCause::Internal));
@@ -216,8 +216,8 @@ impl Worker {
 
     /// Answers the common questions of the batch.
     #[inline(never)] // A function of its own has the registers for itself.
-    fn answer_common(&mut self, at: Moment<'_>, count: usize, done: &mut Done) {
-        let asked = self.read(at.unix_secs, count);
+    fn answer_common(&mut self, at: Moment<'_>, done: &mut Done) {
+        let asked = self.read(at.unix_secs);
         let Self { batch, judge, given, asked: read, .. } = self;
         let asked = &mut read[..asked];
         for asked in &mut *asked {
@@ -245,13 +245,12 @@ impl Worker {
 
     /// Reads the common questions of the batch; says how many they are.
     #[inline(never)]
-    fn read(&mut self, unix_secs: u32, count: usize) -> usize {
+    fn read(&mut self, unix_secs: u32) -> usize {
         let mut asked = 0;
-        for index in 0..count {
-            let Some(packet) = self.batch.question(index) else { continue };
+        for (index, (packet, (client, port))) in self.batch.received().enumerate() {
             let next = &mut self.asked[asked];
-            let (client, port) = self.batch.client(index);
-            if port == 0 || next.question.read_from(packet).is_none() {
+            let Some(packet) = packet.filter(|_| port != 0) else { continue };
+            if next.question.read_from(packet).is_none() {
                 continue;
             }
             next.asker = Asker { client, transport: Transport::Udp, unix_secs };

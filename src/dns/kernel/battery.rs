@@ -4,7 +4,7 @@
 
 use std::{
     io::{self, Write},
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket},
     thread,
     time::Duration,
 };
@@ -98,8 +98,14 @@ fn receive_one(batch: &mut Batch, socket: &UdpSocket) {
     assert_eq!(tries.find(|received| *received > 0), Some(1));
 }
 
+fn received(batch: &Batch, index: usize) -> (Option<Vec<u8>>, (Ipv6Addr, u16)) {
+    let (question, client) = batch.received().nth(index).expect("received");
+    (question.map(<[u8]>::to_vec), client)
+}
+
 fn echo(batch: &mut Batch, index: usize) -> usize {
-    let question = batch.question(index).expect("a question that was kept whole").to_vec();
+    let (question, _) = received(batch, index);
+    let question = question.expect("a question that was kept whole");
     let slot = batch.slot(index);
     assert_eq!(question, slot.buffer[..slot.len]);
     let len = slot.len;
@@ -115,7 +121,7 @@ pub(super) fn echoes_from_asked(socket: &UdpSocket, asked: &[&str]) {
     }
     let mut seen = Vec::new();
     let sent = serve(&mut Batch::new(), socket, asked.len(), |batch, index| {
-        seen.push(batch.client(index));
+        seen.push(received(batch, index).1);
         echo(batch, index)
     });
     assert_eq!(sent, Sent { sent: asked.len(), failed: 0 });
@@ -187,7 +193,7 @@ fn questions_longer_than_a_slot_are_cut_and_marked() {
                 assert_eq!(slot.buffer.len(), MAX);
                 assert!(slot.buffer[..slot.len].iter().all(|octet| *octet == 7));
                 let len = slot.len;
-                seen.push((len, batch.question(index).is_none()));
+                seen.push((len, received(batch, index).0.is_none()));
                 0
             });
         }
@@ -266,7 +272,7 @@ fn a_reply_that_cannot_be_sent_does_not_hold_up_the_others() {
                 let number = batch.slot(index).buffer[0];
                 if astray.contains(&number) {
                     batch.misdirect(index);
-                    assert_eq!(batch.client(index).1, 0);
+                    assert_eq!(received(batch, index).1.1, 0);
                 }
                 1
             });

@@ -133,23 +133,29 @@ impl Batch {
         }
     }
 
-    /// A received question, if it was kept whole.
+    /// The received datagrams: the question, if it was kept whole, and who sent it: address and
+    /// port; an IPv4 client as a mapped address.
     #[inline]
-    pub(in crate::dns) fn question(&self, index: usize) -> Option<&[u8]> {
-        assert!(index < self.received, "invariant: only received datagrams are looked at");
-        let memory = self.memory();
-        let question = &memory.questions[index];
-        let cut = question.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-        memory.slots[index].0.get(..question.msg_len as usize).filter(|_| !cut)
+    pub(in crate::dns) fn received(
+        &self,
+    ) -> impl Iterator<Item = (Option<&[u8]>, (Ipv6Addr, u16))> + use<'_> {
+        let Memory { slots, envelopes, questions, .. } = self.memory();
+        let all = questions.iter().zip(slots).zip(envelopes).take(self.received);
+        all.map(|((question, slot), envelope)| {
+            let cut = question.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
+            let octets = slot.0.get(..question.msg_len as usize).filter(|_| !cut);
+            (octets, client_of(question, envelope))
+        })
     }
 
     /// A received datagram.
     #[inline]
     pub(in crate::dns) fn slot(&mut self, index: usize) -> Slot<'_> {
-        let (address, port) = self.client(index);
-        let client = SocketAddr::new(address.to_canonical(), port);
+        assert!(index < self.received, "invariant: only received datagrams are looked at");
         let memory = self.memory_mut();
         let question = &memory.questions[index];
+        let (address, port) = client_of(question, &memory.envelopes[index]);
+        let client = SocketAddr::new(address.to_canonical(), port);
         let len = (question.msg_len as usize).min(Self::QUERY_MAX);
         Slot { buffer: &mut memory.slots[index].0, len, client }
     }
@@ -159,15 +165,6 @@ impl Batch {
     pub(in crate::dns) fn buffer(&mut self, index: usize) -> &mut [u8] {
         assert!(index < self.received, "invariant: only received datagrams are looked at");
         &mut self.memory_mut().slots[index].0
-    }
-
-    /// Who sent a datagram: address and port; an IPv4 client as a mapped address.
-    #[inline]
-    pub(in crate::dns) fn client(&self, index: usize) -> (Ipv6Addr, u16) {
-        assert!(index < self.received, "invariant: only received datagrams are looked at");
-        let memory = self.memory();
-        let filled = memory.questions[index].msg_hdr.msg_namelen as usize;
-        client(&memory.envelopes[index].client, filled)
     }
 
     /// Says how many octets of a slot are to be sent back to where it came from. None, as after
@@ -285,6 +282,11 @@ fn lay_out(memory: NonNull<Memory>, index: usize) {
         set_room(&mut *question);
         (*memory).replies[index].msg_hdr.msg_iovlen = 1;
     }
+}
+
+#[inline]
+fn client_of(question: &mmsghdr, envelope: &Envelope) -> (Ipv6Addr, u16) {
+    client(&envelope.client, question.msg_hdr.msg_namelen as usize)
 }
 
 /// Says how much room the kernel has beside the datagram; it overwrites this with what it used.

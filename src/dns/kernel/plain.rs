@@ -53,18 +53,21 @@ impl Batch {
         }
     }
 
-    /// A received question, if it was kept whole.
-    pub(in crate::dns) fn question(&self, index: usize) -> Option<&[u8]> {
-        let received = self.received.as_ref().filter(|_| index == 0);
-        let received = received.expect("invariant: only received datagrams are looked at");
-        self.buffer[..Self::QUERY_MAX].get(..received.len)
+    /// The received datagram: the question, if it was kept whole, and who sent it: address and
+    /// port; an IPv4 client as a mapped address.
+    pub(in crate::dns) fn received(
+        &self,
+    ) -> impl Iterator<Item = (Option<&[u8]>, (Ipv6Addr, u16))> + use<'_> {
+        self.received.iter().map(|Received { len, from, .. }| {
+            let octets = self.buffer[..Self::QUERY_MAX].get(..*len);
+            (octets, (mapped(from.ip()), from.port()))
+        })
     }
 
     /// A received datagram.
     pub(in crate::dns) fn slot(&mut self, index: usize) -> Slot<'_> {
-        let (address, port) = self.client(index);
-        let client = SocketAddr::new(address.to_canonical(), port);
-        let len = self.received(index).len;
+        let Received { len, from, .. } = *self.received_at(index);
+        let client = SocketAddr::new(from.ip().to_canonical(), from.port());
         let buffer = &mut self.buffer[..Self::QUERY_MAX];
         Slot { buffer, len: len.min(Self::QUERY_MAX), client }
     }
@@ -74,18 +77,11 @@ impl Batch {
         self.slot(index).buffer
     }
 
-    /// Who sent a datagram: address and port; an IPv4 client as a mapped address.
-    pub(in crate::dns) fn client(&self, index: usize) -> (Ipv6Addr, u16) {
-        let from = self.received.as_ref().filter(|_| index == 0).map(|received| received.from);
-        let from = from.expect("invariant: only received datagrams are looked at");
-        (mapped(from.ip()), from.port())
-    }
-
     /// Says how many octets of a slot are to be sent back to where it came from. None, as after
     /// `receive`: there is no reply.
     pub(in crate::dns) fn reply(&mut self, index: usize, len: usize) {
         assert!(len <= Self::QUERY_MAX, "invariant: a reply is written into its slot");
-        self.received(index).reply_len = len;
+        self.received_at(index).reply_len = len;
     }
 
     /// Sends the reply, if there is one; the batch is empty afterwards. One that the system refuses
@@ -100,9 +96,9 @@ impl Batch {
         }
     }
 
-    fn received(&mut self, index: usize) -> &mut Received {
+    fn received_at(&mut self, index: usize) -> &mut Received {
         let received = self.received.as_mut().filter(|_| index == 0);
-        received.expect("invariant: only received datagrams are answered")
+        received.expect("invariant: only received datagrams are looked at")
     }
 }
 
@@ -118,6 +114,6 @@ const ANSWERS_FROM_ASKED: bool = false;
 impl Batch {
     /// Makes the reply one that cannot be sent.
     fn misdirect(&mut self, index: usize) {
-        self.received(index).from.set_port(0);
+        self.received_at(index).from.set_port(0);
     }
 }

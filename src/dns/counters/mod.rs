@@ -1,15 +1,14 @@
 //! What the data plane counts. Labels are fixed sets, or names of the release file; nothing from a
 //! packet becomes one.
 //!
-//! Each UDP worker counts in a block of its own, so that counting shares no cache line; streams
-//! share one block. Blocks are added up when metrics are scraped.
+//! Each UDP worker counts in a [`Block`] of its own, so that counting shares no cache line; streams
+//! share one. Blocks are added up when metrics are scraped.
 
-use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
+mod block;
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use hickory_proto::op::ResponseCode;
@@ -22,9 +21,7 @@ use prometheus::{
 use super::{
     DropCause, Transport,
     cookie::CookieState,
-    responder::{Given, Outcome},
-    rrl::Limited,
-    tallies::{Sum, Tallies, TallyCounts},
+    tallies::{Sum, Tallies},
     tcp::{Count, Snapshot},
 };
 use crate::{
@@ -32,7 +29,10 @@ use crate::{
     table::Tally,
 };
 
-/// RCODEs that we send.
+use block::{BATCH_BOUNDS, Counts, LIMITED};
+pub(super) use block::{StreamBlock, WorkerBlock};
+
+/// RCODEs that we send; there is room for them in [`block`].
 const RCODES: [(ResponseCode, &str); 7] = [
     (ResponseCode::NoError, "NOERROR"),
     (ResponseCode::FormErr, "FORMERR"),
@@ -42,129 +42,16 @@ const RCODES: [(ResponseCode, &str); 7] = [
     (ResponseCode::Refused, "REFUSED"),
     (ResponseCode::BADVERS, "BADVERS"),
 ];
-/// BADVERS is the highest of them.
-const CODES: usize = 17;
-/// What becomes of answers over the limit.
-const LIMITED: [(Limited, &str); 2] =
-    [(Limited::Truncate, "truncated"), (Limited::Drop, "dropped")];
-/// Upper bounds of the sizes of batches.
-const BATCH_BOUNDS: [(usize, &str); 6] =
-    [(1, "1"), (2, "2"), (4, "4"), (8, "8"), (16, "16"), (32, "32")];
-
-/// Counts of one worker, or of all streams.
-#[repr(align(128))]
-pub(super) struct Block {
-    /// Several threads count here: each count is locked for as long as it is written.
-    is_shared: bool,
-    queries: [[AtomicU64; CODES]; Transport::ALL.len()],
-    dropped: [AtomicU64; DropCause::ALL.len()],
-    /// All other replies are to questions without a cookie.
-    cookies: [AtomicU64; CookieState::ALL.len()],
-    /// By [`Limited`]; what passes is not counted.
-    limited: [AtomicU64; 1 + LIMITED.len()],
-    batches: [AtomicU64; BATCH_BOUNDS.len()],
-    truncated: AtomicU64,
-    general: AtomicU64,
-    unsent: AtomicU64,
-    generation: AtomicU64,
-    tallies: TallyCounts,
-}
-
-impl Block {
-    fn new(is_shared: bool) -> Self {
-        let zero = |_| AtomicU64::new(0);
-        Self {
-            is_shared,
-            queries: std::array::from_fn(|_| std::array::from_fn(zero)),
-            dropped: std::array::from_fn(zero),
-            cookies: std::array::from_fn(zero),
-            limited: std::array::from_fn(zero),
-            batches: std::array::from_fn(zero),
-            truncated: AtomicU64::new(0),
-            general: AtomicU64::new(0),
-            unsent: AtomicU64::new(0),
-            generation: AtomicU64::new(0),
-            tallies: TallyCounts::new(),
-        }
-    }
-
-    /// Counts what became of one packet.
-    #[inline]
-    pub(super) fn count(&self, outcome: &Outcome, transport: Transport) {
-        match outcome {
-            Outcome::Dropped(cause) => self.add(&self.dropped[*cause as usize], 1),
-            Outcome::Replied(replied) => {
-                let code = usize::from(replied.code.0).min(CODES - 1);
-                self.add(&self.queries[transport as usize][code], 1);
-                if replied.cookie_state != CookieState::Absent {
-                    self.add(&self.cookies[replied.cookie_state as usize], 1);
-                }
-                if replied.truncated {
-                    self.add(&self.truncated, 1);
-                }
-            }
-        }
-    }
-
-    /// Counts an answer for its pool, and notes until when caches may hold it, given now.
-    #[inline]
-    pub(super) fn given(&self, given: Given, now: Timestamp) {
-        let Some(count) = self.tallies.count(given.tally) else { return };
-        self.add(&count.answers, 1);
-        let horizon = (now + Duration::from_secs(given.ttl.into())).unix_micros();
-        if self.is_shared {
-            count.horizon.fetch_max(horizon, Relaxed);
-        } else if horizon > count.horizon.load(Relaxed) {
-            count.horizon.store(horizon, Relaxed);
-        }
-    }
-
-    /// Counts a packet that took the general path.
-    pub(super) fn general(&self) {
-        self.add(&self.general, 1);
-    }
-
-    /// Counts what the limit says of an answer.
-    pub(super) fn limited(&self, limited: Limited) {
-        self.add(&self.limited[limited as usize], 1);
-    }
-
-    /// Counts a batch of datagrams: how many came, how many replies the system did not take, and
-    /// which table answered them.
-    pub(super) fn batch(&self, received: usize, unsent: usize, generation: u64) {
-        let at = BATCH_BOUNDS.iter().position(|(bound, _)| received <= *bound);
-        self.add(&self.batches[at.unwrap_or(BATCH_BOUNDS.len() - 1)], 1);
-        if unsent > 0 {
-            self.add(&self.unsent, unsent as u64);
-        }
-        self.generation.store(generation, Relaxed);
-    }
-
-    fn replied(&self) -> u64 {
-        let counts = self.queries.iter().flatten().map(|count| count.load(Relaxed));
-        counts.fold(0, u64::wrapping_add)
-    }
-
-    fn add(&self, count: &AtomicU64, by: u64) {
-        if self.is_shared {
-            count.fetch_add(by, Relaxed);
-        } else {
-            // Nobody else writes here, so nothing has to be locked.
-            count.store(count.load(Relaxed).wrapping_add(by), Relaxed);
-        }
-    }
-}
-
 /// All blocks, and whose numbers are which.
 pub struct Counters {
     blocks: Arc<Blocks>,
-    streams: Arc<Block>,
+    streams: Arc<StreamBlock>,
 }
 
 #[derive(Default)]
 struct Blocks {
-    workers: Mutex<Vec<Arc<Block>>>,
-    streams: Mutex<Vec<Arc<Block>>>,
+    workers: Mutex<Vec<Arc<WorkerBlock>>>,
+    streams: Mutex<Vec<Arc<StreamBlock>>>,
     connections: Mutex<Vec<Arc<Count>>>,
     tallies: Tallies,
 }
@@ -173,7 +60,7 @@ impl Counters {
     /// Counters that `registry` will expose.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
         let blocks = Arc::new(Blocks::default());
-        let streams = Arc::new(Block::new(true));
+        let streams = Arc::new(StreamBlock::new());
         lock(&blocks.streams).push(streams.clone());
         let scrape = Scrape { blocks: blocks.clone(), families: Families::new()?.descs() };
         registry.register(Box::new(scrape))?;
@@ -181,8 +68,8 @@ impl Counters {
     }
 
     /// The block of a new worker.
-    pub(super) fn worker(&self) -> Arc<Block> {
-        let block = Arc::new(Block::new(false));
+    pub(super) fn worker(&self) -> Arc<WorkerBlock> {
+        let block = Arc::new(WorkerBlock::new());
         lock(&self.blocks.workers).push(block.clone());
         block
     }
@@ -193,7 +80,7 @@ impl Counters {
     }
 
     /// The block of all streams.
-    pub(super) fn streams(&self) -> &Block {
+    pub(super) fn streams(&self) -> &StreamBlock {
         &self.streams
     }
 
@@ -219,17 +106,20 @@ impl Counters {
 
 impl Blocks {
     fn tally(&self, tally: Tally) -> Sum {
-        let of = |blocks: &Mutex<Vec<Arc<Block>>>| {
-            lock(blocks).iter().map(|block| block.tallies.get(tally)).fold(Sum::default(), Sum::add)
-        };
-        of(&self.workers).add(of(&self.streams))
+        let mut sum = Sum::default();
+        self.look(|counts| sum = sum.add(counts.tallies.get(tally)));
+        sum
     }
 
-    fn sum(&self, count: impl Fn(&Block) -> u64) -> u64 {
-        let of = |blocks: &Mutex<Vec<Arc<Block>>>| {
-            lock(blocks).iter().map(|block| count(block)).fold(0, u64::wrapping_add)
-        };
-        of(&self.workers).wrapping_add(of(&self.streams))
+    fn sum(&self, count: impl Fn(&Counts) -> u64) -> u64 {
+        let mut sum = 0_u64;
+        self.look(|counts| sum = sum.wrapping_add(count(counts)));
+        sum
+    }
+
+    fn look(&self, mut show: impl FnMut(&Counts)) {
+        lock(&self.workers).iter().for_each(|block| show(block.counts()));
+        lock(&self.streams).iter().for_each(|block| show(block.counts()));
     }
 }
 
@@ -350,37 +240,37 @@ impl Families {
 
     fn fill(&self, blocks: &Blocks) {
         let set =
-            |family: &IntCounterVec, labels: &[&str], count: &dyn Fn(&Block) -> &AtomicU64| {
-                let sum = blocks.sum(|block| count(block).load(Relaxed));
+            |family: &IntCounterVec, labels: &[&str], count: &dyn Fn(&Counts) -> &AtomicU64| {
+                let sum = blocks.sum(|counts| count(counts).load(Relaxed));
                 family.with_label_values(labels).inc_by(sum);
             };
         for transport in Transport::ALL {
             for (code, name) in RCODES {
                 let code = usize::from(u16::from(code));
                 let labels = [transport.name(), name];
-                set(&self.queries, &labels, &|block| &block.queries[transport as usize][code]);
+                set(&self.queries, &labels, &|counts| &counts.queries[transport as usize][code]);
             }
         }
         for cause in DropCause::ALL {
-            set(&self.dropped, &[cause.name()], &|block| &block.dropped[cause as usize]);
+            set(&self.dropped, &[cause.name()], &|counts| &counts.dropped[cause as usize]);
         }
         // Nearly all questions have no cookie: these are not counted, but what is left.
-        let mut without_cookie = blocks.sum(Block::replied);
+        let mut without_cookie = blocks.sum(Counts::replied);
         for state in CookieState::ALL {
-            let count = blocks.sum(|block| block.cookies[state as usize].load(Relaxed));
+            let count = blocks.sum(|counts| counts.cookies[state as usize].load(Relaxed));
             without_cookie = without_cookie.saturating_sub(count);
             self.cookies.with_label_values(&[state.name()]).inc_by(count);
         }
         self.cookies.with_label_values(&[CookieState::Absent.name()]).inc_by(without_cookie);
         for (limited, name) in LIMITED {
-            set(&self.limited, &[name], &|block| &block.limited[limited as usize]);
+            set(&self.limited, &[name], &|counts| &counts.limited[limited as usize]);
         }
         for (at, (_, name)) in BATCH_BOUNDS.iter().enumerate() {
-            set(&self.batches, &[name], &|block| &block.batches[at]);
+            set(&self.batches, &[name], &|counts| &counts.batches[at]);
         }
-        set(&self.truncated, &[], &|block| &block.truncated);
-        set(&self.general, &[], &|block| &block.general);
-        set(&self.unsent, &[], &|block| &block.unsent);
+        set(&self.truncated, &[], &|counts| &counts.truncated);
+        set(&self.general, &[], &|counts| &counts.general);
+        set(&self.unsent, &[], &|counts| &counts.unsent);
         blocks.tallies.look(
             |tally| blocks.tally(tally),
             |service, pool, sum| {
@@ -390,7 +280,7 @@ impl Families {
             },
         );
         for (number, block) in lock(&blocks.workers).iter().enumerate() {
-            let generation = block.generation.load(Relaxed).try_into().unwrap_or(i64::MAX);
+            let generation = block.counts().generation.load(Relaxed).try_into().unwrap_or(i64::MAX);
             self.generation.with_label_values(&[&number.to_string()]).set(generation);
         }
         let none: [&str; 0] = [];
