@@ -23,6 +23,7 @@ import loads
 import own
 import rrl
 import servers
+import shares
 import swaps
 import zones
 from measure import KeptAwake, Loads
@@ -30,7 +31,8 @@ from measure import KeptAwake, Loads
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 MODES = {"udp": loads.udp, "half": loads.half, "tcp": loads.tcp, "names": loads.names,
-         "instructions": instructions.run, "swaps": swaps.run, "rrl": rrl.run}
+         "instructions": instructions.run, "swaps": swaps.run, "rrl": rrl.run,
+         "shares": shares.run}
 
 
 def main():
