@@ -211,6 +211,13 @@ impl Keeper {
             (self.directory.clone(), self.zone.clone(), self.lock.clone());
         match (mem::replace(&mut self.hand, Hand::Closed), lock) {
             (Hand::Open(store), Some(lock)) => spawn_blocking(move || {
+                let path = file_in(&directory);
+                if !store.is_at(&path) {
+                    let path = path.display();
+                    warn!(%path, "the state was removed or replaced under us: it is written anew");
+                    drop(store);
+                    return open(&directory, &zone, Some(lock), &batch);
+                }
                 write(&store, &batch)?;
                 Ok((store, lock))
             }),
@@ -288,8 +295,8 @@ impl Keeper {
 fn open(directory: &Path, zone: &DnsName, lock: Option<Arc<Lock>>, batch: &Batch) -> Worked {
     store::make_directory(directory)?;
     let lock = match lock {
-        Some(lock) => lock,
-        None => Arc::new(Lock::take(directory)?),
+        Some(lock) if lock.is_of(directory) => lock,
+        _ => Arc::new(Lock::take(directory)?),
     };
     let store = Store::open(&file_in(directory), zone)?;
     pass(Place::StateOpened);

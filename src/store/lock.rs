@@ -4,8 +4,9 @@
 //! lock goes with the process, however that ends.
 
 use std::{
-    fs::{File, TryLockError},
+    fs::{self, File, Metadata, TryLockError},
     io,
+    os::unix::fs::MetadataExt,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -18,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// The directory is ours until this is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _directory: File,
+    directory: File,
 }
 
 /// Why it is not.
@@ -39,11 +40,18 @@ impl Lock {
         let begun = Instant::now();
         loop {
             match directory.try_lock() {
-                Ok(()) => return Ok(Self { _directory: directory }),
+                Ok(()) => return Ok(Self { directory }),
                 Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => return Err(LockError::Taken),
                 Err(TryLockError::Error(error)) => return Err(error.into()),
             }
         }
+    }
+
+    /// Whether it is still this directory: it may have been removed, and made anew.
+    pub fn is_of(&self, directory: &Path) -> bool {
+        let id = |file: Metadata| (file.dev(), file.ino());
+        let there = fs::metadata(directory).ok().map(id);
+        there.is_some() && there == self.directory.metadata().ok().map(id)
     }
 }

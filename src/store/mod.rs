@@ -20,7 +20,7 @@ mod tests;
 use std::{
     fs::{self, DirBuilder, File},
     io,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     panic::catch_unwind,
     path::{Path, PathBuf},
     sync::Arc,
@@ -148,6 +148,14 @@ fn copy(octets: &[u8], is_checked: bool) -> Result<Database, StoreError> {
 pub struct Store {
     database: Arc<Database>,
     is_new: bool,
+    file: FileId,
+}
+
+/// Device and number of a file.
+type FileId = (u64, u64);
+
+fn id_of(path: &Path) -> io::Result<FileId> {
+    fs::metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
 impl Store {
@@ -166,7 +174,7 @@ impl Store {
         may_be_opened?;
         let database = Arc::new(builder().create(path)?);
         let is_new = recognise(&*database, zone)?.is_none();
-        let store = Self { database, is_new };
+        let store = Self { database, is_new, file: id_of(path)? };
         if is_new {
             store.begin(zone)?;
             // The name of a new file is durable only with its directory.
@@ -218,6 +226,11 @@ impl Store {
     /// Whether there was nothing in the file when it was opened; told once.
     pub fn take_is_new(&mut self) -> bool {
         std::mem::take(&mut self.is_new)
+    }
+
+    /// Whether the file that it writes to is still the one that a restart would read.
+    pub fn is_at(&self, path: &Path) -> bool {
+        id_of(path).is_ok_and(|file| file == self.file)
     }
 
     /// The way to read it meanwhile.

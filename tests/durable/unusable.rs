@@ -6,6 +6,7 @@ use std::fs;
 use redb::{Database, TableDefinition};
 
 use crate::{
+    common::pools::Pools,
     crash::{files, run},
     process::{Files, RELEASE},
 };
@@ -86,4 +87,31 @@ async fn of_another_zone_nothing_is_answered() {
     let asked = running.client.ask("api.other.test", "A").await;
     assert_eq!(asked.addresses.len(), 1);
     assert_eq!(names(&files).len(), 2);
+}
+
+/// Somebody tidies up while the daemon runs: what it decides from then on is kept all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_removed_under_the_daemon_is_written_anew() {
+    let pools = Pools::start().await;
+    let files = files(&pools.file("v1", "bake = \"1h\""));
+    let state = files.folder().join("state");
+    let mut running = run(&files);
+    running.until_up().await;
+    for live in ["v2", "v1", "v2"] {
+        match live {
+            "v2" => fs::remove_dir_all(&state).expect("it was there"),
+            _ => fs::remove_file(state.join("state.redb")).expect("it was there"),
+        }
+        files.write_release(&pools.file(live, "bake = \"1h\""));
+        let phase = if live == "v2" { "Baking" } else { "Steady" };
+        running.until_phase(phase).await;
+        running.process.until_logged("the state was removed or replaced under us");
+        running.process.signal("KILL");
+        running.process.until_ended();
+        running = run(&files);
+        running.until_phase(phase).await;
+        assert_eq!(running.answered().await, if live == "v2" { &pools.v2 } else { &pools.v1 }[..]);
+        running.until_up().await;
+    }
+    assert_eq!(names(&files), ["state.redb"]);
 }
