@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use cutover::{
     cutover::{Record, Snapshot, Stage, Step, phase::Release},
-    model::{DnsName, Percent},
+    model::{DnsName, Freeze, Percent},
     store::{self, Store},
 };
 
@@ -13,6 +13,7 @@ use cutover::{
 pub(crate) struct Committed {
     pub(crate) services: BTreeMap<String, Snapshot>,
     pub(crate) history: BTreeMap<String, Vec<Record>>,
+    pub(crate) freeze: Option<Freeze>,
 }
 
 /// Who is answered by what.
@@ -22,6 +23,16 @@ pub(crate) enum Given {
     All(Vec<String>),
     /// A share of the clients by other pools than the rest.
     Apart { release: u64, share: u8, from: Vec<String>, to: Vec<String> },
+}
+
+impl Given {
+    /// Whichever release it is.
+    pub(crate) fn without_number(self) -> Self {
+        match self {
+            Self::Apart { share, from, to, .. } => Self::Apart { release: 0, share, from, to },
+            all => all,
+        }
+    }
 }
 
 impl Committed {
@@ -43,7 +54,7 @@ impl Committed {
         for (service, record) in history.map_err(|error| error.to_string())? {
             by_service.entry(service).or_default().push(record);
         }
-        Ok(Self { services, history: by_service })
+        Ok(Self { services, history: by_service, freeze: found.freeze })
     }
 
     pub(crate) fn records(&self, service: &str) -> &[Record] {

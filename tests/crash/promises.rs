@@ -9,7 +9,7 @@ use std::{
 use crate::{
     committed::{Committed, Given, release},
     seen::{Answers, Seen, Timed, everybody},
-    town::{TOWNS, address},
+    town::{TOWNS, Town, address},
 };
 
 /// What was committed before is committed still, and leads to where the releases stand.
@@ -33,7 +33,10 @@ pub(crate) fn nothing_is_lost(before: &Committed, after: &Committed) -> Result<(
         let mut phase = "Steady";
         for (id, step) in after.steps(service) {
             if step.from != phase {
-                return Err(format!("{service}: release {id} was in {phase}, and then: {step:?}"));
+                let all: Vec<_> = after.steps(service).collect();
+                return Err(format!(
+                    "{service}: release {id} was in {phase}, and then: {step:?}; all: {all:#?}"
+                ));
             }
             phase = &step.to;
         }
@@ -45,14 +48,50 @@ pub(crate) fn nothing_is_lost(before: &Committed, after: &Committed) -> Result<(
     Ok(())
 }
 
+/// Who is released together stands at the same share of the same pools.
+pub(crate) fn groups_are_together(after: &Committed) -> Result<(), String> {
+    for one in TOWNS.iter().filter(|town| town.group.is_some()) {
+        for other in TOWNS.iter().filter(|other| other.group == one.group) {
+            let stands = |town: &Town| after.given(town.name).map(Given::without_number);
+            if stands(one) != stands(other) {
+                let stages = [one, other].map(|town| after.services.get(town.name));
+                return Err(format!("{} and {} are apart: {stages:#?}", one.name, other.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// No step is taken in a freeze, and it is as people were told.
+pub(crate) fn freeze_is_kept(told: Option<bool>, after: &Committed) -> Result<(), String> {
+    let freeze = after.freeze.as_ref();
+    if told.is_some_and(|frozen| frozen != freeze.is_some()) {
+        return Err(format!("frozen: {told:?} was told, and committed is {freeze:?}"));
+    }
+    let Some(freeze) = freeze else { return Ok(()) };
+    for town in &TOWNS {
+        let steps = after.steps(town.name).map(|(_, step)| step);
+        let mut taken = steps.filter(|step| step.to == "Shifting" && step.at > freeze.since);
+        if let Some(step) = taken.next() {
+            return Err(format!("{}: {step:?} in the freeze since {}", town.name, freeze.since));
+        }
+    }
+    Ok(())
+}
+
 /// What people and clients were told is committed.
 pub(crate) fn nothing_was_told_too_early(seen: &Seen, after: &Committed) -> Result<(), String> {
     if let Some(wrong) = &seen.wrong {
         return Err(wrong.clone());
     }
     for (service, told) in &seen.done {
+        // Of several, it is told whose it is.
+        let (service, why) = match told.why.split_once(": ") {
+            Some((name, why)) if after.services.contains_key(name) => (name, why),
+            _ => (*service, told.why.as_str()),
+        };
         let is_it = |step: &cutover::cutover::Step| {
-            (&step.from, &step.to, &step.why) == (&told.from, &told.to, &told.why)
+            (&step.from, &step.to, step.why.as_str()) == (&told.from, &told.to, why)
         };
         if !after.steps(service).any(|(_, step)| is_it(step)) {
             return Err(format!("{service}: somebody was told {told:?}, which is not committed"));

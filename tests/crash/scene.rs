@@ -20,7 +20,9 @@ use crate::{
     common::{PATIENCE, pause},
     hosts::Hosts,
     process::{Addresses, End, Process},
-    promises::{Known, nothing_is_lost, nothing_was_told_too_early},
+    promises::{
+        Known, freeze_is_kept, groups_are_together, nothing_is_lost, nothing_was_told_too_early,
+    },
     seen::{Timed, Watching, ask, ask_everybody},
     steps,
     town::{Files, LEARNS_NOTHING_FOR, SETTLES_FOR, TOWNS, addresses},
@@ -62,6 +64,8 @@ pub(crate) struct Scene {
     starts: Vec<Timestamp>,
     /// What the last daemon answered in the end.
     last_seen: Timed,
+    /// Whether people were told of a freeze; none if they were told nothing in the end.
+    frozen: Option<bool>,
     /// Whether the daemon was started without a release file.
     has_no_file: bool,
     /// Whether all hosts have been well in this life: then nobody stands in for another.
@@ -83,6 +87,7 @@ pub(crate) async fn play(seed: u64, lives: u64) -> (Result<Played, String>, Vec<
         known: Known::default(),
         starts: Vec::new(),
         last_seen: Timed::new(),
+        frozen: Some(false),
         has_no_file: false,
         is_quiet: true,
         is_kept: true,
@@ -147,6 +152,8 @@ impl Scene {
     fn look(&mut self, watching: Option<&Watching>) -> Result<(), String> {
         let after = Committed::read(&self.files.state())?;
         nothing_is_lost(&self.committed, &after)?;
+        groups_are_together(&after)?;
+        freeze_is_kept(self.frozen, &after)?;
         steps::are_in_order(&after, &self.starts)?;
         self.last_seen.clear();
         if let Some(watching) = watching.filter(|_| self.is_kept) {
@@ -158,6 +165,7 @@ impl Scene {
             self.last_seen.clone_from(&seen.answers);
             self.played.done += seen.done.len() as u64;
         }
+        self.frozen = Some(after.freeze.is_some());
         self.committed = after;
         Ok(())
     }
@@ -237,12 +245,13 @@ impl Scene {
                 continue;
             }
             next += self.chance.within(pace);
-            match self.chance.below(12) {
+            match self.chance.below(13) {
                 0..=4 => {
                     let edit = self.files.edit(&mut self.chance);
                     self.story.push(edit);
                 }
                 5..=10 => self.order(watching).await,
+                11 => self.freeze_or_thaw().await,
                 _ => self.break_or_mend(),
             }
         }
@@ -267,6 +276,22 @@ impl Scene {
             }
             Err(why) => self.tell(format_args!("{} {service}: {why}", verb.name())),
         }
+    }
+
+    /// Freezes seldom, and not for long: little happens meanwhile.
+    async fn freeze_or_thaw(&mut self) {
+        let socket = self.files.admin();
+        let frozen = self.frozen == Some(false) && self.chance.once_in(3);
+        let done = match frozen {
+            true => orders::ask_to_freeze(&socket, None).await,
+            false => orders::ask_to_unfreeze(&socket).await,
+        };
+        self.tell(format_args!("frozen: {frozen}: {:?}", done.as_ref().err()));
+        self.frozen = match done {
+            Ok(_) => Some(frozen),
+            // It may have died in the middle of it.
+            Err(_) => None,
+        };
     }
 
     fn break_or_mend(&mut self) {
@@ -306,6 +331,7 @@ impl Scene {
         self.tell(format_args!("the last life"));
         let mut process = self.start(None).await;
         let addresses = self.first_answer(&mut process).await?.ok_or("it died by itself")?;
+        let _ = orders::ask_to_unfreeze(&self.files.admin()).await;
         let begun = Instant::now();
         loop {
             let status = client::status(addresses.http).await.map_err(|why| why.to_string())?;

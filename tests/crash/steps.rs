@@ -47,6 +47,10 @@ impl Walk<'_> {
                 return Err(format!("{step:?} is before {before:?}"));
             }
             self.may_shift |= step.why.contains("promote by");
+            if (step.from.as_str(), step.to.as_str()) == ("Waiting", "Settling") {
+                // A restart before the next step: the last one is judged anew.
+                (self.judged, self.may_shift) = (None, false);
+            }
             if let Some(share) = percent_before(&step.why, "was good at ", " for ") {
                 self.judge(share, step)?;
             }

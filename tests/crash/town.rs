@@ -1,4 +1,5 @@
-//! The zone: three services with four pools of one host each, and what is asked of them.
+//! The zone: services with four pools of one host each, two of them released together, and what is asked
+//! of them.
 
 use std::{
     fmt::Write,
@@ -26,31 +27,46 @@ pub(crate) struct Town {
     /// The steps before the last: percent, and milliseconds of bake.
     pub(crate) ramp: &'static [(u8, u64)],
     pub(crate) bake: Duration,
+    /// With whom it is released; those have the same `lives`.
+    pub(crate) group: Option<&'static str>,
     /// What may be asked for, as it stands in the file; the first answers at the beginning.
     lives: &'static [&'static str],
 }
 
-/// On a ramp; from split to split; at once.
-pub(crate) const TOWNS: [Town; 3] = [
+/// On a ramp; from split to split; at once; and two together.
+pub(crate) const TOWNS: [Town; 5] = [
     Town {
         name: "ramped",
         ramp: &[(20, 150), (60, 100)],
         bake: Duration::from_millis(250),
+        group: None,
         lives: &["\"v0\"", "\"v1\"", "\"v2\"", "\"v3\""],
     },
     Town {
         name: "split",
         ramp: &[(50, 150)],
         bake: Duration::from_millis(150),
+        group: None,
         lives: &["{ v0 = 60, v1 = 40 }", "{ v0 = 30, v1 = 70 }", "\"v2\"", "{ v1 = 1, v3 = 1 }"],
     },
     Town {
         name: "swapped",
         ramp: &[],
         bake: Duration::from_millis(200),
+        group: None,
         lives: &["\"v0\"", "\"v1\"", "\"v2\"", "\"v3\""],
     },
+    Town { name: "left", ..PAIR },
+    Town { name: "right", ..PAIR },
 ];
+
+const PAIR: Town = Town {
+    name: "",
+    ramp: &[(40, 100)],
+    bake: Duration::from_millis(200),
+    group: Some("pair"),
+    lives: &["\"v0\"", "\"v1\"", "\"v2\"", "\"v3\""],
+};
 
 /// The hosts of all of them.
 pub(crate) fn addresses() -> Vec<IpAddr> {
@@ -108,11 +124,22 @@ impl Files {
 
     /// Asks for something else of one service, or of all of them.
     pub(crate) fn edit(&mut self, chance: &mut Chance) -> String {
-        let one = chance.below(TOWNS.len() as u64 + 1) as usize;
-        for place in (0..TOWNS.len()).filter(|place| *place == one || one == TOWNS.len()) {
+        let one = TOWNS.get(chance.below(TOWNS.len() as u64 + 1) as usize);
+        let is_chosen = |town: &Town| {
+            one.is_none_or(|one| {
+                one.name == town.name || town.group.is_some() && one.group == town.group
+            })
+        };
+        for place in (0..TOWNS.len()).filter(|place| is_chosen(&TOWNS[*place])) {
             let others = TOWNS[place].lives.len() as u64 - 1;
             let further = 1 + chance.below(others) as usize;
-            self.wanted[place] = (self.wanted[place] + further) % TOWNS[place].lives.len();
+            let with = |before: &usize| {
+                TOWNS[place].group.is_some() && TOWNS[*before].group == TOWNS[place].group
+            };
+            self.wanted[place] = match (0..place).find(with) {
+                Some(before) => self.wanted[before],
+                None => (self.wanted[place] + further) % TOWNS[place].lives.len(),
+            };
         }
         if chance.once_in(6) {
             self.tear(chance);
@@ -144,18 +171,21 @@ impl Files {
 
     fn text(&self) -> String {
         let mut text = "version = 1\n".to_owned();
-        for (Town { name, ramp, bake, lives }, wanted) in TOWNS.iter().zip(self.wanted) {
+        for (Town { name, ramp, bake, group, lives }, wanted) in TOWNS.iter().zip(self.wanted) {
             let steps: Vec<String> = ramp
                 .iter()
                 .map(|(share, bake)| format!("{{ share = \"{share}%\", bake = \"{bake}ms\" }}"))
                 .collect();
             let (live, ramp, bake) = (lives[wanted], steps.join(", "), bake.as_millis());
-            let ramp = if steps.is_empty() { String::new() } else { format!("ramp = [{ramp}]\n") };
+            let mut more = group.map(|group| format!("group = \"{group}\"\n")).unwrap_or_default();
+            if !steps.is_empty() {
+                let _ = writeln!(more, "ramp = [{ramp}]");
+            }
             let _ = write!(
                 text,
                 "[services.{name}]\nlive = {live}\nttl = \"1s\"\n\
                  probe = {{ http = {{ port = {} }}, interval = \"100ms\", rise = 1, fall = 5 }}\n\
-                 [services.{name}.release]\n{ramp}bake = \"{bake}ms\"\n",
+                 [services.{name}.release]\n{more}bake = \"{bake}ms\"\n",
                 self.port
             );
             for pool in (0..POOLS).map(|pool| format!("v{pool}")) {

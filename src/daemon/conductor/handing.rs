@@ -66,7 +66,10 @@ impl Conductor {
         for (name, kept) in found.services {
             let (service, told) = Service::restore(now, kept, releases.remove(&name));
             self.services.insert(name.clone(), service);
-            self.keep(now, &name, told.into_iter().collect());
+            if let Some(told) = told {
+                self.note_restored(now, &name, told);
+            }
+            self.keep(now, &name, Vec::new());
             self.touched.insert(name);
         }
         self.regroup();

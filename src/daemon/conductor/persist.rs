@@ -165,6 +165,16 @@ impl Conductor {
         }
     }
 
+    /// A service stands elsewhere than it did, because the daemon was restarted. Whatever is put back,
+    /// this is not: its machine has never been anywhere else.
+    pub(super) fn note_restored(&mut self, now: Timestamp, name: &ServiceName, told: Transition) {
+        let Some(service) = self.services.get_mut(name) else { return };
+        let news = News { at: now, transition: told.clone(), by: None };
+        service.record = records(service, vec![news]).pop().or(service.record.take());
+        self.unkept.ahead.insert(name.clone());
+        self.told.push((name.clone(), told));
+    }
+
     /// What stands elsewhere than is kept.
     fn batch(&mut self) -> Batch {
         let mut batch = Batch::default();
