@@ -1,12 +1,15 @@
 //! The bars of the main job, against the real daemon on loopback: how soon the first changed
 //! answer comes after the file is saved, and 200 releases back and forth under a client that
 //! never pauses. Prints; `cargo bench --bench bars`. With `-- rollback`: how soon a rollback by hand is
-//! answered among a million services, which needs some 13 GB of memory.
+//! answered among a million services, which needs some 13 GB of memory. With `-- instant`: how near to its
+//! instant a release moves the answers.
 
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
 #[path = "../tests/common/mod.rs"]
 mod common;
+#[path = "bars/instant.rs"]
+mod instant;
 #[path = "bars/rollback.rs"]
 mod rollback;
 
@@ -24,9 +27,13 @@ const RELEASES: usize = 200;
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    match std::env::args().any(|argument| argument == "rollback") {
-        true => runtime.block_on(rollback::rollbacks()),
-        false => runtime.block_on(releases()),
+    let asked_for = |word: &str| std::env::args().any(|argument| argument == word);
+    if asked_for("rollback") {
+        runtime.block_on(rollback::rollbacks());
+    } else if asked_for("instant") {
+        runtime.block_on(instant::instants());
+    } else {
+        runtime.block_on(releases());
     }
 }
 

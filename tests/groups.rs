@@ -128,7 +128,10 @@ async fn what_one_refuses_and_what_nobody_knows() {
     scene.save(["v2", "v2"]);
     scene.until_both("Probing").await;
     let refused = scene.ask(Verb::Promote, "api").await.expect_err("web is not up");
-    assert!(refused.to_string().starts_with("refused: web: 0 of 1 endpoints"), "{refused}");
+    let refused = refused.to_string();
+    assert!(refused.starts_with("refused: web: 0 of 1 endpoints"), "{refused}");
+    let together = "(api is Probing; `rollback` and `pause` would be done)";
+    assert!(refused.ends_with(together), "what api would do alone is no help: {refused}");
     let unknown = scene.ask(Verb::Promote, "chekout").await.expect_err("there is none");
     assert!(matches!(unknown, OrderError::Undone(Undone::Unknown(_))), "{unknown}");
     scene.ask(Verb::Rollback, "web").await.expect("nothing was moved");

@@ -82,7 +82,8 @@ enum Verb {
     /// Take the next step of a release now, without waiting for caches, the bake or its instant.
     ///
     /// Refused in a freeze, outside the release windows, too soon after the last step, and while too
-    /// little of the new pool is up; the refusal names the rule, and `--force RULE` breaks it.
+    /// little of the new pool is up; the refusal names the rule, and `--force RULE` breaks it. After
+    /// `--force health` no guard rolls that release back by itself.
     Promote(order::Forcible),
     /// Begin a release again that has failed.
     Retry(order::Options),

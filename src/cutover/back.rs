@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{
     Bond, InstantState, Rule, Schedule, Side,
     edge::{Context, Edge},
-    phase::{Phase, Release, RollingBack},
+    phase::{Phase, Release},
+    rolling_back::RollingBack,
     verbs::{Order, Refusal, refuse},
 };
 use crate::{
@@ -55,7 +56,18 @@ fn left(phase: &Phase, safe: Side, cx: &Context<'_>, number: u64) -> Release {
         let schedule = Schedule { asked: None, clean: false, in_caches, state };
         let (started_at, stood) = (cx.now, Duration::ZERO);
         let bond = cx.spec.release.group.clone().map(|group| Bond { group, salt: 0 });
-        return Release { id: number, from, to, safe, fallback, started_at, stood, schedule, bond };
+        return Release {
+            id: number,
+            from,
+            to,
+            safe,
+            fallback,
+            started_at,
+            stood,
+            schedule,
+            bond,
+            is_forced: false,
+        };
     };
     let from = match phase {
         Phase::RollingBack(_) | Phase::Failed(_) => serving.clone(),

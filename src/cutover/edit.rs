@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::{
     Bond, Schedule,
     edge::{Context, Edge},
-    phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting},
+    phase::{Baking, Draining, Failed, Phase, Probing, Release, Shifting},
     ramp::{Judging, Settling},
+    rolling_back::RollingBack,
     side::Side,
     waiting::Waiting,
 };
@@ -168,6 +169,7 @@ pub(super) fn begin(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
         to: Side::live_beside(cx.spec, &from),
         fallback: phase.fallback().filter(|side| side.split() != safe.split()).cloned(),
         bond: group.map(|group| Bond { group, salt: 0 }),
+        is_forced: false,
         from,
         safe,
         started_at: cx.now,

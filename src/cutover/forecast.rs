@@ -105,12 +105,12 @@ impl<'f> Forecast<'f> {
                     service.note(self.now, told);
                 }
             }
-            let shifts = |at: &usize| self.services[*at].cutover.phase.name() == "Shifting";
-            let shifting: Vec<usize> = (0..self.services.len()).filter(shifts).collect();
-            if shifting.is_empty() {
+            let is_unpublished = |at: &usize| self.services[*at].cutover.phase.is_unpublished();
+            let unpublished: Vec<usize> = (0..self.services.len()).filter(is_unpublished).collect();
+            if unpublished.is_empty() {
                 return;
             }
-            shifting.into_iter().for_each(|at| self.handle(at, Event::Published));
+            unpublished.into_iter().for_each(|at| self.handle(at, Event::Published));
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use super::{
-    phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting},
+    phase::{Baking, Draining, Failed, Phase, Probing, Release, Shifting},
     ramp::{Judging, Settling},
+    rolling_back::RollingBack,
     side::Side,
     waiting::Waiting,
 };

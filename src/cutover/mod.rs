@@ -23,6 +23,7 @@ pub mod phase;
 pub mod plan;
 mod progress;
 mod ramp;
+mod rolling_back;
 mod rules;
 mod schedule;
 mod shares;
@@ -168,10 +169,8 @@ impl Cutover {
 
     /// The verbs that would be done now, without breaking any rule.
     pub fn possible(&self, now: Timestamp, facts: Facts<'_>) -> Vec<Verb> {
-        let would_be_done = |verb: &Verb| {
-            let (by, force) = (String::new(), BTreeSet::new());
-            self.clone().ask(now, &Order { verb: *verb, to: None, by, force }, facts).is_ok()
-        };
+        let would_be_done =
+            |verb: &Verb| self.clone().ask(now, &Order::plain(*verb), facts).is_ok();
         Verb::ALL.into_iter().filter(would_be_done).collect()
     }
 

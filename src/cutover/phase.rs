@@ -3,7 +3,7 @@
 //! may not be taken yet, and the way back: `RollingBack`, `Failed`.
 //!
 //! Edges that time and verdicts take are here, those of a ramp in `ramp`, those of a wait in
-//! `waiting`; those that an edit of the file takes are in `edit`, those that a person takes in `verbs`.
+//! `waiting`, the way back in `rolling_back`; those that an edit of the file takes are in `edit`, those that a person takes in `verbs`.
 //! What a phase shows is in `view`, what it holds on to in `held`.
 
 use std::time::Duration;
@@ -16,6 +16,7 @@ use super::{
     gate::{Gate, gate},
     paused::Paused,
     ramp::{Judging, Settling},
+    rolling_back::RollingBack,
     schedule::missed_instant,
     side::{Side, can_take_over, cleared, hindrance, lack, trouble},
     waiting::{self, Waiting},
@@ -44,12 +45,19 @@ pub struct Release {
     pub schedule: Schedule,
     /// What makes it one of several that are released together.
     pub bond: Option<Bond>,
+    /// Whether a person has broken the rule `health` for a step of it: no guard undoes that.
+    pub is_forced: bool,
 }
 
 impl Release {
     /// Whether it leads to what a rollback would lead to: that was down when the file asked for it.
     pub(super) fn is_way_back(&self) -> bool {
         self.to.split() == self.safe.split()
+    }
+
+    /// What is to be given up when it has failed, and left a side answering that it was to replace.
+    pub(super) fn left_answering(self, serving: Side) -> Self {
+        Self { from: self.safe.clone(), to: serving, ..self }
     }
 }
 
@@ -92,16 +100,6 @@ pub struct Draining {
     /// The horizon of the pools that were left, as far as it is known. As long as these stand in for
     /// the new ones (fail policy `previous`), caches go on learning them.
     pub(super) until: Timestamp,
-}
-
-/// The safe side answers again; caches may still hold the pools that were left.
-#[derive(Clone, Debug)]
-pub struct RollingBack {
-    pub(super) release: Release,
-    /// The horizon of the pools that were left, as far as it is known.
-    pub(super) until: Timestamp,
-    /// Why the release failed; `None` when a person went back.
-    pub(super) failure: Option<String>,
 }
 
 /// The release failed and stays failed until the service is edited.
@@ -242,7 +240,8 @@ pub(super) enum Watched {
 /// Looks at what a release goes to.
 pub(super) fn watch(release: &Release, held: &mut Option<String>, cx: &Context<'_>) -> Watched {
     let Release { to, safe, .. } = release;
-    let (trouble, hindrance) = match (trouble(to, safe, cx), release.overdue(cx)) {
+    let trouble_unforced = || trouble(to, safe, cx).filter(|_| !release.is_forced);
+    let (trouble, hindrance) = match (trouble_unforced(), release.overdue(cx)) {
         (Some(trouble), _) => (trouble, hindrance(safe, to, cx)),
         (None, Some(overdue)) => (overdue, lack(safe, to, cx)),
         (None, None) => {
@@ -278,46 +277,6 @@ impl Draining {
     }
 }
 
-impl RollingBack {
-    pub(super) fn begin(release: Release, failure: Option<String>, cx: &Context<'_>) -> Self {
-        let Release { from, to, safe, .. } = &release;
-        let until = cx.horizons.of_left([from, to], safe);
-        // When that is what the file asks for, nothing is left to try again.
-        let failure = failure.filter(|_| cx.spec.live != *safe.split());
-        Self { release, until, failure }
-    }
-
-    /// A rollback after which the release counts as failed.
-    pub(super) fn after(trouble: String, release: Release, cx: &Context<'_>) -> Edge {
-        let why = format!("{trouble}: rolled back to {}", release.safe);
-        Edge::Go(Phase::RollingBack(Self::begin(release, Some(trouble), cx)), why)
-    }
-
-    /// The rollback that a release is, whose end what it replaces has not lasted to see.
-    pub(super) fn instead(release: Release, why: String, cx: &Context<'_>) -> Edge {
-        let to = release.from.clone();
-        let release = Release { to, ..release };
-        Edge::Go(Phase::RollingBack(Self::begin(release, None, cx)), why)
-    }
-
-    fn advance(self, cx: &Context<'_>) -> Edge {
-        let back = Self::begin(self.release, self.failure, cx);
-        if cx.now < back.until {
-            return Edge::Stay(Phase::RollingBack(back));
-        }
-        let Self { release, failure, .. } = back;
-        let serving = release.safe.clone();
-        let cleared = cleared(&release.to, &serving);
-        match failure {
-            None => Edge::Go(Phase::steady(serving, release.fallback), cleared),
-            Some(reason) => {
-                let why = format!("{reason}; {cleared}");
-                Edge::Go(Phase::Failed(Failed { release, serving, reason }), why)
-            }
-        }
-    }
-}
-
 impl Failed {
     /// Stays, unless what it left answering had not finished its bake either and turns out bad.
     fn advance(self, cx: &Context<'_>) -> Edge {
@@ -326,8 +285,7 @@ impl Failed {
             && let Some(trouble) = trouble(&self.serving, safe, cx)
             && can_take_over(safe, &self.serving, cx)
         {
-            let release = Release { to: self.serving, ..self.release };
-            return RollingBack::after(trouble, release, cx);
+            return RollingBack::after(trouble, self.release.left_answering(self.serving), cx);
         }
         Edge::Stay(Phase::Failed(self))
     }
@@ -358,6 +316,7 @@ impl Phase {
             Self::Shifting(shifting) => shifting.published(cx),
             Self::Settling(settling) => settling.published(cx),
             Self::Judging(judging) => judging.published(cx),
+            Self::RollingBack(back) => back.published(cx),
             rest => Edge::Stay(rest),
         }
     }

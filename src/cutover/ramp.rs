@@ -11,7 +11,8 @@ use humantime::format_duration;
 use super::{
     answering::able,
     edge::{Context, Edge},
-    phase::{Phase, Release, RollingBack, Watched, watch},
+    phase::{Phase, Release, Watched, watch},
+    rolling_back::RollingBack,
     waiting,
 };
 use crate::model::{Percent, Timestamp};

@@ -10,8 +10,9 @@ use super::{
     Cutover, Facts, Side, Transition,
     edge::Context,
     paused::{PauseReason, Paused},
-    phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting, Steady},
+    phase::{Baking, Draining, Failed, Phase, Probing, Release, Shifting, Steady},
     ramp::{Judging, Settling},
+    rolling_back::RollingBack,
     waiting::Waiting,
 };
 use crate::model::{Percent, ServiceSpec, Timestamp};

@@ -8,8 +8,9 @@ use super::{
     edge::{Context, Edge},
     edit::begin,
     paused::PauseReason,
-    phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting},
+    phase::{Baking, Draining, Failed, Phase, Probing, Release, Shifting},
     ramp::{Judging, Settling},
+    rolling_back::RollingBack,
     rules::{Rule, Way},
     side::trouble,
     waiting::{self, Waiting},
@@ -84,6 +85,11 @@ impl fmt::Display for Order {
 }
 
 impl Order {
+    /// One that breaks nothing, by nobody.
+    pub(super) fn plain(verb: Verb) -> Self {
+        Self { verb, to: None, by: String::new(), force: BTreeSet::new() }
+    }
+
     /// Whether what stands in the way may be passed, and how that is told: who broke which rules.
     pub(super) fn pass(&self, in_the_way: &[(Rule, String)]) -> Result<String, Refusal> {
         let is_kept = |(rule, _): &&(Rule, String)| !self.force.contains(rule);
@@ -150,10 +156,7 @@ fn rollback(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refus
         {
             return refuse(format!("{serving} answers everyone already"));
         }
-        Phase::Failed(Failed { mut release, serving, .. }) => {
-            release.to = serving;
-            release
-        }
+        Phase::Failed(Failed { release, serving, .. }) => release.left_answering(serving),
         Phase::Paused(paused) => return rollback(paused.resumed(cx.now), order, cx),
     };
     let Count { eligible, total, .. } = release.safe.tally(cx.health).all;
@@ -188,7 +191,7 @@ fn promote(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refusa
 }
 
 fn step(
-    release: Release,
+    mut release: Release,
     share: Option<Percent>,
     order: &Order,
     cx: &Context<'_>,
@@ -200,7 +203,9 @@ fn step(
     // Of a split, a pool that will have no more clients than before may be what is wrong.
     let trouble = share.and_then(|_| trouble(&release.to, &release.safe, cx));
     in_the_way.extend(trouble.filter(|_| !is_told).map(|trouble| (Rule::Health, trouble)));
-    Ok(waiting::take(release, share, order.pass(&in_the_way)?, cx))
+    let why = order.pass(&in_the_way)?;
+    release.is_forced |= in_the_way.iter().any(|(rule, _)| *rule == Rule::Health);
+    Ok(waiting::take(release, share, why, cx))
 }
 
 fn retry(phase: Phase, order: &Order, cx: &Context<'_>, number: u64) -> Result<Edge, Refusal> {

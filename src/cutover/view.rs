@@ -3,12 +3,16 @@
 use std::borrow::Cow;
 
 use super::{
-    phase::{Baking, Draining, Failed, Phase, Probing, Release, RollingBack, Shifting},
+    phase::{Baking, Draining, Failed, Phase, Probing, Release, Shifting},
     ramp::{Judging, Settling},
+    rolling_back::{Relieved, RollingBack},
     side::Side,
     waiting::Waiting,
 };
 use crate::model::{Percent, PoolName, Timestamp};
+
+/// What is to be known of a release whose health a person has overruled.
+const UNGUARDED: &str = "a person has broken the rule health: no guard rolls it back";
 
 impl Phase {
     /// The word for people, logs and metrics.
@@ -168,6 +172,15 @@ impl Phase {
         }
     }
 
+    /// Whether it goes on only when a table has been stored.
+    pub(super) fn is_unpublished(&self) -> bool {
+        match self {
+            Self::Shifting(_) => true,
+            Self::RollingBack(back) => back.relieved == Relieved::Unpublished,
+            _ => false,
+        }
+    }
+
     /// When the clock next changes something about this phase, if it does.
     pub fn deadline(&self) -> Option<Timestamp> {
         match self {
@@ -180,7 +193,7 @@ impl Phase {
             // Held past its bake, it waits for a verdict and not for the clock.
             Self::Baking(baking) => baking.held.is_none().then_some(baking.since + baking.bake),
             Self::Draining(draining) => Some(draining.until),
-            Self::RollingBack(back) => Some(back.until),
+            Self::RollingBack(back) => back.deadline(),
             Self::Paused(paused) => paused.phase.instant_ahead(),
             Self::Steady(_) | Self::Shifting(_) | Self::Failed(_) => None,
         }
@@ -191,9 +204,11 @@ impl Phase {
         let trouble = match self {
             Self::Paused(paused) => return Some(paused.why().into()),
             Self::Waiting(waiting) => waiting.held.as_deref().or(Some(&waiting.reason)),
-            Self::Settling(settling) => settling.held.as_deref(),
-            Self::Judging(judging) => judging.held.as_deref(),
-            Self::Baking(baking) => baking.held.as_deref(),
+            Self::Settling(Settling { held, release, .. })
+            | Self::Judging(Judging { held, release, .. })
+            | Self::Baking(Baking { held, release, .. }) => {
+                held.as_deref().or(release.is_forced.then_some(UNGUARDED))
+            }
             Self::RollingBack(back) => back.failure.as_deref(),
             Self::Failed(failed) => Some(failed.reason.as_str()),
             _ => None,

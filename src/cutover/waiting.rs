@@ -5,8 +5,10 @@
 //! probed anew, with its whole deadline. After a step the guards watch as in any other phase.
 
 use super::{
+    Cutover,
     edge::{Context, Edge},
-    phase::{Phase, Probing, Release, RollingBack, Shifting, Watched, give_up_replaced, watch},
+    phase::{Phase, Probing, Release, Shifting, Watched, give_up_replaced, watch},
+    rolling_back::RollingBack,
     rules::Way,
     schedule::missed_instant,
 };
@@ -59,6 +61,16 @@ pub(super) fn take(
 ) -> Edge {
     let share = cx.spec.release.share_after(share);
     Edge::Go(Phase::Shifting(Shifting { release, share }), why)
+}
+
+impl Cutover {
+    /// The instant at which it takes its first step, if it waits for nothing else.
+    pub fn steps_at(&self) -> Option<Timestamp> {
+        match &self.phase {
+            Phase::Waiting(Waiting { share: None, is_only_clock: true, clock, .. }) => *clock,
+            _ => None,
+        }
+    }
 }
 
 impl Waiting {

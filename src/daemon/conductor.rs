@@ -5,6 +5,7 @@
 //! given between events.
 
 mod basis;
+mod deadlines;
 mod handing;
 mod persist;
 mod planning;
@@ -15,7 +16,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use prometheus::Registry;
@@ -51,11 +52,6 @@ use together::Groups;
 
 /// Events that are taken together, so that they change the table in one store.
 const BATCH_MAX: usize = 256;
-/// How soon to look again whether a table that was replaced is still answered from.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// How long to sleep when no deadline is set.
-const NO_DEADLINE: Duration = Duration::from_secs(3_600);
-
 /// What can happen.
 #[derive(Debug)]
 pub(super) enum Event {
@@ -92,6 +88,8 @@ pub(super) struct Conductor {
     first_look: Option<oneshot::Sender<()>>,
     keeper: Keeper,
     unkept: Unkept,
+    /// The instant for which is being decided, before it has come.
+    ahead: Option<Timestamp>,
     /// What has been asked of us by another daemon.
     handed: Handed,
 }
@@ -120,6 +118,7 @@ impl Conductor {
             first_look: Some(first_look),
             keeper,
             unkept: Unkept::default(),
+            ahead: None,
             handed: Handed::default(),
         })
     }
@@ -149,6 +148,7 @@ impl Conductor {
             loop {
                 self.go_on_together();
                 self.persist().await;
+                self.wait_for_instant().await;
                 if self.touched.is_empty() && self.removed.is_empty() && self.unkept.is_empty() {
                     break;
                 }
@@ -159,13 +159,6 @@ impl Conductor {
             self.hand().await;
             self.say_that_answers_can_begin();
         }
-    }
-
-    fn until_next_deadline(&self) -> Duration {
-        let next =
-            self.deadlines.first().map(|(at, _)| *at).into_iter().chain(self.keeper.next_try());
-        let next = next.min().map_or(NO_DEADLINE, |at| at.since(self.now()));
-        if self.around.caches.is_unsettled() { next.min(LOOK_AGAIN) } else { next }
     }
 
     fn now(&self) -> Timestamp {
@@ -283,19 +276,6 @@ impl Conductor {
         told.into_iter().for_each(|(name, told)| self.keep(now, &name, told));
     }
 
-    fn meet_deadlines(&mut self) {
-        let now = self.now();
-        while let Some((at, name)) = self.deadlines.first().cloned()
-            && at <= now
-        {
-            self.deadlines.pop_first();
-            self.observe(now, name);
-        }
-        for name in self.around.caches.settled() {
-            self.observe(now, name);
-        }
-    }
-
     fn observe(&mut self, now: Timestamp, name: ServiceName) {
         let Some(service) = self.services.get_mut(&name) else { return };
         let told = service.observe(now, &self.around);
@@ -331,6 +311,7 @@ impl Conductor {
                 let _ = self.assignments.send(assignment);
             }
             let next = service.cutover.next_deadline();
+            let next = next.map(|at| deadlines::look_at(at, service.cutover.steps_at()));
             let next = next.map(|at| at.max(self.keeper.not_before(now)));
             if let Some(before) = std::mem::replace(&mut service.scheduled, next) {
                 self.deadlines.remove(&(before, name.clone()));

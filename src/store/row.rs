@@ -95,8 +95,8 @@ struct ReleaseRow {
     stood: u64,
     schedule: ScheduleRow,
     /// The group, and which clients its steps move.
-    #[serde(default)]
     bond: Option<(String, u64)>,
+    is_forced: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -262,7 +262,7 @@ impl SideRow {
 
 impl ReleaseRow {
     fn of(release: &Release, pools: &mut PoolList) -> Self {
-        let Release { id, from, to, safe, fallback, started_at, stood, schedule, bond } = release;
+        let Release { id, from, to, safe, fallback, started_at, stood, schedule, .. } = release;
         Self {
             id: *id,
             from: SideRow::of(from, pools),
@@ -272,7 +272,8 @@ impl ReleaseRow {
             started_at: started_at.unix_micros(),
             stood: micros(*stood),
             schedule: ScheduleRow::of(schedule),
-            bond: bond.as_ref().map(|bond| (bond.group.to_string(), bond.salt)),
+            is_forced: release.is_forced,
+            bond: release.bond.as_ref().map(|bond| (bond.group.to_string(), bond.salt)),
         }
     }
 
@@ -291,6 +292,7 @@ impl ReleaseRow {
             stood: Duration::from_micros(self.stood),
             schedule: self.schedule.read(),
             bond: bond.transpose()?,
+            is_forced: self.is_forced,
         })
     }
 }

@@ -99,6 +99,7 @@ fn release() -> Release {
         stood: Duration::from_millis(7),
         schedule: schedule(InstantState::Ahead(Timestamp::from_unix_micros(1_300_000_000))),
         bond: Some(Bond { group: "checkout".parse().expect("a name"), salt: u64::MAX - 1 }),
+        is_forced: true,
     }
 }
 

@@ -2,7 +2,10 @@
 
 use super::{Group, Member, Told, agreed, shared};
 use crate::{
-    cutover::verbs::{self, Order, Refusal},
+    cutover::{
+        Cutover,
+        verbs::{self, Order, Refusal, Verb},
+    },
     model::{Freeze, ServiceName, Timestamp},
 };
 
@@ -38,6 +41,25 @@ pub fn ask(
     }
     group.settle();
     Ok(group.told)
+}
+
+/// The verbs that all of them would do now, without breaking any rule.
+pub fn possible(
+    now: Timestamp,
+    members: &[Member<'_>],
+    freeze: Option<&Freeze>,
+    named: Option<&ServiceName>,
+) -> Vec<Verb> {
+    let would_be_done = |verb: &Verb| {
+        let mut copies: Vec<Cutover> = members.iter().map(|it| it.cutover.clone()).collect();
+        let mut copied = Vec::with_capacity(copies.len());
+        for (cutover, member) in copies.iter_mut().zip(members) {
+            let (health, horizons) = (member.health, member.horizons.clone());
+            copied.push(Member { cutover, health, horizons });
+        }
+        ask(now, &Order::plain(*verb), &mut copied, freeze, named).is_ok()
+    };
+    Verb::ALL.into_iter().filter(would_be_done).collect()
 }
 
 impl Group<'_, '_> {

@@ -14,14 +14,15 @@ mod edits;
 
 use siphasher::sip::SipHasher13;
 
-pub use ask::ask;
+pub use ask::{ask, possible};
 pub(super) use edits::edited;
 
 use super::{
     Cutover, Facts, Horizons, Transition,
     edge::{Context, Edge},
     gate::{Gate, gate},
-    phase::{Failed, Phase, Probing, Release, RollingBack, Shifting},
+    phase::{Failed, Phase, Probing, Release, Shifting},
+    rolling_back::RollingBack,
     side::lack,
     waiting::Waiting,
 };

@@ -260,7 +260,7 @@ impl Sim {
 
     fn handle(&mut self, event: Event) {
         self.hand_over(event);
-        if self.publishes && self.phase() == "Shifting" {
+        if self.publishes && self.cutover.phase().is_unpublished() {
             self.publish();
         }
     }

@@ -86,6 +86,27 @@ fn a_rollback_in_any_phase_gives_the_old_split_back_in_one_store() {
 }
 
 #[test]
+fn a_rollback_between_splits_of_the_same_pools_waits_for_what_caches_hold() {
+    let mut sim = steady(CANARY, |file| file);
+    sim.save(file(HALF));
+    sim.run_to(410);
+    assert_eq!(sim.phase(), "Baking");
+    sim.lingers = true;
+    sim.ask(super::Verb::Rollback, false).expect("there is a way back");
+    sim.assert_shares(&[("v1", 90), ("v2", 10)]);
+    sim.run_to(412);
+    assert_eq!(sim.cutover.next_deadline(), None, "an old table may still be answered from");
+    sim.lingers = false;
+    sim.handle(super::Event::Observed);
+    sim.run_to(471);
+    assert_eq!(sim.phase(), "RollingBack", "v2 was answered to half of them until second 412");
+    sim.run_to(472);
+    assert_eq!(sim.phase(), "Failed");
+    let why = "no cache that keeps to the TTL holds an answer from before any longer";
+    assert!(whys(&sim).last().is_some_and(|last| last.ends_with(why)), "{:?}", whys(&sim));
+}
+
+#[test]
 fn only_pools_that_will_have_more_clients_are_asked_at_the_gate() {
     let mut sim = steady(HALF, |file| file);
     sim.down(&[1]);

@@ -108,6 +108,8 @@ fn a_second_pool_left_over_by_a_failed_third_is_still_watched() {
     sim.down(&[3]);
     assert_eq!(sim.edges(), [("Failed", "RollingBack")]);
     sim.assert_live("v1");
+    let release = sim.cutover.phase().release().expect("what is given up");
+    assert_eq!((release.from.to_string(), release.to.to_string()), ("v1".into(), "v2".into()));
 }
 
 #[test]

@@ -19,7 +19,7 @@ impl Sim {
         let freeze = self.freeze.as_ref();
         let facts = Facts { health: &self.health, horizons: &horizons, freeze };
         self.told.extend(self.cutover.ask(self.now, order, facts)?);
-        if self.publishes && self.phase() == "Shifting" {
+        if self.publishes && self.cutover.phase().is_unpublished() {
             self.publish();
         }
         Ok(())
@@ -170,6 +170,36 @@ fn promote_passes_no_gate_unless_forced() {
     assert_eq!(refusal.to_string(), why);
     sim.ask(Verb::Promote, true).expect("forced");
     sim.assert_shares(&[("v1", 90), ("v2", 10)]);
+}
+
+/// Who forces a step knows better than the probes: if a guard took it back at once, it could not be
+/// forced at all.
+#[test]
+fn what_was_forced_no_guard_takes_back() {
+    let mut sim = Sim::adopt(file("v1"));
+    sim.save(ramped());
+    sim.up(&[3, 4]);
+    sim.down(&[3]);
+    assert_eq!(sim.phase(), "RollingBack", "a guard watches");
+    sim.run_to(60);
+    sim.ask(Verb::Retry, false).expect("it has failed");
+    sim.ask(Verb::Promote, true).expect("forced");
+    for second in [61, 145] {
+        sim.run_to(second);
+        sim.assert_shares(&[("v1", 90), ("v2", 10)]);
+        let trouble = sim.cutover.phase().trouble().expect("it is to be known");
+        assert!(second == 145 || trouble.contains("broken the rule health"), "{trouble}");
+    }
+    assert_eq!(sim.phase(), "Waiting", "the next step asks again");
+    sim.restart();
+    sim.down(&[3]);
+    sim.assert_shares(&[("v1", 90), ("v2", 10)]);
+    sim.ask(Verb::Rollback, false).expect("a person can");
+    sim.assert_live("v1");
+    sim.run_to(210);
+    sim.ask(Verb::Retry, false).expect("it has failed");
+    let forced = sim.cutover.phase().release().map(|release| release.is_forced);
+    assert_eq!(forced, Some(false), "of one release");
 }
 
 #[test]

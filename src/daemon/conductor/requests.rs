@@ -175,7 +175,7 @@ impl Conductor {
 
     fn stands(&self, name: &ServiceName) -> Option<Stands> {
         let service = self.services.get(name)?;
-        let mut possible = service.possible(self.now(), &self.around);
+        let mut possible = self.possible(name, service);
         if self.keeper.refusal().is_some() {
             // Nothing else goes without being kept.
             possible.retain(|verb| *verb == Verb::Rollback);

@@ -11,7 +11,7 @@ use tracing::info;
 use super::{Conductor, Service};
 use crate::{
     cutover::{
-        Order, Refusal,
+        Cutover, Order, Refusal, Verb,
         group::{self, Member, Told},
     },
     model::{Freeze, GroupName, ServiceName, Timestamp},
@@ -55,7 +55,7 @@ impl Conductor {
 
     /// Lets the groups go on to which something has happened.
     pub(super) fn go_on_together(&mut self) {
-        let now = self.now();
+        let now = self.deciding_for();
         for group in mem::take(&mut self.groups.marked) {
             let told = self.with_members(now, &group, |members, freeze| {
                 Ok::<_, Refusal>(group::go_on(now, members, freeze))
@@ -90,6 +90,25 @@ impl Conductor {
         Some(self.with_members(now, &group, |members, freeze| {
             group::ask(now, order, members, freeze, named)
         }))
+    }
+
+    /// The verbs that a service, or all that are released with it, would do now.
+    pub(super) fn possible(&self, name: &ServiceName, service: &Service) -> Vec<Verb> {
+        let now = self.now();
+        let Some(group) = service.cutover.group() else {
+            return service.possible(now, &self.around);
+        };
+        let names = self.groups.members_of(group);
+        let services = names.iter().filter_map(|name| self.services.get(name));
+        let services = services.filter(|service| service.cutover.group() == Some(group));
+        let mut copies: Vec<(Cutover, &Service)> =
+            services.map(|service| (service.cutover.clone(), service)).collect();
+        let mut members = Vec::with_capacity(copies.len());
+        for (cutover, service) in &mut copies {
+            let horizons = self.around.caches.horizons(now, service);
+            members.push(Member { cutover, health: &service.health, horizons });
+        }
+        group::possible(now, &members, self.around.freeze.as_ref(), Some(name))
     }
 
     fn with_members(
