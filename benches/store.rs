@@ -16,7 +16,7 @@ use std::{
 use cutover::{
     cutover::{Side, Snapshot, Stage},
     model::{
-        DnsName, Endpoint, FailPolicy, Pool, PoolName, ProbeKind, ProbeSetting, ProbeSpec,
+        DnsName, Endpoint, FailPolicy, Pass, Pool, PoolName, ProbeKind, ProbeSetting, ProbeSpec,
         ReleasePolicy, ServiceName, ServiceSpec, Spread, TcpProbe, Weight,
     },
     store::{self, Batch, Kept, Store},
@@ -97,7 +97,8 @@ fn service(number: u32, zone: &DnsName) -> (ServiceName, Kept) {
         ttl: ServiceSpec::TTL,
         pools,
         probe: ProbeSetting::On(Arc::new(ProbeSpec {
-            kind: ProbeKind::Tcp(TcpProbe { port: 8080 }),
+            checks: vec![ProbeKind::Tcp(TcpProbe { port: 8080 }).into()],
+            pass: Pass::All,
             interval: ProbeSpec::INTERVAL,
             timeout: ProbeSpec::TIMEOUT,
             rise: ProbeSpec::RISE,

@@ -217,6 +217,11 @@ impl<'a> Value<'a> {
         Some(Table::new(entries, self.table_span(), self.mistakes))
     }
 
+    /// Whether it is a list; never complains.
+    pub(super) fn is_array(&self) -> bool {
+        self.value.get_ref().is_array()
+    }
+
     /// Whether it is a table; never complains.
     pub(super) fn is_table(&self) -> bool {
         self.as_table().is_some()

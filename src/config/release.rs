@@ -3,16 +3,14 @@
 mod groups;
 mod live;
 mod policy;
+mod probe;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     path::Path,
     sync::Arc,
-    time::Duration,
 };
-
-use hyper::http::uri::PathAndQuery;
 
 use super::{
     Rejected,
@@ -20,14 +18,12 @@ use super::{
     settings::ttl,
 };
 use crate::model::{
-    Desired, DnsName, Endpoint, FailPolicy, HttpProbe, Pool, PoolName, ProbeKind, ProbeSetting,
-    ProbeSpec, ReleasePolicy, ServiceName, ServiceSpec, Spread, TcpProbe, Weight, ZoneSpec,
+    Desired, DnsName, Endpoint, FailPolicy, Pool, PoolName, ProbeSetting, ReleasePolicy,
+    ServiceName, ServiceSpec, Spread, Weight, ZoneSpec,
 };
 use policy::policy;
+use probe::setting;
 
-const INTERVAL_MIN: Duration = Duration::from_millis(100);
-const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
-const TIMEOUT_MIN: Duration = Duration::from_millis(10);
 const ENDPOINTS_MAX: usize = 1_000;
 
 /// Reads the text of a release file for `zone`.
@@ -99,7 +95,7 @@ fn service(key: &Name<'_>, value: &Value<'_>, around: &Surroundings<'_>) -> Opti
     let fail_policy = table.optional("fail_policy");
     let fail_policy = fail_policy.map_or(Some(FailPolicy::default()), |v| self::fail_policy(&v));
     let probe = table.optional("probe");
-    let probe = probe.map_or(Some(ProbeSetting::Unset), |v| self::probe(&v, owner.as_ref()));
+    let probe = probe.map_or(Some(ProbeSetting::Unset), |v| setting(&v, owner.as_ref()));
     let release = table.optional("release");
     let release = release.map_or(Some(ReleasePolicy::default()), |value| policy(&value));
     table.finish();
@@ -211,119 +207,4 @@ fn fail_policy(value: &Value<'_>) -> Option<FailPolicy> {
         value.wrong_with_hint("unknown fail policy", format!("use one of {names}"));
     }
     found
-}
-
-/// `"none"`, or a table with one kind and the schedule.
-fn probe(value: &Value<'_>, owner: Option<&DnsName>) -> Option<ProbeSetting> {
-    match value.as_text() {
-        Some("none") => return Some(ProbeSetting::Off),
-        Some(_) => {
-            value.wrong_with_hint("not a probe", r#"write a table, or "none" to probe nothing"#);
-            return None;
-        }
-        None => {}
-    }
-    let mut table = value.table()?;
-    let kind = probe_kind(&mut table, owner);
-    let duration = |value: Option<Value<'_>>, default, range| {
-        value.map_or(Some(default), |value| value.duration_in(range))
-    };
-    let interval =
-        duration(table.optional("interval"), ProbeSpec::INTERVAL, INTERVAL_MIN..=INTERVAL_MAX);
-    let timeout_at = table.optional("timeout");
-    // A try must have ended before the next one of the same endpoint begins.
-    let timeout_max = interval.unwrap_or(INTERVAL_MAX);
-    let timeout_default = ProbeSpec::TIMEOUT.min(timeout_max);
-    let timeout = duration(timeout_at, timeout_default, TIMEOUT_MIN..=timeout_max);
-    let count = |value: Option<Value<'_>>, default: u32| {
-        let count = value.map_or(Some(default.into()), |value| value.integer_in(1..=100));
-        count.and_then(|count| u32::try_from(count).ok())
-    };
-    let rise = count(table.optional("rise"), ProbeSpec::RISE);
-    let fall = count(table.optional("fall"), ProbeSpec::FALL);
-    let jitter = table.optional("jitter").map_or(Some(ProbeSpec::JITTER), |value| value.parse());
-    table.finish();
-    Some(ProbeSetting::On(Arc::new(ProbeSpec {
-        kind: kind?,
-        interval: interval?,
-        timeout: timeout?,
-        rise: rise?,
-        fall: fall?,
-        jitter: jitter?,
-    })))
-}
-
-fn probe_kind(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<ProbeKind> {
-    let [tcp, http] = ["tcp", "http"].map(|kind| table.optional(kind));
-    match (tcp, http) {
-        (Some(value), None) => tcp_probe(&value).map(ProbeKind::Tcp),
-        (None, Some(value)) => http_probe(&value, owner).map(ProbeKind::Http),
-        (None, None) => {
-            let hint = "add tcp = { port = 8080 } or http = { port = 8080, path = \"/healthz\" }";
-            table.mistakes.add_with_hint(table.span(), "the probe has no kind", hint);
-            None
-        }
-        (Some(_), Some(second)) => {
-            second.wrong("a probe has one kind, and this is the second");
-            None
-        }
-    }
-}
-
-fn tcp_probe(value: &Value<'_>) -> Option<TcpProbe> {
-    let mut table = value.table()?;
-    let port = port(&mut table);
-    table.finish();
-    Some(TcpProbe { port: port? })
-}
-
-fn http_probe(value: &Value<'_>, owner: Option<&DnsName>) -> Option<HttpProbe> {
-    let mut table = value.table()?;
-    let port = port(&mut table);
-    let path = table.optional("path").map_or(Some("/".to_owned()), |value| {
-        let text = value.text()?;
-        let sendable = text.starts_with('/') && text.parse::<PathAndQuery>().is_ok();
-        if !sendable {
-            value.wrong(
-                "not a path: it begins with /, and what a URI has no room for is written %XX",
-            );
-        }
-        sendable.then(|| text.to_owned())
-    });
-    let host = table.optional("host").map_or(owner.map(ToString::to_string), |value| {
-        let text = value.text()?;
-        let sendable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if !sendable {
-            value.wrong("a Host header has neither spaces nor characters beyond ASCII");
-        }
-        sendable.then(|| text.to_owned())
-    });
-    let status = table.optional("status").map_or(Some(vec![200]), |value| statuses(&value));
-    let body = match table.optional("body") {
-        Some(value) => {
-            let text = value.text();
-            if text == Some("") {
-                value.wrong("an empty text stands in every body: leave the key out");
-            }
-            text.map(|text| Some(text.to_owned()))
-        }
-        None => Some(None),
-    };
-    table.finish();
-    Some(HttpProbe { port: port?, path: path?, host: host?, status: status?, body: body? })
-}
-
-fn port(table: &mut Table<'_>) -> Option<u16> {
-    let port = table.required("port", "8080")?.integer_in(1..=65_535)?;
-    u16::try_from(port).ok()
-}
-
-fn statuses(value: &Value<'_>) -> Option<Vec<u16>> {
-    let items = value.array()?;
-    if items.is_empty() {
-        value.wrong("at least one status must pass");
-        return None;
-    }
-    let status = |item: &Value<'_>| u16::try_from(item.integer_in(100..=599)?).ok();
-    items.iter().map(status).collect()
 }

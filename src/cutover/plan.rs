@@ -21,7 +21,7 @@ use super::{
 use crate::{
     health::{Count, ServiceHealth},
     model::{
-        Endpoint, Freeze, HttpProbe, Pool, PoolName, ProbeKind, ProbeSetting, ProbeSpec, RampStep,
+        Check, Endpoint, Freeze, Pass, Pool, PoolName, ProbeSetting, ProbeSpec, RampStep,
         ReleasePolicy, ServiceSpec, Timestamp, Ttl, Weight,
     },
 };
@@ -244,16 +244,16 @@ fn at(release: &ReleasePolicy) -> String {
 
 fn probe(probe: &ProbeSetting) -> String {
     let Some(probe) = probe.spec() else { return "none".to_owned() };
-    let kind = match &probe.kind {
-        ProbeKind::Tcp(tcp) => format!("tcp {}", tcp.port),
-        ProbeKind::Http(HttpProbe { port, path, host, status, body }) => {
-            let body = body.as_ref().map(|body| format!(" body {body:?}")).unwrap_or_default();
-            format!("http {host}:{port}{path} {status:?}{body}")
-        }
+    let checks: Vec<String> = probe.checks.iter().map(Check::to_string).collect();
+    let checks = match probe.pass {
+        Pass::All => checks.join(" and "),
+        Pass::Any => checks.join(" or "),
     };
     let [interval, timeout] = [probe.interval, probe.timeout].map(format_duration);
     let ProbeSpec { rise, fall, jitter, .. } = &**probe;
-    format!("{kind} every {interval}, timeout {timeout}, rise {rise}, fall {fall}, jitter {jitter}")
+    format!(
+        "{checks} every {interval}, timeout {timeout}, rise {rise}, fall {fall}, jitter {jitter}"
+    )
 }
 
 fn ramp(steps: &[RampStep]) -> String {

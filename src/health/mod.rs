@@ -61,7 +61,7 @@ impl ServiceHealth {
     /// Whether the verdicts are those of this probe, whatever its pace.
     pub fn is_judged_by(&self, probe: &ProbeSetting) -> bool {
         match (probe, &self.probe) {
-            (ProbeSetting::On(wanted), Some(known)) => wanted.kind == known.kind,
+            (ProbeSetting::On(wanted), Some(known)) => wanted.looks_like(known),
             (ProbeSetting::On(_), None) => false,
             (ProbeSetting::Off | ProbeSetting::Unset, _) => true,
         }

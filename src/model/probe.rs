@@ -1,14 +1,18 @@
-//! What a probe is: its kind and its schedule. Running it is `probe`'s business.
+//! What a probe is: its checks and its schedule. Running it is `probe`'s business.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
+
+use humantime::format_duration;
 
 use super::Percent;
 
 /// A probe of every endpoint of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeSpec {
-    /// What one try does.
-    pub kind: ProbeKind,
+    /// What one try looks at, all at once; at least one.
+    pub checks: Vec<Check>,
+    /// How many of them must pass.
+    pub pass: Pass,
     /// From the start of one try to the start of the next, before jitter.
     pub interval: Duration,
     /// How long one try may take; it fails when it takes longer.
@@ -22,6 +26,13 @@ pub struct ProbeSpec {
 }
 
 impl ProbeSpec {
+    /// Whether a try of the one says the same as a try of the other.
+    pub fn looks_like(&self, other: &Self) -> bool {
+        self.checks == other.checks && self.pass == other.pass
+    }
+
+    /// The most checks that it has.
+    pub const CHECKS_MAX: usize = 8;
     /// The default interval.
     pub const INTERVAL: Duration = Duration::from_secs(5);
     /// The default timeout.
@@ -32,6 +43,54 @@ impl ProbeSpec {
     pub const FALL: u32 = 3;
     /// The default jitter.
     pub const JITTER: Percent = Percent::new_const(10);
+}
+
+/// One of the things that a try looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What is done.
+    pub kind: ProbeKind,
+    /// How long it may take to pass; longer than this is a failure, though the answer be right.
+    pub latency: Option<Duration>,
+}
+
+impl From<ProbeKind> for Check {
+    fn from(kind: ProbeKind) -> Self {
+        Self { kind, latency: None }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)?;
+        match self.latency {
+            Some(latency) => write!(f, " within {}", format_duration(latency)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How many checks of a try must pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pass {
+    /// Every one of them.
+    #[default]
+    All,
+    /// One is enough.
+    Any,
+}
+
+impl Pass {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::All, Self::Any];
+
+    /// The word in the release file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Any => "any",
+        }
+    }
 }
 
 /// What the release file says about probing a service.
@@ -71,6 +130,18 @@ impl ProbeKind {
         match self {
             Self::Tcp(_) => "tcp",
             Self::Http(_) => "http",
+        }
+    }
+}
+
+impl fmt::Display for ProbeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(TcpProbe { port }) => write!(f, "tcp {port}"),
+            Self::Http(HttpProbe { port, path, host, status, body }) => {
+                write!(f, "http {host}:{port}{path} {status:?}")?;
+                body.iter().try_for_each(|body| write!(f, " body {body:?}"))
+            }
         }
     }
 }

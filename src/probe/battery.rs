@@ -15,7 +15,7 @@ use tokio::{
 
 use super::run_once;
 use crate::health::Outcome;
-use crate::model::{HttpProbe, Percent, ProbeKind, ProbeSpec, TcpProbe};
+use crate::model::{HttpProbe, Pass, Percent, ProbeKind, ProbeSpec, TcpProbe};
 
 /// One kind with a server that it must pass and, if it looks so far, one that it must not.
 struct Subject {
@@ -96,11 +96,12 @@ fn families() -> Vec<IpAddr> {
 
 fn spec(kind: ProbeKind, timeout: Duration) -> ProbeSpec {
     let interval = ProbeSpec::INTERVAL;
-    ProbeSpec { kind, interval, timeout, rise: 1, fall: 1, jitter: Percent::new_const(10) }
+    let (checks, pass) = (vec![kind.into()], Pass::All);
+    ProbeSpec { checks, pass, interval, timeout, rise: 1, fall: 1, jitter: Percent::new_const(10) }
 }
 
 async fn tried(spec: &ProbeSpec, ip: IpAddr) -> Outcome {
-    run_once(spec, ip).await.expect("nothing is lacking here")
+    run_once(spec, ip).await.outcome.expect("nothing is lacking here")
 }
 
 /// A server that reads a request, if it has something to say, and says it to everyone.

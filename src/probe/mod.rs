@@ -1,8 +1,8 @@
 //! Floor 2: probes, run against the endpoints' addresses.
 //!
-//! [`run_once`] makes one try of any kind; each kind is one file. [`schedule`] decides purely
-//! when the next try of each endpoint is due; [`Prober`] is the task that runs what is due.
-//! What a try means for an endpoint is decided by `health`.
+//! [`run_once`] makes one try, of all checks at once; each kind of check is one file. [`verdict`] says
+//! what they mean together. [`schedule`] decides purely when the next try of each endpoint is due;
+//! [`Prober`] is the task that runs what is due. What a try means for an endpoint is decided by `health`.
 //!
 //! A probe goes straight to the address: no proxy, no resolver, no redirect.
 
@@ -10,20 +10,25 @@ mod http;
 mod prober;
 mod schedule;
 mod tcp;
+mod verdict;
 
 #[cfg(test)]
 mod battery;
 
-use std::{net::IpAddr, time::Instant};
+use std::{net::IpAddr, time::Duration};
+
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout};
 
 pub use prober::{Assignment, Prober, Tried};
 
 use crate::{
     health::Outcome,
-    model::{ProbeKind, ProbeSpec},
+    model::{Check, ProbeKind, ProbeSpec},
 };
+use verdict::{in_time, verdict};
 
-/// Why a try did not pass.
+/// Why a check did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The endpoint's doing, in one sentence.
@@ -32,20 +37,54 @@ pub enum Failure {
     Ours(String),
 }
 
-/// Makes one try. `Err` says that it could not be made, which is no verdict on the endpoint.
-pub async fn run_once(spec: &ProbeSpec, address: IpAddr) -> Result<Outcome, String> {
+/// What came of one check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// How long it took.
+    pub latency: Duration,
+    /// Whether it passed, or why not.
+    pub result: Result<(), Failure>,
+}
+
+/// What came of one try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Try {
+    /// Of each check, in the order of the probe.
+    pub checks: Vec<Checked>,
+    /// What they mean together. `Err` says that the try could not be made, which is no verdict on
+    /// the endpoint.
+    pub outcome: Result<Outcome, String>,
+}
+
+impl Try {
+    fn broken() -> Self {
+        let why = "the probe itself broke; this is a fault of the daemon";
+        Self { checks: Vec::new(), outcome: Err(why.to_owned()) }
+    }
+}
+
+/// Makes one try: all checks at once.
+pub async fn run_once(spec: &ProbeSpec, address: IpAddr) -> Try {
+    let checks = spec.checks.iter().map(|check| run_check(check, spec.timeout, address));
+    let checks = join_all(checks).await;
+    let outcome = verdict(spec, &checks);
+    Try { checks, outcome }
+}
+
+async fn run_check(check: &Check, limit: Duration, address: IpAddr) -> Checked {
     let begun = Instant::now();
     let attempt = async {
-        match &spec.kind {
+        match &check.kind {
             ProbeKind::Tcp(probe) => tcp::attempt(probe, address).await,
             ProbeKind::Http(probe) => http::attempt(probe, address).await,
         }
     };
-    let result = match tokio::time::timeout(spec.timeout, attempt).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(Failure::Endpoint(reason))) => Err(reason),
-        Ok(Err(Failure::Ours(reason))) => return Err(reason),
-        Err(_) => Err(format!("no answer within {}", humantime::format_duration(spec.timeout))),
+    let result = match timeout(limit, attempt).await {
+        Ok(result) => result,
+        Err(_) => {
+            let limit = humantime::format_duration(limit);
+            Err(Failure::Endpoint(format!("no answer within {limit}")))
+        }
     };
-    Ok(Outcome { latency: begun.elapsed(), result })
+    in_time(check, Checked { latency: begun.elapsed(), result })
 }

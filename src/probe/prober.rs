@@ -16,7 +16,7 @@ use tokio::{
 use tracing::warn;
 
 use super::{
-    run_once,
+    Checked, Failure, Try, run_once,
     schedule::{Pace, Schedule},
 };
 use crate::{
@@ -24,8 +24,9 @@ use crate::{
     model::{ProbeSpec, ServiceName},
 };
 
-/// Tries at once; each needs one file descriptor.
+/// Checks at once; each needs one file descriptor.
 const CONCURRENT_MAX: usize = 256;
+const _: () = assert!(ProbeSpec::CHECKS_MAX <= CONCURRENT_MAX);
 /// How often it is said that tries cannot be made.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 /// How long to sleep when nothing is due; a new assignment wakes us.
@@ -61,7 +62,7 @@ type Key = (ServiceName, IpAddr);
 struct Ended {
     key: Key,
     spec: Arc<ProbeSpec>,
-    result: Result<Outcome, String>,
+    result: Try,
 }
 
 /// Probes every assigned endpoint at its pace.
@@ -69,6 +70,8 @@ pub struct Prober {
     schedule: Schedule<Key>,
     specs: BTreeMap<ServiceName, Arc<ProbeSpec>>,
     running: JoinSet<Ended>,
+    /// How many checks the running tries have together.
+    checks: usize,
     /// When it was last said that tries cannot be made.
     complained: Option<Instant>,
     began: Instant,
@@ -82,12 +85,12 @@ impl Prober {
         let tries = IntCounterVec::new(
             Opts::new(
                 "cutover_probe_tries_total",
-                "Tries of probes, by kind and result; `error`: could not be made.",
+                "Checks of endpoints, by kind and result; `error`: could not be made.",
             ),
             &["kind", "result"],
         )?;
         let latency = HistogramVec::new(
-            HistogramOpts::new("cutover_probe_duration_seconds", "Duration of tries, by kind."),
+            HistogramOpts::new("cutover_probe_duration_seconds", "Duration of checks, by kind."),
             &["kind"],
         )?;
         registry.register(Box::new(tries.clone()))?;
@@ -96,6 +99,7 @@ impl Prober {
             schedule: Schedule::new(),
             specs: BTreeMap::new(),
             running: JoinSet::new(),
+            checks: 0,
             complained: None,
             began: Instant::now(),
             tries,
@@ -111,7 +115,7 @@ impl Prober {
     ) {
         loop {
             self.begin_due();
-            let due = self.schedule.next_due().filter(|_| self.running.len() < CONCURRENT_MAX);
+            let due = self.schedule.next_due().filter(|_| self.has_room());
             let wake = self.began + due.unwrap_or(self.now() + NOTHING_DUE);
             tokio::select! {
                 assignment = assignments.recv() => match assignment {
@@ -139,8 +143,10 @@ impl Prober {
         let Assignment { service, spec, addresses } = assignment;
         let now = self.now();
         // A try of another kind that is still running says nothing of this one.
-        let kind = |spec: &Arc<ProbeSpec>| spec.kind.clone();
-        let is_another = self.specs.get(&service).map(kind) != spec.as_ref().map(kind);
+        let is_another = match (self.specs.get(&service), &spec) {
+            (Some(known), Some(wanted)) => !known.looks_like(wanted),
+            (known, wanted) => known.is_some() != wanted.is_some(),
+        };
         for key in self.schedule.keys_from((service.clone(), LEAST_ADDRESS), |key| key.0 == service)
         {
             if spec.is_none() || is_another || !addresses.contains(&key.1) {
@@ -159,38 +165,46 @@ impl Prober {
     }
 
     fn begin_due(&mut self) {
-        while self.running.len() < CONCURRENT_MAX
+        while self.has_room()
             && let Some(key) = self.schedule.begin(self.now())
         {
             let Some(spec) = self.specs.get(&key.0).cloned() else { continue };
+            self.checks += spec.checks.len();
             self.running.spawn(async move {
                 // In a task of its own, so that a fault in one kind of probe is one failed try.
                 let (address, given) = (key.1, spec.clone());
                 let attempt = tokio::spawn(async move { run_once(&given, address).await });
-                let broken =
-                    |_| Err("the probe itself broke; this is a fault of the daemon".into());
-                let result = attempt.await.unwrap_or_else(broken);
+                let result = attempt.await.unwrap_or_else(|_| Try::broken());
                 Ended { key, spec, result }
             });
         }
     }
 
+    /// Whether another try may begin, however many checks it has.
+    fn has_room(&self) -> bool {
+        self.checks + ProbeSpec::CHECKS_MAX <= CONCURRENT_MAX
+    }
+
     fn ended(&mut self, ended: Ended) -> Option<Tried> {
         let Ended { key, spec, result } = ended;
+        self.checks -= spec.checks.len();
         if !self.schedule.ended(self.began.elapsed(), &key, rand::random()) {
             return None;
         }
-        let kind = spec.kind.name();
-        let word = match &result {
-            Ok(outcome) if outcome.result.is_ok() => "pass",
-            Ok(_) => "fail",
-            Err(_) => "error",
-        };
-        self.tries.with_label_values(&[kind, word]).inc();
-        match result {
+        for (check, Checked { latency, result }) in spec.checks.iter().zip(&result.checks) {
+            let kind = check.kind.name();
+            let word = match result {
+                Ok(()) => "pass",
+                Err(Failure::Endpoint(_)) => "fail",
+                Err(Failure::Ours(_)) => "error",
+            };
+            self.tries.with_label_values(&[kind, word]).inc();
+            if word != "error" {
+                self.latency.with_label_values(&[kind]).observe(latency.as_secs_f64());
+            }
+        }
+        match result.outcome {
             Ok(outcome) => {
-                let secs = outcome.latency.as_secs_f64();
-                self.latency.with_label_values(&[kind]).observe(secs);
                 let (service, address) = key;
                 Some(Tried { service, address, spec, outcome })
             }

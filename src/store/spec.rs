@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::row::{PoolList, RowError, wrong};
 use crate::model::{
-    DnsName, Endpoint, FailPolicy, HttpProbe, Percent, Pool, PoolName, ProbeKind, ProbeSetting,
-    ProbeSpec, RampStep, ReleasePolicy, ServiceName, ServiceSpec, Split, Spread, TcpProbe,
-    Timestamp, Ttl, Weight, Window, Windows,
+    Check, DnsName, Endpoint, FailPolicy, HttpProbe, Pass, Percent, Pool, PoolName, ProbeKind,
+    ProbeSetting, ProbeSpec, RampStep, ReleasePolicy, ServiceName, ServiceSpec, Split, Spread,
+    TcpProbe, Timestamp, Ttl, Weight, Window, Windows,
 };
 
 /// No duration of the release file is longer.
@@ -45,7 +45,20 @@ pub(super) struct SpecRow {
 enum ProbeRow {
     Unset,
     Off,
-    On { kind: KindRow, interval: u64, timeout: u64, rise: u32, fall: u32, jitter: u8 },
+    On(PacedRow),
+}
+
+#[derive(Serialize, Deserialize)]
+struct PacedRow {
+    /// Each with the latency that it may have.
+    checks: Vec<(KindRow, Option<u64>)>,
+    /// Whether one of them is enough.
+    any: bool,
+    interval: u64,
+    timeout: u64,
+    rise: u32,
+    fall: u32,
+    jitter: u8,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -153,30 +166,47 @@ impl SpecRow {
 
 impl ProbeRow {
     fn of(probe: &ProbeSetting) -> Self {
-        let spec = match probe {
-            ProbeSetting::Unset => return Self::Unset,
-            ProbeSetting::Off => return Self::Off,
-            ProbeSetting::On(spec) => spec,
-        };
-        let ProbeSpec { kind, interval, timeout, rise, fall, jitter } = &**spec;
-        let kind = match kind.clone() {
-            ProbeKind::Tcp(TcpProbe { port }) => KindRow::Tcp { port },
-            ProbeKind::Http(HttpProbe { port, path, host, status, body }) => {
-                KindRow::Http { port, path, host, status, body }
-            }
-        };
-        let (interval, timeout) = (micros(*interval), micros(*timeout));
-        Self::On { kind, interval, timeout, rise: *rise, fall: *fall, jitter: jitter.get() }
+        match probe {
+            ProbeSetting::Unset => Self::Unset,
+            ProbeSetting::Off => Self::Off,
+            ProbeSetting::On(spec) => Self::On(PacedRow::of(spec)),
+        }
     }
 
     fn read(self) -> Result<ProbeSetting, RowError> {
-        let (kind, interval, timeout, rise, fall, jitter) = match self {
-            Self::Unset => return Ok(ProbeSetting::Unset),
-            Self::Off => return Ok(ProbeSetting::Off),
-            Self::On { kind, interval, timeout, rise, fall, jitter } => {
-                (kind, interval, timeout, rise, fall, jitter)
-            }
-        };
+        Ok(match self {
+            Self::Unset => ProbeSetting::Unset,
+            Self::Off => ProbeSetting::Off,
+            Self::On(row) => ProbeSetting::On(Arc::new(row.read()?)),
+        })
+    }
+}
+
+impl PacedRow {
+    fn of(spec: &ProbeSpec) -> Self {
+        let ProbeSpec { checks, pass, interval, timeout, rise, fall, jitter } = spec;
+        let checks = checks.iter().map(|Check { kind, latency }| {
+            let kind = match kind.clone() {
+                ProbeKind::Tcp(TcpProbe { port }) => KindRow::Tcp { port },
+                ProbeKind::Http(HttpProbe { port, path, host, status, body }) => {
+                    KindRow::Http { port, path, host, status, body }
+                }
+            };
+            (kind, latency.map(micros))
+        });
+        Self {
+            checks: checks.collect(),
+            any: *pass == Pass::Any,
+            interval: micros(*interval),
+            timeout: micros(*timeout),
+            rise: *rise,
+            fall: *fall,
+            jitter: jitter.get(),
+        }
+    }
+
+    fn read(self) -> Result<ProbeSpec, RowError> {
+        let Self { checks, any, interval, timeout, rise, fall, jitter } = self;
         let [interval, timeout] =
             [interval, timeout].map(|count| duration("a probe's interval or timeout", count));
         let (interval, timeout) = (interval?, timeout?);
@@ -186,8 +216,16 @@ impl ProbeRow {
         if rise == 0 || fall == 0 {
             return Err(wrong("rise or fall", "0"));
         }
-        let (kind, jitter) = (kind.read()?, percent("jitter", jitter)?);
-        Ok(ProbeSetting::On(Arc::new(ProbeSpec { kind, interval, timeout, rise, fall, jitter })))
+        if !(1..=ProbeSpec::CHECKS_MAX).contains(&checks.len()) {
+            return Err(wrong("a probe's checks", checks.len()));
+        }
+        let check = |(kind, latency): (KindRow, Option<u64>)| {
+            let latency = latency.map(|count| duration("a check's latency", count));
+            Ok::<_, RowError>(Check { kind: kind.read()?, latency: latency.transpose()? })
+        };
+        let checks = checks.into_iter().map(check).collect::<Result<_, _>>()?;
+        let (pass, jitter) = (if any { Pass::Any } else { Pass::All }, percent("jitter", jitter)?);
+        Ok(ProbeSpec { checks, pass, interval, timeout, rise, fall, jitter })
     }
 }
 

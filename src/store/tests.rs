@@ -11,7 +11,7 @@ use crate::{
         phase::Release,
     },
     model::{
-        Endpoint, FailPolicy, HttpProbe, Percent, Pool, PoolName, ProbeKind, ProbeSetting,
+        Endpoint, FailPolicy, HttpProbe, Pass, Percent, Pool, PoolName, ProbeKind, ProbeSetting,
         ProbeSpec, RampStep, ReleasePolicy, ServiceSpec, Spread, Timestamp, Ttl, Weight, Windows,
     },
 };
@@ -54,13 +54,17 @@ fn spec(of: &str) -> Arc<ServiceSpec> {
         ttl: Ttl::from_secs_const(30),
         pools: pools.into(),
         probe: ProbeSetting::On(Arc::new(ProbeSpec {
-            kind: ProbeKind::Http(HttpProbe {
-                port: 8080,
-                path: "/healthz?deep=1".to_owned(),
-                host: "api.zone.test".to_owned(),
-                status: vec![200, 204],
-                body: Some("fine \"indeed\"".to_owned()),
-            }),
+            checks: vec![
+                ProbeKind::Http(HttpProbe {
+                    port: 8080,
+                    path: "/healthz?deep=1".to_owned(),
+                    host: "api.zone.test".to_owned(),
+                    status: vec![200, 204],
+                    body: Some("fine \"indeed\"".to_owned()),
+                })
+                .into(),
+            ],
+            pass: Pass::All,
             interval: Duration::from_millis(1_500),
             timeout: Duration::from_millis(10),
             rise: 2,

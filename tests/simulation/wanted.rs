@@ -10,8 +10,8 @@ use std::{
 };
 
 use cutover::model::{
-    Endpoint, FailPolicy, Percent, Pool, PoolName, ProbeKind, ProbeSetting, ProbeSpec, RampStep,
-    ReleasePolicy, ServiceSpec, Split, Spread, TcpProbe, Timestamp, Ttl, Weight,
+    Endpoint, FailPolicy, Pass, Percent, Pool, PoolName, ProbeKind, ProbeSetting, ProbeSpec,
+    RampStep, ReleasePolicy, ServiceSpec, Split, Spread, TcpProbe, Timestamp, Ttl, Weight,
 };
 
 use super::chance::Chance;
@@ -191,7 +191,8 @@ impl Wanted {
     fn random_probe(&self, chance: &mut Chance) -> ProbeSetting {
         ProbeSetting::On(Arc::new(ProbeSpec {
             // Another port is another probe: what is known of endpoints is known no longer.
-            kind: ProbeKind::Tcp(TcpProbe { port: chance.pick(&[80, 80, 81]) }),
+            checks: vec![ProbeKind::Tcp(TcpProbe { port: chance.pick(&[80, 80, 81]) }).into()],
+            pass: Pass::All,
             interval: self.in_ttls(0.125).max(Duration::from_secs(1)),
             timeout: ProbeSpec::TIMEOUT,
             rise: 1 + chance.below(3) as u32,

@@ -40,8 +40,9 @@ use super::{
 use crate::{
     health::{Outcome, ServiceHealth, Verdict},
     model::{
-        Endpoint, FailPolicy, Freeze, Percent, Pool, PoolName, ProbeKind, ProbeSetting, ProbeSpec,
-        RampStep, ReleasePolicy, ServiceSpec, Split, Spread, TcpProbe, Timestamp, Ttl, Weight,
+        Endpoint, FailPolicy, Freeze, Pass, Percent, Pool, PoolName, ProbeKind, ProbeSetting,
+        ProbeSpec, RampStep, ReleasePolicy, ServiceSpec, Split, Spread, TcpProbe, Timestamp, Ttl,
+        Weight,
     },
 };
 
@@ -87,7 +88,8 @@ fn probe() -> ProbeSetting {
 
 fn probe_of(port: u16) -> ProbeSetting {
     ProbeSetting::On(Arc::new(ProbeSpec {
-        kind: ProbeKind::Tcp(TcpProbe { port }),
+        checks: vec![ProbeKind::Tcp(TcpProbe { port }).into()],
+        pass: Pass::All,
         interval: ProbeSpec::INTERVAL,
         timeout: ProbeSpec::TIMEOUT,
         rise: RISE,

@@ -1,0 +1,77 @@
+//! Probes of several checks: how they are written, and what they mean on the real daemon.
+
+#![cfg(target_os = "linux")] // All of 127.0.0.0/8 is there.
+
+mod common;
+
+use std::{path::Path, time::Duration};
+
+use common::{House, endpoints};
+use cutover::{
+    config::{load_settings, release},
+    model::{Pass, ProbeSpec, ZoneSpec},
+};
+
+fn file(probe: &str) -> String {
+    format!(
+        "version = 1\n[services.api]\nlive = \"v1\"\npools.v1.endpoints = [\"127.0.1.1\"]\n{probe}\n"
+    )
+}
+
+fn zone() -> ZoneSpec {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/cutover.toml");
+    load_settings(&path).expect("the example loads").zone
+}
+
+fn mistakes(probe: &str) -> String {
+    release::parse(Path::new("release.toml"), &file(probe), &zone()).expect_err("wrong").to_string()
+}
+
+fn spec(probe: &str) -> ProbeSpec {
+    let desired = release::parse(Path::new("release.toml"), &file(probe), &zone()).expect("good");
+    let service = desired.services.values().next().expect("one");
+    ProbeSpec::clone(service.probe.spec().expect("a probe"))
+}
+
+#[test]
+fn a_probe_has_checks_of_each_kind_and_all_must_pass_unless_one_is_enough() {
+    let probe = spec("probe = { tcp = { port = 1, latency = \"5ms\" }, http = { port = 2 } }");
+    let checks: Vec<String> = probe.checks.iter().map(ToString::to_string).collect();
+    assert_eq!(checks, ["tcp 1 within 5ms", "http api.svc.example.test:2/ [200]"]);
+    assert_eq!(probe.pass, Pass::All);
+    let probe = spec("probe = { pass = \"any\", tcp = [{ port = 1 }, { port = 2 }] }");
+    assert_eq!((probe.pass, probe.checks.len()), (Pass::Any, 2));
+    assert_eq!(probe.checks[0].latency, None::<Duration>);
+}
+
+#[test]
+fn what_is_wrong_with_checks_is_told() {
+    let many = format!("probe.tcp = [{}]", "{ port = 1 }, ".repeat(9));
+    let all = [
+        "probe = { pass = \"some\", tcp = { port = 1 } }",
+        "probe = { pass = \"any\" }",
+        "probe = { tcp = [], http = { port = 1, latency = \"0s\" } }",
+        "probe = { tcp = [{ port = 1 }, { prot = 2 }], http = 8080 }",
+        many.as_str(),
+    ];
+    insta::assert_snapshot!(all.map(mistakes).join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_is_up_when_as_many_checks_pass_as_must() {
+    let (port, hosts, _servers) = endpoints::start(&["127.0.1.1"]).await;
+    let probe = |pass: &str| {
+        let checks = format!("http = {{ port = {port} }}, tcp = {{ port = {port} }}");
+        let pace = "interval = \"100ms\", timeout = \"100ms\", rise = 1, fall = 1";
+        file(&format!("probe = {{ pass = \"{pass}\", {checks}, {pace} }}"))
+    };
+    let house = House::start(&probe("all")).await;
+    house.until_pool_is("v1", "up").await;
+    hosts[0].set_healthy(false);
+    house.until_pool_is("v1", "down").await;
+    let endpoint = &house.api().await.pools["v1"].endpoints[0];
+    let reason = endpoint.reason.as_deref().expect("it is down");
+    assert!(reason.starts_with("http: status 503"), "{reason}");
+    house.save(&probe("any"));
+    house.until_pool_is("v1", "up").await;
+}
