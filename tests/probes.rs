@@ -57,6 +57,24 @@ fn what_is_wrong_with_checks_is_told() {
     insta::assert_snapshot!(all.map(mistakes).join("\n"));
 }
 
+#[test]
+fn a_request_is_written_and_its_secrets_are_not_shown() {
+    let probe =
+        spec("probe.http = { port = 1, method = \"POST\", headers = { X-Token = \"s3\" } }");
+    let shown = probe.checks[0].to_string();
+    assert_eq!(shown, "http POST api.svc.example.test:1/ [200] with x-token");
+}
+
+#[test]
+fn what_is_wrong_with_a_request_is_told() {
+    let all = [
+        "probe.http = { port = 1, method = \"get\" }",
+        "probe.http = { port = 1, method = \"HEAD\", body = \"ok\" }",
+        "probe.http = { port = 1, headers = { host = \"a\", A = \"x\", a = \"y\", b = 1, c = \" d\" } }",
+    ];
+    insta::assert_snapshot!(all.map(mistakes).join("\n"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_endpoint_is_up_when_as_many_checks_pass_as_must() {
     let (port, hosts, _servers) = endpoints::start(&["127.0.1.1"]).await;

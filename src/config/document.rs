@@ -139,6 +139,11 @@ impl Name<'_> {
         self.text.parse().map_err(|error: T::Err| self.wrong(error.to_string())).ok()
     }
 
+    /// As it stands there.
+    pub(super) fn text(&self) -> &str {
+        self.text
+    }
+
     /// As the DNS compares it.
     pub(super) fn lower_case(&self) -> String {
         self.text.to_ascii_lowercase()

@@ -3,8 +3,9 @@
 //! may not be taken yet, and the way back: `RollingBack`, `Failed`.
 //!
 //! Edges that time and verdicts take are here, those of a ramp in `ramp`, those of a wait in
-//! `waiting`, the way back in `rolling_back`; those that an edit of the file takes are in `edit`, those that a person takes in `verbs`.
-//! What a phase shows is in `view`, what it holds on to in `held`.
+//! `waiting`, those of the way back in `rolling_back`; those that an edit of the file takes are in
+//! `edit`, those that a person takes in `verbs`. What a phase shows is in `view`, what it holds on to
+//! in `held`.
 
 use std::time::Duration;
 

@@ -52,6 +52,7 @@ use together::Groups;
 
 /// Events that are taken together, so that they change the table in one store.
 const BATCH_MAX: usize = 256;
+
 /// What can happen.
 #[derive(Debug)]
 pub(super) enum Event {

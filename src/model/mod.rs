@@ -32,7 +32,10 @@ pub use freeze::{Freeze, FreezeReason, FreezeReasonError};
 pub use group::GroupName;
 pub use name::{DnsName, NameError, PoolName, ServiceName};
 pub use network::{Network, NetworkError};
-pub use probe::{Check, HttpProbe, Pass, ProbeKind, ProbeSetting, ProbeSpec, TcpProbe};
+pub use probe::{
+    Check, Header, HeaderError, HttpProbe, Method, Pass, ProbeKind, ProbeSetting, ProbeSpec,
+    TcpProbe,
+};
 pub use rrl::RrlSettings;
 pub use service::{Desired, FailPolicy, Pool, RampStep, ReleasePolicy, ServiceSpec};
 pub use split::{Split, Spread};

@@ -15,7 +15,7 @@ use tokio::{
 
 use super::run_once;
 use crate::health::Outcome;
-use crate::model::{HttpProbe, Pass, Percent, ProbeKind, ProbeSpec, TcpProbe};
+use crate::model::{Header, HttpProbe, Method, Pass, Percent, ProbeKind, ProbeSpec, TcpProbe};
 
 /// One kind with a server that it must pass and, if it looks so far, one that it must not.
 struct Subject {
@@ -64,7 +64,8 @@ fn subjects() -> Vec<Subject> {
 
 fn http_probe(port: u16, status: Vec<u16>, body: Option<&str>) -> ProbeKind {
     let (path, host) = ("/healthz?deep=1".to_owned(), "api.example.test".to_owned());
-    ProbeKind::Http(HttpProbe { port, path, host, status, body: body.map(str::to_owned) })
+    let (method, headers, body) = (Method::Get, Vec::new(), body.map(str::to_owned));
+    ProbeKind::Http(HttpProbe { port, method, path, host, headers, status, body })
 }
 
 /// Fails to compile when a kind is added: then add it to [`subjects`] too.
@@ -233,4 +234,27 @@ async fn an_answer_before_a_reset_still_counts() {
         assert_eq!(tried(&spec(kind, ProbeSpec::TIMEOUT), V4).await.result, Ok(()));
     }
     serving.abort();
+}
+
+#[tokio::test]
+async fn a_request_is_made_as_it_was_written() {
+    let listener = TcpListener::bind((V4, 0)).await.expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let serving = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a client");
+        let mut request = vec![0; 1024];
+        let len = stream.read(&mut request).await.expect("a request");
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.expect("sent");
+        String::from_utf8_lossy(&request[..len]).into_owned()
+    });
+    let headers = [("X-Token", "a b"), ("User-Agent", "me")];
+    let headers = headers.map(|(name, value)| Header::new(name, value).expect("good")).to_vec();
+    let ProbeKind::Http(probe) = http_probe(port, vec![200], None) else { panic!("http") };
+    let kind = ProbeKind::Http(HttpProbe { method: Method::Head, headers, ..probe });
+    assert_eq!(tried(&spec(kind, ProbeSpec::TIMEOUT), V4).await.result, Ok(()));
+    let request = serving.await.expect("no panic");
+    assert!(request.starts_with("HEAD /healthz?deep=1 HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains("x-token: a b\r\n"), "{request}");
+    assert_eq!(request.matches("user-agent").count(), 1, "{request}");
+    assert!(request.contains("user-agent: me\r\n"), "{request}");
 }

@@ -1,4 +1,4 @@
-//! The `http` probe: a GET over HTTP/1.1 is answered with an expected status and text.
+//! The `http` probe: a request over HTTP/1.1 is answered with an expected status and text.
 //!
 //! Redirects are not followed: they are a status like any other.
 
@@ -30,9 +30,16 @@ pub(super) async fn attempt(probe: &HttpProbe, address: IpAddr) -> Result<(), Fa
         |error: hyper::Error| Failure::Endpoint(format!("the HTTP exchange broke off: {error}"));
     let (mut sender, connection) =
         http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    let request = Request::get(&probe.path)
-        .header(HOST, &probe.host)
-        .header(USER_AGENT, AGENT)
+    let mut request = Request::builder().method(probe.method.name()).uri(&probe.path);
+    request = request.header(HOST, &probe.host);
+    let names_itself = probe.headers.iter().any(|header| header.name() == USER_AGENT.as_str());
+    if !names_itself {
+        request = request.header(USER_AGENT, AGENT);
+    }
+    for header in &probe.headers {
+        request = request.header(header.name(), header.value());
+    }
+    let request = request
         .body(Empty::<Bytes>::new())
         .map_err(|error| Failure::Ours(format!("the request cannot be made: {error}")))?;
     let judged = async { judge(probe, sender.send_request(request).await.map_err(broken)?).await };

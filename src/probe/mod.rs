@@ -1,6 +1,6 @@
 //! Floor 2: probes, run against the endpoints' addresses.
 //!
-//! [`run_once`] makes one try, of all checks at once; each kind of check is one file. [`verdict`] says
+//! [`run_once`] makes one try, of all checks at once; each kind of check is one file. [`mod@verdict`] says
 //! what they mean together. [`schedule`] decides purely when the next try of each endpoint is due;
 //! [`Prober`] is the task that runs what is due. What a try means for an endpoint is decided by `health`.
 //!

@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::row::{PoolList, RowError, wrong};
 use crate::model::{
-    Check, DnsName, Endpoint, FailPolicy, HttpProbe, Pass, Percent, Pool, PoolName, ProbeKind,
-    ProbeSetting, ProbeSpec, RampStep, ReleasePolicy, ServiceName, ServiceSpec, Split, Spread,
-    TcpProbe, Timestamp, Ttl, Weight, Window, Windows,
+    Check, DnsName, Endpoint, FailPolicy, Header, HttpProbe, Method, Pass, Percent, Pool, PoolName,
+    ProbeKind, ProbeSetting, ProbeSpec, RampStep, ReleasePolicy, ServiceName, ServiceSpec, Split,
+    Spread, TcpProbe, Timestamp, Ttl, Weight, Window, Windows,
 };
 
 /// No duration of the release file is longer.
@@ -63,8 +63,19 @@ struct PacedRow {
 
 #[derive(Serialize, Deserialize)]
 enum KindRow {
-    Tcp { port: u16 },
-    Http { port: u16, path: String, host: String, status: Vec<u16>, body: Option<String> },
+    Tcp {
+        port: u16,
+    },
+    Http {
+        port: u16,
+        method: String,
+        path: String,
+        host: String,
+        /// Names and values.
+        headers: Vec<(String, String)>,
+        status: Vec<u16>,
+        body: Option<String>,
+    },
 }
 
 /// Durations are in microseconds.
@@ -188,8 +199,11 @@ impl PacedRow {
         let checks = checks.iter().map(|Check { kind, latency }| {
             let kind = match kind.clone() {
                 ProbeKind::Tcp(TcpProbe { port }) => KindRow::Tcp { port },
-                ProbeKind::Http(HttpProbe { port, path, host, status, body }) => {
-                    KindRow::Http { port, path, host, status, body }
+                ProbeKind::Http(HttpProbe { port, method, path, host, headers, status, body }) => {
+                    let method = method.name().to_owned();
+                    let pair = |it: Header| (it.name().to_owned(), it.value().to_owned());
+                    let headers = headers.into_iter().map(pair).collect();
+                    KindRow::Http { port, method, path, host, headers, status, body }
                 }
             };
             (kind, latency.map(micros))
@@ -233,14 +247,21 @@ impl KindRow {
     fn read(self) -> Result<ProbeKind, RowError> {
         match self {
             Self::Tcp { port } if port > 0 => Ok(ProbeKind::Tcp(TcpProbe { port })),
-            Self::Http { port, path, host, status, body } if port > 0 => {
+            Self::Http { port, method, path, host, headers, status, body } if port > 0 => {
                 if !path.starts_with('/') || path.parse::<PathAndQuery>().is_err() {
                     return Err(wrong("a probe's path", path));
                 }
                 if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic()) {
                     return Err(wrong("a probe's host", host));
                 }
-                Ok(ProbeKind::Http(HttpProbe { port, path, host, status, body }))
+                let method = Method::ALL.into_iter().find(|known| known.name() == method);
+                let method = method.ok_or_else(|| wrong("a probe's method", "unknown"))?;
+                let header = |(name, value): (String, String)| {
+                    Header::new(&name, &value).map_err(|why| wrong("a probe's headers", why))
+                };
+                let headers = headers.into_iter().map(header).collect::<Result<_, _>>()?;
+                let http = HttpProbe { port, method, path, host, headers, status, body };
+                Ok(ProbeKind::Http(http))
             }
             Self::Tcp { .. } | Self::Http { .. } => Err(wrong("a probe's port", 0)),
         }

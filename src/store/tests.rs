@@ -11,8 +11,9 @@ use crate::{
         phase::Release,
     },
     model::{
-        Endpoint, FailPolicy, HttpProbe, Pass, Percent, Pool, PoolName, ProbeKind, ProbeSetting,
-        ProbeSpec, RampStep, ReleasePolicy, ServiceSpec, Spread, Timestamp, Ttl, Weight, Windows,
+        Endpoint, FailPolicy, Header, HttpProbe, Method, Pass, Percent, Pool, PoolName, ProbeKind,
+        ProbeSetting, ProbeSpec, RampStep, ReleasePolicy, ServiceSpec, Spread, Timestamp, Ttl,
+        Weight, Windows,
     },
 };
 
@@ -57,8 +58,10 @@ fn spec(of: &str) -> Arc<ServiceSpec> {
             checks: vec![
                 ProbeKind::Http(HttpProbe {
                     port: 8080,
+                    method: Method::Post,
                     path: "/healthz?deep=1".to_owned(),
                     host: "api.zone.test".to_owned(),
+                    headers: vec![Header::new("x-token", "a b").expect("good")],
                     status: vec![200, 204],
                     body: Some("fine \"indeed\"".to_owned()),
                 })

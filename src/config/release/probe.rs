@@ -5,11 +5,15 @@ use std::{sync::Arc, time::Duration};
 use hyper::http::uri::PathAndQuery;
 
 use super::{Table, Value};
-use crate::model::{Check, DnsName, HttpProbe, Pass, ProbeKind, ProbeSetting, ProbeSpec, TcpProbe};
+use crate::model::{
+    Check, DnsName, Header, HeaderError, HttpProbe, Method, Pass, ProbeKind, ProbeSetting,
+    ProbeSpec, TcpProbe,
+};
 
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
 const TIMEOUT_MIN: Duration = Duration::from_millis(10);
+const HEADERS_MAX: usize = 20;
 const LATENCY_MIN: Duration = Duration::from_millis(1);
 
 /// `"none"`, or a table with checks and the schedule.
@@ -113,6 +117,9 @@ fn tcp_probe(table: &mut Table<'_>, _: Option<&DnsName>) -> Option<ProbeKind> {
 
 fn http_probe(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<ProbeKind> {
     let port = port(table);
+    let method =
+        table.optional("method").map_or(Some(Method::default()), |value| method_of(&value));
+    let headers = table.optional("headers").map_or(Some(Vec::new()), |value| headers_of(&value));
     let path = table.optional("path").map_or(Some("/".to_owned()), |value| {
         let text = value.text()?;
         let sendable = text.starts_with('/') && text.parse::<PathAndQuery>().is_ok();
@@ -133,6 +140,10 @@ fn http_probe(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<ProbeKin
     });
     let status = table.optional("status").map_or(Some(vec![200]), |value| statuses(&value));
     let body = match table.optional("body") {
+        Some(value) if method == Some(Method::Head) => {
+            value.wrong("an answer to HEAD has no body");
+            None
+        }
         Some(value) => {
             let text = value.text();
             if text == Some("") {
@@ -142,8 +153,50 @@ fn http_probe(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<ProbeKin
         }
         None => Some(None),
     };
-    let http = HttpProbe { port: port?, path: path?, host: host?, status: status?, body: body? };
+    let http = HttpProbe {
+        port: port?,
+        method: method?,
+        path: path?,
+        host: host?,
+        headers: headers?,
+        status: status?,
+        body: body?,
+    };
     Some(ProbeKind::Http(http))
+}
+
+fn method_of(value: &Value<'_>) -> Option<Method> {
+    let text = value.text()?;
+    let found = Method::ALL.into_iter().find(|method| method.name() == text);
+    if found.is_none() {
+        let names = Method::ALL.map(Method::name).join(", ");
+        value.wrong_with_hint("not a method of probes", format!("use one of {names}"));
+    }
+    found
+}
+
+/// `{ authorization = "Bearer …" }`.
+fn headers_of(value: &Value<'_>) -> Option<Vec<Header>> {
+    let mut headers: Vec<Header> = Vec::new();
+    let mut is_good = true;
+    for (name, value) in value.table()?.entries() {
+        let Some(text) = value.text() else {
+            is_good = false;
+            continue;
+        };
+        match Header::new(name.text(), text) {
+            Ok(header) if headers.iter().any(|known| known.name() == header.name()) => {
+                name.wrong("this header is there already: names are compared without case");
+            }
+            Ok(header) => headers.push(header),
+            Err(error @ HeaderError::Value) => value.wrong(error.to_string()),
+            Err(error) => name.wrong(error.to_string()),
+        }
+    }
+    if headers.len() > HEADERS_MAX {
+        value.wrong(format!("a request has at most {HEADERS_MAX} headers"));
+    }
+    is_good.then_some(headers)
 }
 
 fn port(table: &mut Table<'_>) -> Option<u16> {

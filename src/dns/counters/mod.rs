@@ -1,7 +1,7 @@
 //! What the data plane counts. Labels are fixed sets, or names of the release file; nothing from a
 //! packet becomes one.
 //!
-//! Each UDP worker counts in a [`Block`] of its own, so that counting shares no cache line; streams
+//! Each UDP worker counts in a [`mod@block`] of its own, so that counting shares no cache line; streams
 //! share one. Blocks are added up when metrics are scraped.
 
 mod block;
