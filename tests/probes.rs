@@ -6,8 +6,9 @@ mod common;
 
 use std::{path::Path, time::Duration};
 
-use common::{House, endpoints};
+use common::{House, endpoints, pools::Pools};
 use cutover::{
+    admin::status::Status,
     config::{load_settings, release},
     model::{Pass, ProbeSpec, ZoneSpec},
 };
@@ -73,6 +74,44 @@ fn what_is_wrong_with_a_request_is_told() {
         "probe.http = { port = 1, headers = { host = \"a\", A = \"x\", a = \"y\", b = 1, c = \" d\" } }",
     ];
     insta::assert_snapshot!(all.map(mistakes).join("\n"));
+}
+
+/// Everything fails at once: it is more likely that this host has lost its network.
+#[tokio::test(flavor = "multi_thread")]
+async fn when_every_probe_fails_nothing_is_held_against_the_endpoints() {
+    let (house, pools) = release_that_bakes().await;
+    pools.hosts.iter().for_each(|host| host.set_healthy(false));
+    let doubted = |status: &Status| status.doubted_since.is_some();
+    house.until("it doubts itself", doubted).await;
+    let asked: Vec<usize> = pools.hosts.iter().map(|host| host.asked()).collect();
+    house
+        .until("everybody is tried as often again as makes them down", |status| {
+            assert!(doubted(status));
+            let hosts = pools.hosts.iter().zip(&asked);
+            hosts.into_iter().all(|(host, asked)| host.asked() > asked + 6)
+        })
+        .await;
+    let api = house.api().await;
+    assert_eq!(api.phase, "Baking", "it is not rolled back");
+    let endpoints = api.pools.values().flat_map(|pool| &pool.endpoints);
+    assert!(endpoints.clone().all(|endpoint| endpoint.verdict == "up"));
+    assert!(endpoints.clone().all(|endpoint| endpoint.reason.is_some()), "but it is told");
+    // The old pool is there again, and the new one is not.
+    pools.hosts[..2].iter().for_each(|host| host.set_healthy(true));
+    house.until("it is not us", |status| status.doubted_since.is_none()).await;
+    house.until_answered(&pools.v2, &pools.v1).await;
+}
+
+async fn release_that_bakes() -> (House, Pools) {
+    let pools = Pools::start().await;
+    // Long enough for all to have failed before one of them is down.
+    let file = |live| pools.file(live, "bake = \"1h\"").replace("fall = 2", "fall = 4");
+    let house = House::start(&file("v1")).await;
+    house.until_pool_is("v1", "up").await;
+    house.until_pool_is("v2", "up").await;
+    house.save(&file("v2"));
+    house.until_phase("Baking").await;
+    (house, pools)
 }
 
 #[tokio::test(flavor = "multi_thread")]

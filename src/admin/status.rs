@@ -21,6 +21,9 @@ pub struct Status {
     /// The global stop, if it is in force.
     #[serde(default)]
     pub freeze: Option<FreezeStatus>,
+    /// Since when every probe of every pool fails, if they do (RFC 3339): then no failure counts.
+    #[serde(default)]
+    pub doubted_since: Option<String>,
     /// What the release file on disk is.
     pub file: FileStatus,
     /// What survives a restart.

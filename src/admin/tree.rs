@@ -10,6 +10,11 @@ pub fn tree(status: &Status) -> String {
     let Status { zone, generation, serial, .. } = status;
     let mut lines = vec![format!("{zone}  generation {generation}  serial {serial}")];
     lines.extend(freeze_line(status));
+    lines.extend(status.doubted_since.as_ref().map(|since| {
+        format!(
+            "EVERY PROBE FAILS since {since}: this daemon may be cut off; verdicts stay as they were"
+        )
+    }));
     lines.push(file_line(status));
     for error in &status.file.errors {
         let place = if error.line > 0 {

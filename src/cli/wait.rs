@@ -224,6 +224,7 @@ mod tests {
             zone: "zone.test.".to_owned(),
             ready: true,
             freeze: None,
+            doubted_since: None,
             file: FileStatus { accepted: true, path, loaded_at, waiting: false, checksum, errors },
             store: StoreStatus::default(),
             services: BTreeMap::from([("api".to_owned(), api)]),

@@ -11,6 +11,7 @@ mod persist;
 mod planning;
 mod requests;
 mod together;
+mod tries;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,7 +39,8 @@ use crate::{
     config::{Rejected, watch::Reading},
     cutover::{CACHE_CLOCK, Transition},
     dns::Plane,
-    model::{Desired, DnsName, PoolName, ProbeSetting, ServiceName, ServiceSpec, Timestamp, Ttl},
+    health::Doubt,
+    model::{Desired, DnsName, PoolName, ServiceName, ServiceSpec, Timestamp, Ttl},
     probe::{Assignment, Tried},
     store::Found,
     table::{Change, ServiceRecords, Shares},
@@ -89,6 +91,8 @@ pub(super) struct Conductor {
     first_look: Option<oneshot::Sender<()>>,
     keeper: Keeper,
     unkept: Unkept,
+    /// Whether it is us when probes fail.
+    doubt: Doubt,
     /// The instant for which is being decided, before it has come.
     ahead: Option<Timestamp>,
     /// What has been asked of us by another daemon.
@@ -119,6 +123,7 @@ impl Conductor {
             first_look: Some(first_look),
             keeper,
             unkept: Unkept::default(),
+            doubt: Doubt::default(),
             ahead: None,
             handed: Handed::default(),
         })
@@ -177,18 +182,7 @@ impl Conductor {
                     Err(rejected) => self.reject(rejected),
                 }
             }
-            Event::Tried(Tried { service: name, address, spec, outcome }) => {
-                let Some(service) = self.services.get_mut(&name) else { return };
-                if !service.health.is_judged_by(&ProbeSetting::On(spec)) {
-                    return;
-                }
-                let reason = outcome.result.clone().err();
-                if service.tried(now, address, outcome) {
-                    let verdict = service.health.verdict(address).name();
-                    info!(service = %name, endpoint = %address, verdict, reason, "verdict");
-                    self.observe(now, name);
-                }
-            }
+            Event::Tried(tried) => self.weigh(now, tried),
         }
     }
 
@@ -309,6 +303,9 @@ impl Conductor {
                 }
             };
             if let Some(assignment) = service.assignment() {
+                let Assignment { addresses, spec, .. } = &assignment;
+                let probed = if spec.is_some() { addresses } else { &BTreeSet::new() };
+                self.doubt.assign(&name, probed);
                 let _ = self.assignments.send(assignment);
             }
             let next = service.cutover.next_deadline();

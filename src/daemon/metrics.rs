@@ -18,6 +18,7 @@ pub(super) struct Metrics {
     swap: Histogram,
     writes: Histogram,
     is_writable: IntGauge,
+    are_doubted: IntGauge,
 }
 
 impl Metrics {
@@ -48,12 +49,17 @@ impl Metrics {
             "1 when what was last to be kept is kept; 0 when it cannot be written.",
         )?;
         is_writable.set(1);
+        let are_doubted = IntGauge::new(
+            "cutover_probes_doubted",
+            "1 while every probe of every pool fails, so that no failure counts.",
+        )?;
+        registry.register(Box::new(are_doubted.clone()))?;
         registry.register(Box::new(writes.clone()))?;
         registry.register(Box::new(is_writable.clone()))?;
         registry.register(Box::new(file_loads.clone()))?;
         registry.register(Box::new(transitions.clone()))?;
         registry.register(Box::new(swap.clone()))?;
-        Ok(Self { file_loads, transitions, swap, writes, is_writable })
+        Ok(Self { file_loads, transitions, swap, writes, is_writable, are_doubted })
     }
 
     pub(super) fn file_accepted(&self) {
@@ -70,6 +76,10 @@ impl Metrics {
 
     pub(super) fn table_stored(&self, took: Duration) {
         self.swap.observe(took.as_secs_f64());
+    }
+
+    pub(super) fn probes_doubted(&self, are_doubted: bool) {
+        self.are_doubted.set(are_doubted.into());
     }
 
     pub(super) fn state_written(&self, took: Duration) {

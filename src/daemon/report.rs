@@ -43,6 +43,7 @@ pub(super) fn status(
         zone: table.apex().to_string(),
         ready: is_ready(file, services),
         freeze: None,
+        doubted_since: None,
         file: file_status(file, unkept),
         store: StoreStatus {
             path: keeper.path().display().to_string(),

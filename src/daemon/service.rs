@@ -166,7 +166,18 @@ impl Service {
     }
 
     /// Counts a try; true when it changed a verdict.
-    pub(super) fn tried(&mut self, now: Timestamp, address: IpAddr, outcome: Outcome) -> bool {
+    /// True when it changed a verdict; none does while it is doubted that failures are the endpoints'.
+    pub(super) fn tried(
+        &mut self,
+        now: Timestamp,
+        address: IpAddr,
+        outcome: Outcome,
+        is_doubted: bool,
+    ) -> bool {
+        if is_doubted {
+            self.health.doubt(address, outcome);
+            return false;
+        }
         self.health.observe(now, address, outcome)
     }
 

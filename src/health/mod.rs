@@ -1,13 +1,17 @@
 //! Floor 1: verdicts. Outcomes of probes go in, `up` and `down` come out after `rise` and `fall`.
 //!
+//! [`Doubt`] is about all of them together: whether it is the endpoints that fail, or us.
+//!
 //! Pure: what a try was and when it ended are arguments. Which endpoints are probed, and how, is
 //! decided elsewhere.
 
+mod doubt;
 mod tally;
 mod tracker;
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
+pub use doubt::Doubt;
 pub use tally::{Count, Tally};
 pub use tracker::{Outcome, Tracker, Verdict};
 
@@ -73,6 +77,14 @@ impl ServiceHealth {
         match (&self.probe, self.trackers.get_mut(&address)) {
             (Some(probe), Some(tracker)) => tracker.observe(now, outcome, probe.rise, probe.fall),
             _ => false,
+        }
+    }
+
+    /// Notes one try that failed while there is doubt whether that is the endpoint's doing: one more,
+    /// without doubt, is then needed for a verdict.
+    pub fn doubt(&mut self, address: IpAddr, outcome: Outcome) {
+        if let (Some(probe), Some(tracker)) = (&self.probe, self.trackers.get_mut(&address)) {
+            tracker.doubt(outcome, probe.fall);
         }
     }
 

@@ -71,9 +71,7 @@ impl Tracker {
 
     /// Counts one try that ended at `now`; true when it changed the verdict.
     pub fn observe(&mut self, now: Timestamp, outcome: Outcome, rise: u32, fall: u32) -> bool {
-        let same =
-            self.last.as_ref().is_some_and(|last| last.result.is_ok() == outcome.result.is_ok());
-        self.streak = if same { self.streak.saturating_add(1) } else { 1 };
+        self.count(&outcome);
         let earned = match outcome.result {
             Ok(()) if self.streak >= rise => Verdict::Up,
             Err(_) if self.streak >= fall => Verdict::Down,
@@ -86,6 +84,19 @@ impl Tracker {
         }
         self.last = Some(outcome);
         changed
+    }
+
+    /// Counts a failure that is no reason for a verdict.
+    pub fn doubt(&mut self, outcome: Outcome, fall: u32) {
+        self.count(&outcome);
+        self.streak = self.streak.min(fall.saturating_sub(1));
+        self.last = Some(outcome);
+    }
+
+    fn count(&mut self, outcome: &Outcome) {
+        let same =
+            self.last.as_ref().is_some_and(|last| last.result.is_ok() == outcome.result.is_ok());
+        self.streak = if same { self.streak.saturating_add(1) } else { 1 };
     }
 
     /// The verdict.
@@ -108,6 +119,19 @@ impl Tracker {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_failure_in_doubt_is_no_verdict_and_one_without_doubt_is_after_enough_of_them() {
+        let failed = || Outcome { latency: Duration::ZERO, result: Err("refused".to_owned()) };
+        for fall in [1, 3] {
+            let mut tracker = Tracker::new(Timestamp::default(), Verdict::Up);
+            (0..10).for_each(|_| tracker.doubt(failed(), fall));
+            assert_eq!(tracker.verdict(), Verdict::Up);
+            assert_eq!(tracker.last(), Some(&failed()), "it is told all the same");
+            assert!(tracker.observe(Timestamp::default(), failed(), 1, fall));
+            assert_eq!(tracker.verdict(), Verdict::Down);
+        }
+    }
 
     fn at(second: usize) -> Timestamp {
         Timestamp::from_unix_micros(second as u64 * 1_000_000)

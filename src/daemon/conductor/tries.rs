@@ -1,0 +1,43 @@
+//! What the tries of probes mean: for an endpoint, and for whether it is us when they fail.
+
+use tracing::{info, warn};
+
+use super::Conductor;
+use crate::{
+    model::{ProbeSetting, Timestamp},
+    probe::Tried,
+};
+
+impl Conductor {
+    /// An endpoint was tried.
+    pub(super) fn weigh(&mut self, now: Timestamp, tried: Tried) {
+        let Tried { service: name, address, spec, outcome } = tried;
+        let Some(service) = self.services.get_mut(&name) else { return };
+        if !service.health.is_judged_by(&ProbeSetting::On(spec)) {
+            return;
+        }
+        let (reason, has_passed) = (outcome.result.clone().err(), outcome.result.is_ok());
+        let was_doubted = self.doubt.since().is_some();
+        self.doubt.tried(now, &name, address, has_passed);
+        let is_doubted = self.doubt.since().is_some();
+        if service.tried(now, address, outcome, is_doubted) {
+            let verdict = service.health.verdict(address).name();
+            info!(service = %name, endpoint = %address, verdict, reason, "verdict");
+            self.observe(now, name);
+        }
+        if was_doubted != is_doubted {
+            self.tell_doubt(is_doubted);
+        }
+    }
+
+    fn tell_doubt(&self, is_doubted: bool) {
+        self.metrics.probes_doubted(is_doubted);
+        match is_doubted {
+            true => warn!(
+                "every probe of every pool fails: this daemon may be cut off; verdicts stay, and no \
+                 release goes back because of them"
+            ),
+            false => info!("not every probe fails any more: failures count again"),
+        }
+    }
+}
