@@ -83,7 +83,7 @@ enum Verb {
     ///
     /// Refused in a freeze, outside the release windows, too soon after the last step, and while too
     /// little of the new pool is up; the refusal names the rule, and `--force RULE` breaks it. After
-    /// `--force health` no guard rolls that release back by itself.
+    /// `--force health` no guard rolls that release back by itself; it stands still while its pool fails.
     Promote(order::Forcible),
     /// Begin a release again that has failed.
     Retry(order::Options),

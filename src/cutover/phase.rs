@@ -46,7 +46,8 @@ pub struct Release {
     pub schedule: Schedule,
     /// What makes it one of several that are released together.
     pub bond: Option<Bond>,
-    /// Whether a person has broken the rule `health` for a step of it: no guard undoes that.
+    /// Whether a person has broken the rule `health` for a step of it: no guard undoes that, and what
+    /// fails stands still.
     pub is_forced: bool,
 }
 
@@ -228,6 +229,9 @@ pub(super) fn give_up_replaced(release: &mut Release, cx: &Context<'_>) -> Optio
     Some(why)
 }
 
+/// Why what fails is not rolled back: nor does it go on.
+const OVERRULED: &str = "a person has broken the rule health";
+
 /// What the guards say of a side that has clients and has not finished its bake.
 pub(super) enum Watched {
     /// It may stay; with what is to be told when that was not so before.
@@ -241,8 +245,9 @@ pub(super) enum Watched {
 /// Looks at what a release goes to.
 pub(super) fn watch(release: &Release, held: &mut Option<String>, cx: &Context<'_>) -> Watched {
     let Release { to, safe, .. } = release;
-    let trouble_unforced = || trouble(to, safe, cx).filter(|_| !release.is_forced);
-    let (trouble, hindrance) = match (trouble_unforced(), release.overdue(cx)) {
+    let (trouble, hindrance) = match (trouble(to, safe, cx), release.overdue(cx)) {
+        (Some(trouble), None) if release.is_forced => (trouble, Some(OVERRULED.to_owned())),
+        (Some(_), Some(overdue)) if release.is_forced => (overdue, lack(safe, to, cx)),
         (Some(trouble), _) => (trouble, hindrance(safe, to, cx)),
         (None, Some(overdue)) => (overdue, lack(safe, to, cx)),
         (None, None) => {

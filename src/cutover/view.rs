@@ -11,9 +11,6 @@ use super::{
 };
 use crate::model::{Percent, PoolName, Timestamp};
 
-/// What is to be known of a release whose health a person has overruled.
-const UNGUARDED: &str = "a person has broken the rule health: no guard rolls it back";
-
 impl Phase {
     /// The word for people, logs and metrics.
     pub const fn name(&self) -> &'static str {
@@ -204,11 +201,9 @@ impl Phase {
         let trouble = match self {
             Self::Paused(paused) => return Some(paused.why().into()),
             Self::Waiting(waiting) => waiting.held.as_deref().or(Some(&waiting.reason)),
-            Self::Settling(Settling { held, release, .. })
-            | Self::Judging(Judging { held, release, .. })
-            | Self::Baking(Baking { held, release, .. }) => {
-                held.as_deref().or(release.is_forced.then_some(UNGUARDED))
-            }
+            Self::Settling(settling) => settling.held.as_deref(),
+            Self::Judging(judging) => judging.held.as_deref(),
+            Self::Baking(baking) => baking.held.as_deref(),
             Self::RollingBack(back) => back.failure.as_deref(),
             Self::Failed(failed) => Some(failed.reason.as_str()),
             _ => None,
