@@ -18,6 +18,7 @@ import tempfile
 
 sys.dont_write_bytecode = True  # nothing is left in the repository
 
+import crowd
 import instructions
 import loads
 import own
@@ -25,6 +26,7 @@ import rrl
 import servers
 import shares
 import swaps
+import user
 import zones
 from measure import KeptAwake, Loads
 
@@ -32,7 +34,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 MODES = {"udp": loads.udp, "half": loads.half, "tcp": loads.tcp, "names": loads.names,
          "instructions": instructions.run, "swaps": swaps.run, "rrl": rrl.run,
-         "shares": shares.run}
+         "shares": shares.run, "crowd": crowd.run, "user": user.run}
 
 
 def main():
@@ -74,6 +76,8 @@ def read_options():
     add("--swaps", type=int, default=1000, help="`swaps`: how many (%(default)s)")
     add("--swap-names", type=int, default=10, help="`swaps`: services swapped at once (%(default)s)")
     add("--flood-seconds", type=float, default=10, help="`rrl`: length of the flood (%(default)s)")
+    add("--connections", type=int, default=10_000, help="`crowd`: opened of each kind (%(default)s)")
+    add("--crowd-seconds", type=float, default=30, help="`crowd`: within how long (%(default)s)")
     options = parser.parse_args()
     options.cutover = os.path.abspath(options.cutover)
     options.keep = bool(options.work)

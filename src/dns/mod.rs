@@ -4,10 +4,11 @@
 //! in place, and [`common`] answers it with records that lie ready; everything else passes
 //! [`sift`] and takes the [`general`] path through hickory's codec. Both ask the record table and
 //! let [`responder`] decide the response; [`edns`] and [`cookie`] are what it says of itself.
-//! [`rrl`] limits what one network is sent. [`inherited`] has sockets that another process had. [`udp`] and [`tcp`] carry packets; [`kernel`] takes and
-//! gives datagrams by the batch, and has all of the crate's unsafe code. [`encrypted`] is for TLS,
-//! QUIC and HTTPS. [`handler`] offers the general path to hickory-server's own listeners. [`client`] asks questions: for the daemon's
-//! self-query and for the demo.
+//! [`rrl`] limits what one network is sent. [`inherited`] has sockets that another process had.
+//! [`udp`] and [`tcp`] carry packets; [`kernel`] takes and gives datagrams by the batch, and has all
+//! of the crate's unsafe code; [`sitting`] is the batch of a stream. [`encrypted`] is for TLS, QUIC
+//! and HTTPS. [`handler`] offers the general path to hickory-server's own listeners. [`client`] asks
+//! questions: for the daemon's self-query and for the demo.
 
 mod admission;
 pub mod client;
@@ -25,22 +26,17 @@ mod question;
 mod responder;
 mod rrl;
 mod sift;
+mod sitting;
 mod sockets;
 mod tallies;
 mod tcp;
 mod udp;
 
-use std::{
-    io,
-    net::{SocketAddr, UdpSocket},
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{io, net::UdpSocket, sync::Arc};
 
 use arc_swap::ArcSwap;
 
 pub use clock::Clock;
-use common::reply_common;
 pub use counters::Counters;
 pub use inherited::{Inherited, Purpose};
 pub use kernel::near;
@@ -49,8 +45,6 @@ pub use sift::DropCause;
 pub use sockets::{BindError, Listener};
 
 use crate::{model::RrlSettings, table::Table};
-use general::reply_general;
-use responder::{Outcome, Unlimited, unix_secs};
 use rrl::Limiter;
 use tcp::{DRAIN_PATIENCE, Queue, THREADS_MAX, Tcp};
 use udp::Workers;
@@ -115,37 +109,6 @@ impl Plane {
     fn limiter(&self, workers: usize) -> Option<Limiter> {
         Limiter::new(&self.rrl, workers, (rand::random(), rand::random()))
     }
-
-    /// Appends the reply to a message on a stream, if there is one.
-    fn answer_stream(
-        &self,
-        octets: &[u8],
-        client: SocketAddr,
-        transport: Transport,
-        out: &mut Vec<u8>,
-    ) -> Result<(), DropCause> {
-        let (unix_secs, now) = (unix_secs(), self.clock.now());
-        let packet = Packet { octets, client, transport, unix_secs, now };
-        let table = self.store.load();
-        let block = self.counters.streams();
-        // A fault in one reply must not end the answers to all others.
-        let reply = catch_unwind(AssertUnwindSafe(|| {
-            let replied = reply_common(&self.responder, &table, packet, out);
-            replied.map(Outcome::Replied).unwrap_or_else(|| {
-                block.general();
-                reply_general(&self.responder, &table, packet, &mut Unlimited, out)
-            })
-        }));
-        let outcome = reply.unwrap_or(Outcome::Dropped(DropCause::Internal));
-        block.count(&outcome, transport);
-        if let Some(given) = outcome.given() {
-            block.given(given, self.clock.now());
-        }
-        match outcome {
-            Outcome::Replied(_) => Ok(()),
-            Outcome::Dropped(cause) => Err(cause),
-        }
-    }
 }
 
 /// Sockets that are being answered on; dropping it ends that.
@@ -200,10 +163,4 @@ fn one_each(mut sockets: Vec<UdpSocket>, workers: usize) -> io::Result<Vec<UdpSo
         sockets.push(sockets[number % sockets.len()].try_clone()?);
     }
     Ok(sockets)
-}
-
-impl tcp::Answer for Plane {
-    fn answer(&self, packet: &[u8], client: SocketAddr, out: &mut Vec<u8>) -> bool {
-        self.answer_stream(packet, client, Transport::Tcp, out).is_ok()
-    }
 }

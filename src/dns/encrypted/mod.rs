@@ -1,6 +1,6 @@
 //! DNS over TLS (RFC 7858), QUIC (RFC 9250) and HTTPS (RFC 8484): listeners that are off until the
 //! settings name addresses. Questions take the same way as those by TCP, through
-//! [`Plane`].
+//! a [`Sitting`].
 //!
 //! Read in this order: `certificate` keeps the pair on disk and the pair that is shown the same;
 //! `admission` says who may hold a connection; `streams` accepts connections for `tls` and `https`,
@@ -38,7 +38,7 @@ use tokio::{
 };
 
 pub use super::admission::{CONNECTIONS_MAX, CONNECTIONS_PER_NETWORK_MAX};
-use super::{DropCause, Inherited, Plane, Purpose, Transport, sockets};
+use super::{DropCause, Inherited, Plane, Purpose, Transport, sitting::Sitting, sockets};
 use crate::model::EncryptedListen;
 use admission::Admission;
 pub use certificate::CertificateError;
@@ -268,7 +268,10 @@ impl Context {
         transport: Transport,
     ) -> Result<Vec<u8>, DropCause> {
         let mut octets = Vec::new();
-        self.plane.answer_stream(packet, client, transport, &mut octets)?;
+        let mut sitting = Sitting::begin(&self.plane);
+        let answered = sitting.answer(packet, client, transport, &mut octets);
+        sitting.end(Duration::ZERO);
+        answered?;
         padding::pad(packet, &mut octets);
         Ok(octets)
     }

@@ -14,13 +14,13 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::{
-    Answer, Cause,
+    Answer, Cause, STUCK_MAX, Sitting,
     frames::{Halt, answer_all, lacking},
     registry::{Call, Place},
 };
@@ -28,7 +28,7 @@ use crate::dns::admission::Standing;
 
 /// Read at once, at most. Some hundred questions: enough for the two system calls around them to
 /// cost nothing, and little enough for others to wait while greedy clients are answered.
-const READ_LEN_MAX: usize = 4096;
+pub(super) const READ_LEN_MAX: usize = 4096;
 /// Of a longer unfinished message the connection keeps the octets where they are: moving them for
 /// each octet that comes would be work out of all proportion.
 const MOVED_LEN_MAX: usize = 2048;
@@ -246,7 +246,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Answer> Conversation<S, A> {
         loop {
             // Another connection may have left replies here that it could not send.
             output.clear();
-            let answered = answer_all(&*self.answerer, self.client, &input[done..], output);
+            let mut sitting = self.answerer.sit();
+            let answered = answer_all(&mut sitting, self.client, &input[done..], output);
+            let rest = send(&mut self.stream, context, output);
+            // A client that does not take its replies is waited for, but not for ever.
+            let is_late = rest.as_ref().is_ok_and(|rest| !rest.is_empty());
+            sitting.end(if is_late { STUCK_MAX } else { Duration::ZERO });
+            self.unsent = rest?;
             done += answered.consumed;
             if answered.consumed > 0 {
                 self.busy_since = None;
@@ -258,23 +264,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Answer> Conversation<S, A> {
             if answered.halt == Halt::Astray {
                 self.close(Cause::Frame);
             }
-            self.send(context, output)?;
             if answered.halt != Halt::Full || !self.unsent.is_empty() {
                 return Ok(done);
             }
         }
-    }
-
-    /// Writes `output` as far as that goes, and keeps the rest.
-    fn send(&mut self, context: &mut Context<'_>, output: &[u8]) -> io::Result<()> {
-        if !output.is_empty() {
-            let sent = match Pin::new(&mut self.stream).poll_write(context, output) {
-                Poll::Ready(sent) => sent?,
-                Poll::Pending => 0,
-            };
-            self.unsent = output[sent..].to_vec();
-        }
-        Ok(())
     }
 
     fn poll_unsent(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -328,4 +321,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin, A: Answer> Conversation<S, A> {
         let standing = if self.unsent.is_empty() { Standing::Busy } else { Standing::Stuck };
         (standing, *self.busy_since.get_or_insert_with(Instant::now))
     }
+}
+
+/// Writes `output` as far as that goes; returns the rest.
+fn send<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    context: &mut Context<'_>,
+    output: &[u8],
+) -> io::Result<Vec<u8>> {
+    if output.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sent = match Pin::new(stream).poll_write(context, output) {
+        Poll::Ready(sent) => sent?,
+        Poll::Pending => 0,
+    };
+    Ok(output[sent..].to_vec())
 }

@@ -1,13 +1,13 @@
 //! Messages on a stream: two octets of length before each (RFC 1035 §4.2.2).
 //!
-//! Pure but for the answerer: octets in, octets out.
+//! Pure but for who answers: octets in, octets out.
 
 use std::{
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use super::Answer;
+use super::Sitting;
 
 const PREFIX_LEN: usize = 2;
 /// No DNS message is shorter than its header.
@@ -42,7 +42,7 @@ pub(super) struct Answered {
 /// A message without a reply leaves the others alone: what is wrong with one says nothing about
 /// the next, as long as the frames are right.
 pub(super) fn answer_all(
-    answerer: &impl Answer,
+    sitting: &mut impl Sitting,
     client: SocketAddr,
     input: &[u8],
     output: &mut Vec<u8>,
@@ -59,7 +59,7 @@ pub(super) fn answer_all(
         if output.len() >= REPLIES_LEN_MAX {
             break Halt::Full;
         }
-        replied |= reply(answerer, message, client, output);
+        replied |= reply(sitting, message, client, output);
         consumed += PREFIX_LEN + message_len;
     };
     Answered { consumed, replied, halt }
@@ -79,11 +79,16 @@ fn message_len(input: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 /// Appends one framed reply, or nothing.
-fn reply(answerer: &impl Answer, message: &[u8], client: SocketAddr, output: &mut Vec<u8>) -> bool {
+fn reply(
+    sitting: &mut impl Sitting,
+    message: &[u8],
+    client: SocketAddr,
+    output: &mut Vec<u8>,
+) -> bool {
     let start = output.len();
     output.extend_from_slice(&[0; PREFIX_LEN]);
     // A fault in one reply must not end the answers to all others.
-    let answering = AssertUnwindSafe(|| answerer.answer(message, client, output));
+    let answering = AssertUnwindSafe(|| sitting.answer(message, client, output));
     let replied = catch_unwind(answering).unwrap_or(false);
     let reply_len = output.len().checked_sub(start + PREFIX_LEN);
     match reply_len.map(u16::try_from) {

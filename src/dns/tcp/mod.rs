@@ -48,6 +48,8 @@ use thread::{Begun, Order, Thread};
 pub(super) const IDLE: Duration = Duration::from_secs(10);
 /// How long a message may take from its first octet.
 const MESSAGE: Duration = Duration::from_secs(2);
+/// How long replies may wait for a client that does not take them, until someone has seen it.
+const STUCK_MAX: Duration = IDLE.saturating_add(MESSAGE);
 /// More threads would gain little, and each takes five descriptors and more with each listener.
 pub(super) const THREADS_MAX: usize = 4;
 /// How long connections may take to end with us.
@@ -58,8 +60,16 @@ const UNSENT_LEN_MAX: u32 = 1 << 14;
 
 /// Answers messages.
 pub(super) trait Answer: Send + Sync + 'static {
+    /// Begins with messages that are there together.
+    fn sit(&self) -> impl Sitting;
+}
+
+/// Answers messages that are there together.
+pub(super) trait Sitting {
     /// Appends the reply to `out`, without a length before it; false: there is none.
-    fn answer(&self, packet: &[u8], client: SocketAddr, out: &mut Vec<u8>) -> bool;
+    fn answer(&mut self, packet: &[u8], client: SocketAddr, out: &mut Vec<u8>) -> bool;
+    /// The replies are sent, or will be within this time if they are sent at all.
+    fn end(self, delay: Duration);
 }
 
 /// Running threads; dropping it ends them and their connections at once.

@@ -27,11 +27,15 @@ const GRAINS_PER_MESSAGE: u32 = 32;
 /// in, because descriptors are counted without them.
 const LEAVERS_MAX: usize = 64;
 
+/// With this part of the connections that there may be, it is busy here.
+const BUSY_PART: usize = 4;
+
 pub(super) struct Registry {
     admission: Mutex<Admission<Arc<Bell>>>,
     count: Arc<Count>,
     /// Connections that may hold a descriptor, whether or not they still have a place.
     open_max: u64,
+    busy_from: u64,
     grain: Duration,
 }
 
@@ -41,6 +45,7 @@ impl Registry {
             admission: Mutex::new(Admission::new(limits)),
             count: Arc::default(),
             open_max: (limits.total + LEAVERS_MAX) as u64,
+            busy_from: limits.total.div_ceil(BUSY_PART) as u64,
             grain: limits.message / GRAINS_PER_MESSAGE,
         }
     }
@@ -66,6 +71,11 @@ impl Registry {
         }
         let told = (Standing::Fresh, now);
         Place { registry: self.clone(), id, bell, line, told, cause: None, _presence: presence }
+    }
+
+    /// So many are open that greedy ones are to leave time for others.
+    pub(super) fn is_busy(&self) -> bool {
+        self.count.snapshot().open >= self.busy_from
     }
 
     /// Too many that were given up are not closed yet.

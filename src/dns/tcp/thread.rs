@@ -109,8 +109,8 @@ async fn serve<A: Answer>(
     let come = Arc::new(Notify::new());
     tokio::spawn(reap(registry.clone(), come.clone(), shortest / LOOKS_PER_PATIENCE));
     let line = Arc::<Line>::default();
-    let calling = line.clone();
-    tokio::spawn(async move { calling.call().await });
+    let (calling, registry_seen) = (line.clone(), registry.clone());
+    tokio::spawn(async move { calling.call(&registry_seen).await });
     let registry_held = registry.clone();
     let reception = Arc::new(Reception { registry: registry_held, answerer, line, presence, come });
     let mut doors = JoinSet::new();

@@ -1,6 +1,11 @@
 //! More connections than there may be: who has to go, and who is served all the same.
 
-use super::*;
+use std::time::Instant;
+
+use super::{
+    super::{conversation::READ_LEN_MAX, line::RATION},
+    *,
+};
 
 /// On one thread: what it has answered it has also noted, before it takes the next connection.
 fn crowded(total: usize, per_network: usize) -> (Tcp, SocketAddr) {
@@ -79,4 +84,21 @@ fn threads_share_the_limit() {
     let served = clients.iter_mut().filter_map(|client| client.is_served().then_some(()));
     assert_eq!(served.count(), 8);
     assert_eq!(tcp.count().snapshot().open, 8);
+}
+
+#[test]
+fn greedy_clients_have_few_turns_while_there_are_many_connections() {
+    let (_tcp, server) = crowded(1, 1);
+    let asked = framed(&message(ECHO, 1)).repeat(2000);
+    let mut greedy = Client::connect(server);
+    let begin = Instant::now();
+    let mut sending = greedy.0.try_clone().expect("a descriptor");
+    std::thread::scope(|scope| {
+        scope.spawn(move || sending.write_all(&asked).expect("sent"));
+        (0..2000).for_each(|_| assert_eq!(greedy.receive(), message(ECHO, 1)));
+    });
+    // Nobody can have read more than this at once, and only the first turn comes at once.
+    let turns = 2000 * (2 + MESSAGE_LEN) / READ_LEN_MAX;
+    let least = RATION * (turns as u32 - 1);
+    assert!(begin.elapsed() >= least, "{:?} for {turns} turns", begin.elapsed());
 }

@@ -1,6 +1,6 @@
 //! Messages and replies on one connection, and the clients that are slow at it.
 
-use super::*;
+use super::{super::STUCK_MAX, *};
 
 #[test]
 fn a_thousand_messages_in_one_write_are_answered_in_order() {
@@ -161,15 +161,19 @@ fn messages_without_a_reply_keep_no_connection_alive() {
 
 #[test]
 fn a_client_that_never_reads_is_closed_and_nobody_else_waits() {
-    let (tcp, server) = start(Limits { idle: SHORT, ..WIDE }, 1);
+    let stub = Arc::<Stub>::default();
+    let (tcp, server) = start_stub(stub.clone(), Limits { idle: SHORT, ..WIDE }, 1);
     let mut greedy = Client::connect(server);
     let mut other = Client::connect(server);
+    assert!(other.is_served());
+    assert_eq!(*stub.delay_max.lock().expect("a time"), Duration::ZERO);
     let many: Vec<u8> = (0..100).flat_map(|_| framed(&message(BIG, 0))).collect();
     while greedy.0.write_all(&many).is_ok() {
         assert!(other.is_served());
     }
     until_closed(&tcp, Cause::Slow, 1);
     assert!(Client::connect(server).is_served());
+    assert_eq!(*stub.delay_max.lock().expect("a time"), STUCK_MAX, "for the replies that it left");
 }
 
 #[test]

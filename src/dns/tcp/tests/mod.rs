@@ -16,7 +16,7 @@ use std::{
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::{Answer, Cause, Tcp};
+use super::{Answer, Cause, Sitting, Tcp};
 use crate::dns::admission::Limits;
 
 /// Longer than anything takes; the tests wait for what happens, not for this.
@@ -42,10 +42,18 @@ const WAIT: u8 = 6;
 #[derive(Default)]
 struct Stub {
     gate: Mutex<()>,
+    /// Within which time replies would be sent, the latest that was said.
+    delay_max: Mutex<Duration>,
 }
 
 impl Answer for Stub {
-    fn answer(&self, packet: &[u8], _client: SocketAddr, out: &mut Vec<u8>) -> bool {
+    fn sit(&self) -> impl Sitting {
+        self
+    }
+}
+
+impl Sitting for &Stub {
+    fn answer(&mut self, packet: &[u8], _client: SocketAddr, out: &mut Vec<u8>) -> bool {
         match packet[0] {
             PANIC => panic!("a fault in one reply, as this test wants it"),
             SILENCE => return false,
@@ -59,6 +67,11 @@ impl Answer for Stub {
             _ => out.extend_from_slice(packet),
         }
         true
+    }
+
+    fn end(self, delay: Duration) {
+        let mut delay_max = self.delay_max.lock().unwrap_or_else(PoisonError::into_inner);
+        *delay_max = delay.max(*delay_max);
     }
 }
 
