@@ -92,7 +92,9 @@ async fn when_every_probe_fails_nothing_is_held_against_the_endpoints() {
         })
         .await;
     let api = house.api().await;
-    assert_eq!(api.phase, "Baking", "it is not rolled back");
+    assert_eq!(api.phase, "Paused", "it is not rolled back, nor does it go on");
+    let reason = api.release.as_ref().and_then(|it| it.reason.as_deref()).unwrap_or_default();
+    assert!(reason.starts_with("paused without data (every probe"), "{reason}");
     let endpoints = api.pools.values().flat_map(|pool| &pool.endpoints);
     assert!(endpoints.clone().all(|endpoint| endpoint.verdict == "up"));
     assert!(endpoints.clone().all(|endpoint| endpoint.reason.is_some()), "but it is told");

@@ -1,5 +1,7 @@
-//! `Paused`: a person looks. No step is taken and no time runs out; the guards go on watching, and
-//! an edit, `rollback` and `promote` do what they do in the phase that was paused.
+//! `Paused`: a person looks, or a guard has nothing to look at. No step is taken and no time runs
+//! out; the guards go on watching, and an edit, `rollback` and `promote` do what they do in the phase
+//! that was paused. What lacks data is neither good nor bad: it goes on by itself when there is some
+//! again.
 //!
 //! What was left of a deadline is left when it resumes. Caches do not stand still: what a step waits
 //! for until they have dropped it may be over by then.
@@ -25,27 +27,50 @@ pub struct Paused {
 pub enum PauseReason {
     /// This person wants it to.
     Person(String),
+    /// A guard has no data, because of this.
+    Guard(String),
 }
 
 impl fmt::Display for PauseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Person(by) => write!(f, "paused by {by}"),
+            Self::Guard(why) => write!(f, "paused without data ({why})"),
         }
     }
 }
 
 impl Phase {
+    pub(super) fn can_pause(&self) -> bool {
+        matches!(
+            self,
+            Self::Probing(_)
+                | Self::Waiting(_)
+                | Self::Settling(_)
+                | Self::Judging(_)
+                | Self::Baking(_)
+        )
+    }
+
     /// Pauses what can be paused, and leaves everything else as it is.
     pub(super) fn paused(self, reason: PauseReason, now: Timestamp) -> Self {
-        match self {
-            Self::Probing(_)
-            | Self::Waiting(_)
-            | Self::Settling(_)
-            | Self::Judging(_)
-            | Self::Baking(_) => Self::Paused(Paused { phase: Box::new(self), since: now, reason }),
-            _ => self,
+        match self.can_pause() {
+            true => Self::Paused(Paused { phase: Box::new(self), since: now, reason }),
+            false => self,
         }
+    }
+}
+
+/// Looks at a phase whose guard has no data: it goes back if there is another reason for that, and
+/// forward it does not go.
+pub(super) fn without_data(phase: Phase, why: String, cx: &Context<'_>) -> Edge {
+    match phase.look(&cx.standing_still()) {
+        Edge::Stay(phase) => {
+            let reason = PauseReason::Guard(why);
+            let told = reason.to_string();
+            Edge::Go(phase.paused(reason, cx.now), told)
+        }
+        edge @ Edge::Go(..) => edge,
     }
 }
 
@@ -57,9 +82,7 @@ impl Phase {
             phase => phase,
         }
     }
-}
 
-impl Phase {
     pub(super) fn awake_mut(&mut self) -> &mut Self {
         match self {
             Self::Paused(paused) => &mut paused.phase,
@@ -69,10 +92,18 @@ impl Phase {
 }
 
 impl Paused {
-    /// Only the guards move it, and only back.
+    /// Whether it goes on by itself.
+    pub(super) fn lacks_data(&self) -> bool {
+        matches!(self.reason, PauseReason::Guard(_))
+    }
+
+    /// Only the guards move it, and only back; or on, where one of them had no data.
     pub(super) fn advance(self, cx: &Context<'_>) -> Edge {
+        if self.lacks_data() && cx.health.lacks_data().is_none() {
+            return Edge::Go(self.resumed(cx.now), "the guard has data again".to_owned());
+        }
         let Self { phase, since, reason } = self;
-        phase.advance(&cx.standing_still()).map(|phase| phase.paused(reason, since))
+        phase.look(&cx.standing_still()).map(|phase| phase.paused(reason, since))
     }
 
     /// What happens to the phase that was paused; where that can be paused, it goes on to be.

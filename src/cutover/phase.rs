@@ -15,7 +15,7 @@ use super::{
     Bond, Schedule,
     edge::{Context, Edge},
     gate::{Gate, gate},
-    paused::Paused,
+    paused::{Paused, without_data},
     ramp::{Judging, Settling},
     rolling_back::RollingBack,
     schedule::missed_instant,
@@ -303,6 +303,14 @@ impl Phase {
     }
 
     pub(super) fn advance(self, cx: &Context<'_>) -> Edge {
+        match cx.health.lacks_data() {
+            Some(why) if self.can_pause() => without_data(self, why, cx),
+            _ => self.look(cx),
+        }
+    }
+
+    /// The edge that time and verdicts take.
+    pub(super) fn look(self, cx: &Context<'_>) -> Edge {
         match self {
             Self::Probing(probing) => probing.advance(cx),
             Self::Waiting(waiting) => waiting.advance(cx),

@@ -221,6 +221,8 @@ fn retry(phase: Phase, order: &Order, cx: &Context<'_>, number: u64) -> Result<E
 
 fn pause(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refusal> {
     match phase {
+        // What a person pauses does not go on by itself.
+        Phase::Paused(paused) if paused.lacks_data() => pause(paused.resumed(cx.now), order, cx),
         Phase::Paused(paused) => refuse(paused.why()),
         Phase::Steady(_) => refuse("nothing is being released: there is nothing to pause"),
         Phase::Shifting(_) => refuse("a step is being taken: pause what comes after it"),
@@ -236,6 +238,9 @@ fn pause(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refusal>
 
 fn resume(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refusal> {
     match phase {
+        Phase::Paused(paused) if paused.lacks_data() => {
+            refuse(format!("{}: it goes on by itself when there is some", paused.why()))
+        }
         Phase::Paused(paused) => Ok(Edge::Go(paused.resumed(cx.now), order.to_string())),
         _ => refuse("it is not paused"),
     }

@@ -25,6 +25,8 @@ pub struct ServiceHealth {
     /// `None` when the service has no probe: then everything counts as up.
     probe: Option<Arc<ProbeSpec>>,
     trackers: BTreeMap<IpAddr, Tracker>,
+    /// Since when it is doubted that failures are the endpoints' doing.
+    doubted_since: Option<Timestamp>,
 }
 
 impl ServiceHealth {
@@ -86,6 +88,17 @@ impl ServiceHealth {
         if let (Some(probe), Some(tracker)) = (&self.probe, self.trackers.get_mut(&address)) {
             tracker.doubt(outcome, probe.fall);
         }
+    }
+
+    /// Failures are doubted since then, or no longer.
+    pub fn set_doubted(&mut self, since: Option<Timestamp>) {
+        self.doubted_since = since;
+    }
+
+    /// Why the probes can say neither that a pool is good nor that it is not, if they cannot.
+    pub fn lacks_data(&self) -> Option<String> {
+        let since = self.probe.as_ref().and(self.doubted_since)?;
+        Some(format!("every probe of every pool fails since {since}: this daemon may be cut off"))
     }
 
     /// The verdict on one address.

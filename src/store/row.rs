@@ -56,28 +56,24 @@ pub(super) struct Row {
 
 #[derive(Serialize, Deserialize)]
 enum StageRow {
-    Steady {
-        serving: SideRow,
-        previous: Option<SideRow>,
-    },
+    Steady { serving: SideRow, previous: Option<SideRow> },
     Probing(ReleaseRow),
     Waiting(ReleaseRow, Option<u8>),
-    /// Who has paused it.
-    Paused(Box<Self>, String),
+    Paused(Box<Self>, PauseRow),
     Shifting(ReleaseRow, u8),
     Settling(ReleaseRow, u8),
     Judging(ReleaseRow, u8),
     Baking(ReleaseRow),
     Draining(ReleaseRow),
-    RollingBack {
-        release: ReleaseRow,
-        failure: Option<String>,
-    },
-    Failed {
-        release: ReleaseRow,
-        serving: SideRow,
-        reason: String,
-    },
+    RollingBack { release: ReleaseRow, failure: Option<String> },
+    Failed { release: ReleaseRow, serving: SideRow, reason: String },
+}
+
+/// Who has paused it, or why a guard has no data.
+#[derive(Serialize, Deserialize)]
+enum PauseRow {
+    Person(String),
+    Guard(String),
 }
 
 /// Places of pools, and their weights.
@@ -185,8 +181,8 @@ impl StageRow {
             },
             Stage::Probing(of) => Self::Probing(release(of)),
             Stage::Waiting(of, share) => Self::Waiting(release(of), share.map(Percent::get)),
-            Stage::Paused(stage, PauseReason::Person(by)) => {
-                Self::Paused(Box::new(Self::of(stage, pools)), by.clone())
+            Stage::Paused(stage, reason) => {
+                Self::Paused(Box::new(Self::of(stage, pools)), PauseRow::of(reason))
             }
             Stage::Shifting(of, share) => Self::Shifting(release(of), share.get()),
             Stage::Settling(of, share) => Self::Settling(release(of), share.get()),
@@ -217,11 +213,11 @@ impl StageRow {
             Self::Waiting(release, share) => {
                 Stage::Waiting(release.read(pools)?, share.map(percent).transpose()?)
             }
-            Self::Paused(stage, by) => {
+            Self::Paused(stage, reason) => {
                 if matches!(*stage, Self::Paused(..)) {
                     return Err(wrong("a pause", "it is paused twice"));
                 }
-                Stage::Paused(Box::new(stage.read(pools)?), PauseReason::Person(by))
+                Stage::Paused(Box::new(stage.read(pools)?), reason.read())
             }
             Self::Shifting(release, share) => {
                 Stage::Shifting(release.read(pools)?, percent(share)?)
@@ -241,6 +237,22 @@ impl StageRow {
                 reason,
             },
         })
+    }
+}
+
+impl PauseRow {
+    fn of(reason: &PauseReason) -> Self {
+        match reason {
+            PauseReason::Person(by) => Self::Person(by.clone()),
+            PauseReason::Guard(why) => Self::Guard(why.clone()),
+        }
+    }
+
+    fn read(self) -> PauseReason {
+        match self {
+            Self::Person(by) => PauseReason::Person(by),
+            Self::Guard(why) => PauseReason::Guard(why),
+        }
     }
 }
 

@@ -133,6 +133,10 @@ fn stages() -> Vec<Stage> {
             Box::new(Stage::Judging(release(), share)),
             PauseReason::Person("user 7".to_owned()),
         ),
+        Stage::Paused(
+            Box::new(Stage::Baking(release())),
+            PauseReason::Guard("every probe fails".to_owned()),
+        ),
         Stage::Baking(release()),
         Stage::Draining(release()),
         Stage::RollingBack { release: release(), failure },

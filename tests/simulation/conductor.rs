@@ -98,10 +98,20 @@ impl Conductor {
         self.observe(now);
     }
 
+    /// Every probe of every pool comes to fail, or something passes again.
+    pub(crate) fn doubt(&mut self, now: Timestamp, doubted: bool) {
+        self.health.set_doubted(doubted.then_some(now));
+        self.observe(now);
+    }
+
     /// An endpoint was probed; true when that changed its verdict.
     pub(crate) fn tried(&mut self, now: Timestamp, address: IpAddr, passes: bool) -> bool {
         let result = if passes { Ok(()) } else { Err(String::new()) };
         let outcome = Outcome { latency: Duration::ZERO, result };
+        if !passes && self.health.lacks_data().is_some() {
+            self.health.doubt(address, outcome);
+            return false;
+        }
         self.health.observe(now, address, outcome)
     }
 

@@ -169,6 +169,7 @@ impl Promises {
         for Transition { from, to, why, .. } in told {
             let is_judged = |bake: Duration| bake.is_zero() || is_watched(bake) && !is_failing;
             let is_due = match (*from, *to) {
+                (_, "Shifting" | "Draining") if conductor.health.lacks_data().is_some() => false,
                 ("Probing" | "Waiting", "Shifting") => is_ready && conductor.freeze.is_none(),
                 ("Judging", "Shifting" | "Waiting") => is_judged(policy.bake_at(before.share)),
                 ("Settling" | "Paused", "Shifting") => false,

@@ -83,7 +83,7 @@ impl Scene {
     }
 
     fn happen(&mut self) -> Checked {
-        match self.chance.below(13) {
+        match self.chance.below(14) {
             0..4 => {
                 let what = self.wanted.edit(self.world.now, &mut self.chance);
                 self.save(what)
@@ -99,6 +99,11 @@ impl Scene {
             11 => {
                 let frozen = self.chance.once_in(2);
                 self.world.freeze(frozen)
+            }
+            12 => {
+                self.world.doubt(true)?;
+                self.pass()?;
+                self.world.doubt(false)
             }
             _ if self.chance.once_in(3) => self.world.vanish(),
             _ => self.save("nothing new"),

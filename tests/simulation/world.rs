@@ -129,6 +129,12 @@ impl World {
         self.happen(Cause::Clock, |conductor, now| conductor.freeze(now, frozen))
     }
 
+    /// The daemon comes to doubt its probes, or no longer does.
+    pub(crate) fn doubt(&mut self, doubted: bool) -> Checked {
+        self.tell(|| format!("doubted: {doubted}"));
+        self.happen(Cause::Clock, |conductor, now| conductor.doubt(now, doubted))
+    }
+
     /// A person asks for something; true when it was done.
     pub(crate) fn ask(&mut self, verb: Verb, force: bool) -> Result<bool, String> {
         let rules: &[Rule] = if force { &Rule::ALL } else { &[] };

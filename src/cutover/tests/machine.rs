@@ -50,6 +50,7 @@ enum Happens {
         forced: bool,
     },
     Frozen(bool),
+    Doubted(bool),
     Vanished,
     Tried {
         host: u8,
@@ -78,6 +79,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         2 => (0..Verb::ALL.len(), any::<bool>())
             .prop_map(|(verb, forced)| Happens::Asked { verb, forced }),
         1 => any::<bool>().prop_map(Happens::Frozen),
+        1 => any::<bool>().prop_map(Happens::Doubted),
         1 => Just(Happens::Vanished),
         8 => (1..9u8, any::<bool>(), 1..4u32)
             .prop_map(|(host, passes, times)| Happens::Tried { host, passes, times }),
@@ -123,6 +125,9 @@ impl Watcher {
                 self.watch(Cause::Asked(verb, forced), |sim| drop(sim.ask_breaking(verb, rules)));
             }
             Happens::Frozen(frozen) => self.watch(Cause::Other, |sim| sim.set_frozen(frozen)),
+            Happens::Doubted(doubted) => {
+                self.watch(Cause::Other, |sim| sim.set_doubted(doubted));
+            }
             Happens::Vanished => self.event(Event::Vanished),
             Happens::Tried { host, passes, times } => {
                 (0..times).for_each(|_| self.tried(host, passes));
@@ -257,16 +262,19 @@ impl Watcher {
         );
     }
 
-    /// Not in a pause or a freeze, outside the windows, too soon, before the instant of the release,
-    /// nor with less of the pool up than is asked for; unless a person wants it so.
+    /// Not in a pause or a freeze, without data, outside the windows, too soon, before the instant of
+    /// the release, nor with less of the pool up than is asked for; unless a person wants it so.
     fn steps_are_taken_when_they_may(&self, cause: Cause, before: &Phase, told: &[Transition]) {
         let promoted = matches!(cause, Cause::Asked(Verb::Promote, _));
-        let awake = matches!(cause, Cause::Asked(Verb::Promote | Verb::Resume, _))
-            || before.name() != "Paused";
-        assert!(
-            awake || !told.iter().any(|t| matches!(t.to, "Shifting" | "Draining")),
-            "{told:#?}"
-        );
+        let goes_on = told.iter().any(|t| matches!(t.to, "Shifting" | "Draining"));
+        let lacks_data = self.sim.health.lacks_data().is_some();
+        assert!(promoted || !lacks_data || !goes_on, "{told:#?}");
+        let is_stopped = match before {
+            Phase::Paused(paused) => !paused.lacks_data() || lacks_data,
+            _ => false,
+        };
+        let awake = promoted || matches!(cause, Cause::Asked(Verb::Resume, _)) || !is_stopped;
+        assert!(awake || !goes_on, "{told:#?}");
         let Some(step) = told.iter().find(|t| t.to == "Shifting") else { return };
         if cause == Cause::Asked(Verb::Promote, true) {
             return;

@@ -307,6 +307,12 @@ impl Sim {
         self.handle(Event::Observed);
     }
 
+    /// Every probe fails, or something passes again.
+    fn set_doubted(&mut self, doubted: bool) {
+        self.health.set_doubted(doubted.then_some(self.now));
+        self.handle(Event::Observed);
+    }
+
     fn observe(&mut self, host: u8, pass: bool) {
         let result = if pass { Ok(()) } else { Err("refused".to_owned()) };
         let outcome = Outcome { latency: Duration::from_millis(3), result };

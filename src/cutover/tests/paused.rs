@@ -1,4 +1,5 @@
-//! Releases that a person has paused: nothing goes on but the guards, and the way back.
+//! Releases that a person has paused, or the lack of data: nothing goes on but the guards, and the
+//! way back.
 
 use super::{Sim, Verb, Wanted, at, file};
 
@@ -153,4 +154,80 @@ fn a_paused_release_is_not_short_of_progress() {
     sim.assert_live("v2");
     sim.run_to(5_200);
     assert_eq!(sim.edges()[0], ("Baking", "Draining"));
+}
+
+/// In Judging at 10 %, with 12 of 20 seconds left, when every probe comes to fail at second 68.
+fn without_data_in_judging() -> Sim {
+    let mut sim = Sim::proven(file("v1"));
+    sim.save(ramped());
+    sim.run_to(68);
+    sim.told.clear();
+    sim.set_doubted(true);
+    assert_eq!(sim.edges(), [("Judging", "Paused")]);
+    sim
+}
+
+#[test]
+fn what_lacks_data_neither_passes_nor_fails_and_goes_on_when_there_is_some() {
+    let mut sim = without_data_in_judging();
+    let why = sim.cutover.phase().trouble().unwrap_or_default();
+    let wanted = "paused without data (every probe of every pool fails since 2001-09-09T01:47:48Z: \
+                  this daemon may be cut off) in Judging since 2001-09-09T01:47:48Z";
+    assert_eq!(why, wanted);
+    assert_eq!(sim.cutover.next_deadline(), None);
+    sim.run_to(10_000);
+    sim.assert_shares(&[("v1", 90), ("v2", 10)]);
+    sim.set_doubted(false);
+    assert_eq!(sim.edges(), [("Paused", "Judging")]);
+    assert_eq!(sim.cutover.next_deadline(), Some(at(10_012)));
+    sim.run_to(10_012);
+    sim.assert_shares(&[("v1", 50), ("v2", 50)]);
+}
+
+#[test]
+fn no_deadline_and_no_open_gate_counts_without_data() {
+    let mut sim = Sim::adopt(file("v1"));
+    sim.save(file("v2"));
+    sim.run_to(500);
+    sim.set_doubted(true);
+    sim.run_to(50_000);
+    assert_eq!(sim.phase(), "Paused");
+    sim.set_doubted(false);
+    assert_eq!(sim.cutover.next_deadline(), Some(at(50_100)), "100 of 600 seconds were left");
+
+    let mut sim = Sim::proven(file("v1"));
+    sim.set_doubted(true);
+    sim.save(file("v2"));
+    assert_eq!(sim.phase(), "Paused", "though every endpoint has passed before");
+    sim.assert_live("v1");
+    sim.set_doubted(false);
+    sim.assert_live("v2");
+}
+
+#[test]
+fn a_person_may_go_back_or_on_or_have_it_stay_but_not_resume_without_data() {
+    let mut sim = without_data_in_judging();
+    let refusal = sim.ask(Verb::Resume, false).expect_err("there is nothing to go on");
+    assert!(refusal.to_string().ends_with("goes on by itself when there is some"), "{refusal}");
+    sim.ask(Verb::Pause, false).expect("a person wants it to stay");
+    sim.set_doubted(false);
+    assert_eq!(sim.phase(), "Paused");
+    sim.ask(Verb::Resume, false).expect("a person has paused it");
+    assert_eq!(sim.phase(), "Judging");
+
+    let mut sim = without_data_in_judging();
+    sim.ask(Verb::Rollback, false).expect("there is a way back");
+    sim.assert_live("v1");
+
+    let mut sim = without_data_in_judging();
+    sim.ask(Verb::Promote, false).expect("a step");
+    sim.assert_shares(&[("v1", 50), ("v2", 50)]);
+    assert_eq!(sim.phase(), "Paused", "the next one is not taken either");
+}
+
+#[test]
+fn only_services_with_probes_lack_their_data() {
+    let mut sim = Sim::baking(file("v2").probe(crate::model::ProbeSetting::Off));
+    sim.set_doubted(true);
+    assert_eq!(sim.phase(), "Baking");
 }

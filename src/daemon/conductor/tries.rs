@@ -2,9 +2,9 @@
 
 use tracing::{info, warn};
 
-use super::Conductor;
+use super::{Conductor, Service};
 use crate::{
-    model::{ProbeSetting, Timestamp},
+    model::{ProbeSetting, ServiceName, Timestamp},
     probe::Tried,
 };
 
@@ -27,15 +27,27 @@ impl Conductor {
         }
         if was_doubted != is_doubted {
             self.tell_doubt(is_doubted);
+            self.spread_doubt(now);
         }
+    }
+
+    /// Releases stand still without data, and go on with some. A service that comes in the meantime
+    /// has endpoints that have not failed yet, and so ends the doubt.
+    fn spread_doubt(&mut self, now: Timestamp) {
+        let since = self.doubt.since();
+        self.services.values_mut().for_each(|service| service.health.set_doubted(since));
+        let is_released = |service: &Service| service.cutover.phase().release().is_some();
+        let released = self.services.iter().filter(|(_, service)| is_released(service));
+        let released: Vec<ServiceName> = released.map(|(name, _)| name.clone()).collect();
+        released.into_iter().for_each(|name| self.observe(now, name));
     }
 
     fn tell_doubt(&self, is_doubted: bool) {
         self.metrics.probes_doubted(is_doubted);
         match is_doubted {
             true => warn!(
-                "every probe of every pool fails: this daemon may be cut off; verdicts stay, and no \
-                 release goes back because of them"
+                "every probe of every pool fails: this daemon may be cut off; verdicts stay, and \
+                 releases go neither back nor on because of them"
             ),
             false => info!("not every probe fails any more: failures count again"),
         }

@@ -80,3 +80,24 @@ fn a_pool_to_go_back_to_is_named_for_all() {
     group.ask(Verb::Retry, Some(0), &[]).expect("it has failed");
     group.assert_phases("Baking");
 }
+
+#[test]
+fn who_lacks_data_has_the_others_wait_and_a_pause_of_all_takes_it_in() {
+    let mut group = Checkout::proven(&ramped());
+    group.save_all(&ramped());
+    group.sims[1].set_doubted(true);
+    group.run_to(10_000);
+    assert_eq!(group.phases(), ["Judging", "Paused"]);
+    group.assert_shares(&[("v1", 90), ("v2", 10)]);
+    let waits = group.sims[0].cutover.waits().map(|waits| waits.why.clone()).unwrap_or_default();
+    assert!(waits.starts_with("checkout waits for web: paused without data"), "{waits}");
+    let refusal = group.ask(Verb::Resume, None, &[]).expect_err("web has no data");
+    assert!(refusal.to_string().starts_with("api: it is not paused"), "{refusal}");
+    group.ask(Verb::Pause, None, &[]).expect("both take steps");
+    group.sims[1].set_doubted(false);
+    group.run_to(20_000);
+    group.assert_phases("Paused");
+    group.ask(Verb::Resume, None, &[]).expect("a person has paused both");
+    group.run_to(30_000);
+    group.assert_shares(&[("v2", 100)]);
+}
