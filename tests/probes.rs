@@ -134,3 +134,25 @@ async fn an_endpoint_is_up_when_as_many_checks_pass_as_must() {
     house.save(&probe("any"));
     house.until_pool_is("v1", "up").await;
 }
+
+#[test]
+fn a_probe_over_tls_asks_for_its_host_unless_it_is_told_otherwise() {
+    let shown = |probe: &str| spec(probe).checks[0].to_string();
+    let all = [
+        "probe.https = { port = 443 }",
+        "probe.https = { port = 443, host = \"[2001:db8::1]:8443\", http2 = true, body_regex = \"^a\" }",
+        "probe.https = { port = 443, host = \"www.example.test:8443\", ca = \"/etc/ca.pem\" }",
+        "probe.tls = { port = 443, server_name = \"192.0.2.1\", validity_min = \"7d\" }",
+    ];
+    insta::assert_snapshot!(all.map(shown).join("\n"));
+}
+
+#[test]
+fn what_is_wrong_with_a_probe_over_tls_is_told() {
+    let all = [
+        "probe.https = { port = 443, body_regex = \"a(\", host = \"a b\" }",
+        "probe.https = { port = 443, method = \"HEAD\", body_regex = \"a\", http2 = \"yes\" }",
+        "probe.tls = { server_name = \"a..b\", ca = \"ca.pem\", validity_min = \"400d\", path = \"/\" }",
+    ];
+    insta::assert_snapshot!(all.map(mistakes).join("\n"));
+}

@@ -224,6 +224,8 @@ pub struct EndpointStatus {
     pub since: Option<String>,
     /// Why the last try failed, if it did.
     pub reason: Option<String>,
+    /// What the last try said though it passed: a certificate that expires soon.
+    pub warning: Option<String>,
     /// How long the last try took, in milliseconds.
     pub latency_ms: Option<f64>,
 }

@@ -135,7 +135,7 @@ fn endpoint_line(endpoint: &EndpointStatus) -> String {
     if let Some(latency) = endpoint.latency_ms {
         line.push_str(&format!("  {latency:.1} ms"));
     }
-    if let Some(reason) = &endpoint.reason {
+    if let Some(reason) = endpoint.reason.as_ref().or(endpoint.warning.as_ref()) {
         line.push_str(&format!("  {reason}"));
     }
     line.trim_end().to_owned()

@@ -1,6 +1,7 @@
 //! `release.toml`: the file that is changed for each release.
 
 mod groups;
+mod kinds;
 mod live;
 mod policy;
 mod probe;

@@ -156,7 +156,7 @@ impl Foreseen {
             return;
         }
         for address in self.waiting_for() {
-            let passed = Outcome { latency: Duration::ZERO, result: Ok(()) };
+            let passed = Outcome { latency: Duration::ZERO, result: Ok(()), warning: None };
             self.health.observe(now, address, passed);
         }
         self.next_try = self.interval().map(|interval| now + interval);

@@ -267,6 +267,7 @@ fn endpoint_status(health: &ServiceHealth, endpoint: &Endpoint) -> EndpointStatu
         verdict: health.verdict(endpoint.address()).name().to_owned(),
         since: tracker.map(|tracker| tracker.since().to_string()),
         reason: last.and_then(|outcome| outcome.result.clone().err()),
+        warning: last.and_then(|outcome| outcome.warning.clone()),
         latency_ms: last.map(|outcome| outcome.latency.as_micros() as f64 / 1000.0),
     }
 }

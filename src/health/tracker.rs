@@ -51,6 +51,8 @@ pub struct Outcome {
     pub latency: Duration,
     /// Pass, or why not, in one sentence.
     pub result: Result<(), String>,
+    /// What will become a failure if nobody does anything.
+    pub warning: Option<String>,
 }
 
 /// Follows one endpoint.
@@ -122,7 +124,11 @@ mod tests {
 
     #[test]
     fn a_failure_in_doubt_is_no_verdict_and_one_without_doubt_is_after_enough_of_them() {
-        let failed = || Outcome { latency: Duration::ZERO, result: Err("refused".to_owned()) };
+        let failed = || Outcome {
+            latency: Duration::ZERO,
+            result: Err("refused".to_owned()),
+            warning: None,
+        };
         for fall in [1, 3] {
             let mut tracker = Tracker::new(Timestamp::default(), Verdict::Up);
             (0..10).for_each(|_| tracker.doubt(failed(), fall));
@@ -141,6 +147,7 @@ mod tests {
         Outcome {
             latency: Duration::from_millis(3),
             result: if pass { Ok(()) } else { Err("refused".to_owned()) },
+            warning: None,
         }
     }
 

@@ -33,8 +33,8 @@ pub use group::GroupName;
 pub use name::{DnsName, NameError, PoolName, ServiceName};
 pub use network::{Network, NetworkError};
 pub use probe::{
-    Check, Header, HeaderError, HttpProbe, Method, Pass, ProbeKind, ProbeSetting, ProbeSpec,
-    TcpProbe,
+    Check, Header, HeaderError, HttpProbe, HttpsProbe, Method, Pass, Pattern, PatternError,
+    ProbeKind, ProbeSetting, ProbeSpec, ServerName, TcpProbe, TlsProbe, TlsSettings,
 };
 pub use rrl::RrlSettings;
 pub use service::{Desired, FailPolicy, Pool, RampStep, ReleasePolicy, ServiceSpec};

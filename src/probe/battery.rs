@@ -8,81 +8,121 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
     task::JoinHandle,
 };
+use tokio_rustls::TlsAcceptor;
 
-use super::run_once;
-use crate::health::Outcome;
-use crate::model::{Header, HttpProbe, Method, Pass, Percent, ProbeKind, ProbeSpec, TcpProbe};
+use super::{
+    Trust,
+    pki::{NAME, Pki},
+    run_once,
+};
+use crate::{
+    health::Outcome,
+    model::{
+        Header, HttpProbe, HttpsProbe, Method, Pass, Percent, ProbeKind, ProbeSpec, TcpProbe,
+        TlsProbe,
+    },
+};
 
 /// One kind with a server that it must pass and, if it looks so far, one that it must not.
 struct Subject {
-    kind: fn(u16) -> ProbeKind,
-    good: &'static [u8],
-    bad: Option<(&'static [u8], &'static str)>,
+    kind: Box<dyn Fn(u16) -> ProbeKind>,
+    good: Server,
+    bad: Option<(Server, &'static str)>,
     /// Whether a server that accepts and says nothing fails it.
     needs_words: bool,
 }
 
-fn subjects() -> Vec<Subject> {
+/// What a server does with whoever comes.
+#[derive(Clone)]
+enum Server {
+    /// Nothing.
+    Silent,
+    /// Says this at once.
+    Blunt(&'static [u8]),
+    /// Reads a request and says this.
+    Polite(&'static [u8]),
+    /// Shakes hands first; then the same, if it has something to say.
+    Secured(TlsAcceptor, &'static [u8]),
+}
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+const BUSY: &[u8] = b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n";
+const SSH: &[u8] = b"SSH-2.0-OpenSSH\r\n";
+
+fn subjects(pki: &Pki) -> Vec<Subject> {
     let tcp = Subject {
-        kind: |port| ProbeKind::Tcp(TcpProbe { port }),
-        good: b"",
+        kind: Box::new(|port| ProbeKind::Tcp(TcpProbe { port })),
+        good: Server::Blunt(b""),
         bad: None,
         needs_words: false,
     };
+    let secured = |words| Server::Secured(pki.server(NAME, 90, &["http/1.1"]), words);
     let subject = |kind, good, bad| Subject { kind, good, bad: Some(bad), needs_words: true };
+    let over_http = |status: &'static [u16], body: Option<&'static str>, good, bad, why| {
+        let kind = move |port| ProbeKind::Http(http_probe(port, status.to_vec(), body));
+        subject(Box::new(kind), Server::Polite(good), (Server::Polite(bad), why))
+    };
+    let (for_https, for_tls) = (pki.settings(), pki.settings());
+    let https = move |port| {
+        let (http, tls) = (http_probe(port, vec![200], None), for_https.clone());
+        ProbeKind::Https(HttpsProbe { http, tls })
+    };
+    let tls = move |port| ProbeKind::Tls(TlsProbe { port, tls: for_tls.clone() });
     vec![
         tcp,
-        subject(
-            |port| http_probe(port, vec![200], None),
-            b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
-            (b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n", "status 503, expected 200"),
-        ),
-        subject(
-            |port| http_probe(port, vec![204, 301], None),
+        over_http(&[200], None, OK, BUSY, "status 503, expected 200"),
+        over_http(
+            &[204, 301],
+            None,
             b"HTTP/1.1 301 Moved\r\nlocation: /other\r\ncontent-length: 0\r\n\r\n",
-            (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "status 200, expected 204 or 301"),
+            b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            "status 200, expected 204 or 301",
         ),
-        subject(
-            |port| http_probe(port, vec![200], Some("ready")),
+        over_http(
+            &[200],
+            Some("ready"),
             b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nall is ready now",
-            (
-                b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nwait",
-                "the body does not contain \"ready\"",
-            ),
+            b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nwait",
+            "the body does not contain \"ready\"",
         ),
+        over_http(&[200], None, b"HTTP/1.0 200 OK\r\n\r\n", SSH, "the HTTP exchange broke off"),
+        subject(Box::new(https), secured(OK), (secured(BUSY), "status 503, expected 200")),
         subject(
-            |port| http_probe(port, vec![200], None),
-            b"HTTP/1.0 200 OK\r\n\r\n",
-            (b"SSH-2.0-OpenSSH\r\n", "the HTTP exchange broke off"),
+            Box::new(tls),
+            secured(b""),
+            (Server::Blunt(SSH), "no TLS with api.example.test at "),
         ),
     ]
 }
 
-fn http_probe(port: u16, status: Vec<u16>, body: Option<&str>) -> ProbeKind {
-    let (path, host) = ("/healthz?deep=1".to_owned(), "api.example.test".to_owned());
+pub(super) fn http_probe(port: u16, status: Vec<u16>, body: Option<&str>) -> HttpProbe {
+    let (path, host) = ("/healthz?deep=1".to_owned(), NAME.to_owned());
     let (method, headers, body) = (Method::Get, Vec::new(), body.map(str::to_owned));
-    ProbeKind::Http(HttpProbe { port, method, path, host, headers, status, body })
+    let (http2, pattern) = (false, None);
+    HttpProbe { port, method, http2, path, host, headers, status, body, pattern }
 }
 
 /// Fails to compile when a kind is added: then add it to [`subjects`] too.
 #[test]
 fn every_kind_is_here() {
-    let mut kinds: Vec<&str> = subjects()
+    let mut kinds: Vec<&str> = subjects(&Pki::new())
         .iter()
         .map(|subject| match (subject.kind)(1) {
             ProbeKind::Tcp(_) => "tcp",
             ProbeKind::Http(_) => "http",
+            ProbeKind::Https(_) => "https",
+            ProbeKind::Tls(_) => "tls",
         })
         .collect();
     kinds.dedup();
-    assert_eq!(kinds, ["tcp", "http"]);
+    assert_eq!(kinds, ["tcp", "http", "https", "tls"]);
 }
 
-const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(super) const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Both families, where this machine has both.
 fn families() -> Vec<IpAddr> {
@@ -95,34 +135,41 @@ fn families() -> Vec<IpAddr> {
     std::iter::once(V4).chain(has_v6.then_some(v6)).collect()
 }
 
-fn spec(kind: ProbeKind, timeout: Duration) -> ProbeSpec {
+pub(super) fn spec(kind: ProbeKind, timeout: Duration) -> ProbeSpec {
     let interval = ProbeSpec::INTERVAL;
     let (checks, pass) = (vec![kind.into()], Pass::All);
     ProbeSpec { checks, pass, interval, timeout, rise: 1, fall: 1, jitter: Percent::new_const(10) }
 }
 
 async fn tried(spec: &ProbeSpec, ip: IpAddr) -> Outcome {
-    run_once(spec, ip).await.outcome.expect("nothing is lacking here")
+    run_once(spec, ip, &Trust::default()).await.outcome.expect("nothing is lacking here")
 }
 
-/// A server that reads a request, if it has something to say, and says it to everyone.
-async fn server(ip: IpAddr, words: Option<&'static [u8]>) -> (u16, JoinHandle<()>) {
+async fn serve(ip: IpAddr, server: Server) -> (u16, JoinHandle<()>) {
     let listener = TcpListener::bind((ip, 0)).await.expect("a port");
     let port = listener.local_addr().expect("bound").port();
     let serving = tokio::spawn(async move {
         let mut silent = Vec::new();
         while let Ok((mut stream, _)) = listener.accept().await {
-            match words {
-                None => silent.push(stream),
-                Some(b"") => {}
-                Some(words) => say(&mut stream, words).await,
+            match &server {
+                Server::Silent => silent.push(stream),
+                Server::Blunt(words) => stream.write_all(words).await.expect("sent"),
+                Server::Polite(words) => say(&mut stream, words).await,
+                Server::Secured(acceptor, words) => {
+                    // Who does not trust it goes away in the middle.
+                    let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                    if !words.is_empty() {
+                        say(&mut stream, words).await;
+                    }
+                    let _ = stream.shutdown().await;
+                }
             }
         }
     });
     (port, serving)
 }
 
-async fn say(stream: &mut TcpStream, words: &[u8]) {
+async fn say(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), words: &[u8]) {
     let mut request = [0; 1024];
     let len = stream.read(&mut request).await.expect("a request");
     let request = String::from_utf8_lossy(&request[..len]);
@@ -133,9 +180,10 @@ async fn say(stream: &mut TcpStream, words: &[u8]) {
 
 #[tokio::test]
 async fn a_good_server_passes() {
-    for subject in subjects() {
+    let pki = Pki::new();
+    for subject in subjects(&pki) {
         for ip in families() {
-            let (port, serving) = server(ip, Some(subject.good)).await;
+            let (port, serving) = serve(ip, subject.good.clone()).await;
             let outcome = tried(&spec((subject.kind)(port), ProbeSpec::TIMEOUT), ip).await;
             assert_eq!(outcome.result, Ok(()), "{:?}", (subject.kind)(port));
             serving.abort();
@@ -145,10 +193,11 @@ async fn a_good_server_passes() {
 
 #[tokio::test]
 async fn a_bad_server_fails_with_the_reason() {
-    for subject in subjects() {
-        let Some((words, expected)) = subject.bad else { continue };
+    let pki = Pki::new();
+    for subject in subjects(&pki) {
+        let Some((bad, expected)) = subject.bad else { continue };
         for ip in families() {
-            let (port, serving) = server(ip, Some(words)).await;
+            let (port, serving) = serve(ip, bad.clone()).await;
             let outcome = tried(&spec((subject.kind)(port), ProbeSpec::TIMEOUT), ip).await;
             let reason = outcome.result.expect_err("must fail");
             assert!(reason.contains(expected), "{reason:?} instead of {expected:?}");
@@ -159,7 +208,8 @@ async fn a_bad_server_fails_with_the_reason() {
 
 #[tokio::test]
 async fn a_closed_port_fails_with_the_address() {
-    for subject in subjects() {
+    let pki = Pki::new();
+    for subject in subjects(&pki) {
         for ip in families() {
             // Bound and not listening: nobody else can take it, and nobody answers.
             let closed = tokio::net::TcpSocket::new_v4();
@@ -178,9 +228,10 @@ async fn a_closed_port_fails_with_the_address() {
 #[tokio::test]
 async fn a_silent_server_fails_at_the_timeout() {
     const SOON: Duration = Duration::from_millis(20);
-    for subject in subjects().into_iter().filter(|subject| subject.needs_words) {
+    let pki = Pki::new();
+    for subject in subjects(&pki).into_iter().filter(|subject| subject.needs_words) {
         let ip = V4;
-        let (port, serving) = server(ip, None).await;
+        let (port, serving) = serve(ip, Server::Silent).await;
         let outcome = tried(&spec((subject.kind)(port), SOON), ip).await;
         assert_eq!(outcome.result, Err("no answer within 20ms".to_owned()));
         assert!(outcome.latency >= SOON);
@@ -204,12 +255,12 @@ async fn endless(head: &'static [u8]) -> (u16, JoinHandle<()>) {
 async fn a_text_is_looked_for_in_the_first_64_kib_of_an_endless_body() {
     const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nready";
     let (port, serving) = endless(HEAD).await;
-    let kind = http_probe(port, vec![200], Some("ready"));
+    let kind = ProbeKind::Http(http_probe(port, vec![200], Some("ready")));
     assert_eq!(tried(&spec(kind, ProbeSpec::TIMEOUT), V4).await.result, Ok(()));
     serving.abort();
 
     let (port, serving) = endless(HEAD).await;
-    let kind = http_probe(port, vec![200], Some("never"));
+    let kind = ProbeKind::Http(http_probe(port, vec![200], Some("never")));
     let reason = tried(&spec(kind, ProbeSpec::TIMEOUT), V4).await.result;
     let reason = reason.expect_err("must fail");
     assert!(reason.contains("the body does not contain \"never\""), "{reason}");
@@ -230,7 +281,7 @@ async fn an_answer_before_a_reset_still_counts() {
         }
     });
     for _ in 0..20 {
-        let kind = http_probe(port, vec![200], None);
+        let kind = ProbeKind::Http(http_probe(port, vec![200], None));
         assert_eq!(tried(&spec(kind, ProbeSpec::TIMEOUT), V4).await.result, Ok(()));
     }
     serving.abort();
@@ -249,7 +300,7 @@ async fn a_request_is_made_as_it_was_written() {
     });
     let headers = [("X-Token", "a b"), ("User-Agent", "me")];
     let headers = headers.map(|(name, value)| Header::new(name, value).expect("good")).to_vec();
-    let ProbeKind::Http(probe) = http_probe(port, vec![200], None) else { panic!("http") };
+    let probe = http_probe(port, vec![200], None);
     let kind = ProbeKind::Http(HttpProbe { method: Method::Head, headers, ..probe });
     assert_eq!(tried(&spec(kind, ProbeSpec::TIMEOUT), V4).await.result, Ok(()));
     let request = serving.await.expect("no panic");

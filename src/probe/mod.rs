@@ -10,10 +10,16 @@ mod http;
 mod prober;
 mod schedule;
 mod tcp;
+mod tls;
+mod trust;
 mod verdict;
 
 #[cfg(test)]
 mod battery;
+#[cfg(test)]
+mod pki;
+#[cfg(test)]
+mod secured;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -21,6 +27,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
 pub use prober::{Assignment, Prober, Tried};
+pub use trust::Trust;
 
 use crate::{
     health::Outcome,
@@ -37,13 +44,16 @@ pub enum Failure {
     Ours(String),
 }
 
+/// That a check passed, with what is to be said all the same; or why not.
+type Passed = Result<Option<String>, Failure>;
+
 /// What came of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
     /// How long it took.
     pub latency: Duration,
-    /// Whether it passed, or why not.
-    pub result: Result<(), Failure>,
+    /// Whether it passed, with what is to be said all the same; or why not.
+    pub result: Result<Option<String>, Failure>,
 }
 
 /// What came of one try.
@@ -63,20 +73,22 @@ impl Try {
     }
 }
 
-/// Makes one try: all checks at once.
-pub async fn run_once(spec: &ProbeSpec, address: IpAddr) -> Try {
-    let checks = spec.checks.iter().map(|check| run_check(check, spec.timeout, address));
+/// Makes one try: all checks at once. Who may sign what is seen over TLS is kept in `trust`.
+pub async fn run_once(spec: &ProbeSpec, address: IpAddr, trust: &Trust) -> Try {
+    let checks = spec.checks.iter().map(|check| run_check(check, spec.timeout, address, trust));
     let checks = join_all(checks).await;
     let outcome = verdict(spec, &checks);
     Try { checks, outcome }
 }
 
-async fn run_check(check: &Check, limit: Duration, address: IpAddr) -> Checked {
+async fn run_check(check: &Check, limit: Duration, address: IpAddr, trust: &Trust) -> Checked {
     let begun = Instant::now();
     let attempt = async {
         match &check.kind {
             ProbeKind::Tcp(probe) => tcp::attempt(probe, address).await,
             ProbeKind::Http(probe) => http::attempt(probe, address).await,
+            ProbeKind::Https(probe) => http::attempt_secured(probe, address, trust).await,
+            ProbeKind::Tls(probe) => tls::attempt(probe, address, trust).await,
         }
     };
     let result = match timeout(limit, attempt).await {

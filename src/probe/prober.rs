@@ -16,7 +16,7 @@ use tokio::{
 use tracing::warn;
 
 use super::{
-    Checked, Failure, Try, run_once,
+    Checked, Failure, Trust, Try, run_once,
     schedule::{Pace, Schedule},
 };
 use crate::{
@@ -75,6 +75,7 @@ pub struct Prober {
     /// When it was last said that tries cannot be made.
     complained: Option<Instant>,
     began: Instant,
+    trust: Arc<Trust>,
     tries: IntCounterVec,
     latency: HistogramVec,
 }
@@ -102,6 +103,7 @@ impl Prober {
             checks: 0,
             complained: None,
             began: Instant::now(),
+            trust: Arc::default(),
             tries,
             latency,
         })
@@ -170,10 +172,11 @@ impl Prober {
         {
             let Some(spec) = self.specs.get(&key.0).cloned() else { continue };
             self.checks += spec.checks.len();
+            let trust = self.trust.clone();
             self.running.spawn(async move {
                 // In a task of its own, so that a fault in one kind of probe is one failed try.
                 let (address, given) = (key.1, spec.clone());
-                let attempt = tokio::spawn(async move { run_once(&given, address).await });
+                let attempt = tokio::spawn(async move { run_once(&given, address, &trust).await });
                 let result = attempt.await.unwrap_or_else(|_| Try::broken());
                 Ended { key, spec, result }
             });
@@ -194,7 +197,7 @@ impl Prober {
         for (check, Checked { latency, result }) in spec.checks.iter().zip(&result.checks) {
             let kind = check.kind.name();
             let word = match result {
-                Ok(()) => "pass",
+                Ok(_) => "pass",
                 Err(Failure::Endpoint(_)) => "fail",
                 Err(Failure::Ours(_)) => "error",
             };

@@ -7,11 +7,11 @@ use std::{
 
 use tokio::net::TcpStream;
 
-use super::Failure;
+use super::{Failure, Passed};
 use crate::model::TcpProbe;
 
-pub(super) async fn attempt(probe: &TcpProbe, address: IpAddr) -> Result<(), Failure> {
-    connect(SocketAddr::new(address, probe.port)).await.map(drop)
+pub(super) async fn attempt(probe: &TcpProbe, address: IpAddr) -> Passed {
+    connect(SocketAddr::new(address, probe.port)).await.map(|_| None)
 }
 
 /// Connects, or says why not; for every kind that speaks over TCP.

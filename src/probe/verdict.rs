@@ -20,15 +20,20 @@ pub(super) fn verdict(spec: &ProbeSpec, checks: &[Checked]) -> Result<Outcome, S
         if is_one { reason } else { format!("{}: {reason}", check.kind.name()) }
     };
     let (mut passed, mut failures, mut ours) = (Vec::new(), Vec::new(), None);
+    let mut warnings = Vec::new();
     for (check, checked) in spec.checks.iter().zip(checks) {
         match &checked.result {
-            Ok(()) => passed.push(checked.latency),
+            Ok(warning) => {
+                passed.push(checked.latency);
+                warnings.extend(warning.iter().map(|warning| named(check, warning.clone())));
+            }
             Err(Failure::Endpoint(reason)) => failures.push(named(check, reason.clone())),
             Err(Failure::Ours(reason)) => ours = ours.or(Some(reason.clone())),
         }
     }
     let slowest = checks.iter().map(|checked| checked.latency).max().unwrap_or_default();
-    let outcome = |latency: Duration, result| Ok(Outcome { latency, result });
+    let warning = (!warnings.is_empty()).then(|| warnings.join("; "));
+    let outcome = |latency: Duration, result| Ok(Outcome { latency, result, warning });
     match (spec.pass, ours) {
         (Pass::Any, _) if !passed.is_empty() => {
             outcome(passed.into_iter().min().unwrap_or_default(), Ok(()))
@@ -42,7 +47,7 @@ pub(super) fn verdict(spec: &ProbeSpec, checks: &[Checked]) -> Result<Outcome, S
 
 /// A right answer that comes too late is a failure.
 pub(super) fn in_time(check: &Check, checked: Checked) -> Checked {
-    let Checked { latency, result: Ok(()) } = checked else { return checked };
+    let Checked { latency, result: Ok(_) } = checked else { return checked };
     let Some(limit) = check.latency.filter(|limit| latency > *limit) else { return checked };
     let took = Duration::from_millis(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
     let [took, limit] = [took, limit].map(format_duration);
@@ -74,7 +79,9 @@ mod tests {
         };
         let results = results.iter().cloned().zip(&spec.checks);
         let checked = results
-            .map(|((latency, result), check)| in_time(check, Checked { latency, result }))
+            .map(|((latency, result), check)| {
+                in_time(check, Checked { latency, result: result.map(|()| None) })
+            })
             .collect::<Vec<_>>();
         verdict(&spec, &checked)
     }
@@ -88,11 +95,11 @@ mod tests {
     }
 
     fn failed(latency: Duration, why: &str) -> Result<Outcome, String> {
-        Ok(Outcome { latency, result: Err(why.to_owned()) })
+        Ok(Outcome { latency, result: Err(why.to_owned()), warning: None })
     }
 
     fn passed(latency: Duration) -> Result<Outcome, String> {
-        Ok(Outcome { latency, result: Ok(()) })
+        Ok(Outcome { latency, result: Ok(()), warning: None })
     }
 
     #[test]

@@ -12,6 +12,7 @@
 mod freeze;
 mod history;
 mod lock;
+mod probe;
 mod row;
 mod spec;
 #[cfg(test)]

@@ -8,15 +8,17 @@ use std::{
     time::Duration,
 };
 
-use hyper::http::uri::PathAndQuery;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::row::{PoolList, RowError, wrong};
+use super::{
+    probe::KindRow,
+    row::{PoolList, RowError, wrong},
+};
 use crate::model::{
-    Check, DnsName, Endpoint, FailPolicy, Header, HttpProbe, Method, Pass, Percent, Pool, PoolName,
-    ProbeKind, ProbeSetting, ProbeSpec, RampStep, ReleasePolicy, ServiceName, ServiceSpec, Split,
-    Spread, TcpProbe, Timestamp, Ttl, Weight, Window, Windows,
+    Check, DnsName, Endpoint, FailPolicy, Pass, Percent, Pool, PoolName, ProbeSetting, ProbeSpec,
+    RampStep, ReleasePolicy, ServiceName, ServiceSpec, Split, Spread, Timestamp, Ttl, Weight,
+    Window, Windows,
 };
 
 /// No duration of the release file is longer.
@@ -59,23 +61,6 @@ struct PacedRow {
     rise: u32,
     fall: u32,
     jitter: u8,
-}
-
-#[derive(Serialize, Deserialize)]
-enum KindRow {
-    Tcp {
-        port: u16,
-    },
-    Http {
-        port: u16,
-        method: String,
-        path: String,
-        host: String,
-        /// Names and values.
-        headers: Vec<(String, String)>,
-        status: Vec<u16>,
-        body: Option<String>,
-    },
 }
 
 /// Durations are in microseconds.
@@ -196,18 +181,9 @@ impl ProbeRow {
 impl PacedRow {
     fn of(spec: &ProbeSpec) -> Self {
         let ProbeSpec { checks, pass, interval, timeout, rise, fall, jitter } = spec;
-        let checks = checks.iter().map(|Check { kind, latency }| {
-            let kind = match kind.clone() {
-                ProbeKind::Tcp(TcpProbe { port }) => KindRow::Tcp { port },
-                ProbeKind::Http(HttpProbe { port, method, path, host, headers, status, body }) => {
-                    let method = method.name().to_owned();
-                    let pair = |it: Header| (it.name().to_owned(), it.value().to_owned());
-                    let headers = headers.into_iter().map(pair).collect();
-                    KindRow::Http { port, method, path, host, headers, status, body }
-                }
-            };
-            (kind, latency.map(micros))
-        });
+        let checks = checks
+            .iter()
+            .map(|Check { kind, latency }| (KindRow::of(kind.clone()), latency.map(micros)));
         Self {
             checks: checks.collect(),
             any: *pass == Pass::Any,
@@ -240,31 +216,6 @@ impl PacedRow {
         let checks = checks.into_iter().map(check).collect::<Result<_, _>>()?;
         let (pass, jitter) = (if any { Pass::Any } else { Pass::All }, percent("jitter", jitter)?);
         Ok(ProbeSpec { checks, pass, interval, timeout, rise, fall, jitter })
-    }
-}
-
-impl KindRow {
-    fn read(self) -> Result<ProbeKind, RowError> {
-        match self {
-            Self::Tcp { port } if port > 0 => Ok(ProbeKind::Tcp(TcpProbe { port })),
-            Self::Http { port, method, path, host, headers, status, body } if port > 0 => {
-                if !path.starts_with('/') || path.parse::<PathAndQuery>().is_err() {
-                    return Err(wrong("a probe's path", path));
-                }
-                if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic()) {
-                    return Err(wrong("a probe's host", host));
-                }
-                let method = Method::ALL.into_iter().find(|known| known.name() == method);
-                let method = method.ok_or_else(|| wrong("a probe's method", "unknown"))?;
-                let header = |(name, value): (String, String)| {
-                    Header::new(&name, &value).map_err(|why| wrong("a probe's headers", why))
-                };
-                let headers = headers.into_iter().map(header).collect::<Result<_, _>>()?;
-                let http = HttpProbe { port, method, path, host, headers, status, body };
-                Ok(ProbeKind::Http(http))
-            }
-            Self::Tcp { .. } | Self::Http { .. } => Err(wrong("a probe's port", 0)),
-        }
     }
 }
 
@@ -342,7 +293,7 @@ pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn duration(what: &str, micros: u64) -> Result<Duration, RowError> {
+pub(super) fn duration(what: &str, micros: u64) -> Result<Duration, RowError> {
     let duration = Duration::from_micros(micros);
     if duration > LONGEST {
         return Err(wrong(what, format!("{duration:?} is too long")));

@@ -12,8 +12,8 @@ use crate::{
     },
     model::{
         Endpoint, FailPolicy, Header, HttpProbe, Method, Pass, Percent, Pool, PoolName, ProbeKind,
-        ProbeSetting, ProbeSpec, RampStep, ReleasePolicy, ServiceSpec, Spread, Timestamp, Ttl,
-        Weight, Windows,
+        ProbeSetting, ProbeSpec, RampStep, ReleasePolicy, ServiceSpec, Spread, Timestamp, TlsProbe,
+        TlsSettings, Ttl, Weight, Windows,
     },
 };
 
@@ -64,6 +64,18 @@ fn spec(of: &str) -> Arc<ServiceSpec> {
                     headers: vec![Header::new("x-token", "a b").expect("good")],
                     status: vec![200, 204],
                     body: Some("fine \"indeed\"".to_owned()),
+                    http2: true,
+                    pattern: Some("^a+$".parse().expect("good")),
+                })
+                .into(),
+                ProbeKind::Tls(TlsProbe {
+                    port: 8443,
+                    tls: TlsSettings {
+                        server_name: "192.0.2.1".parse().expect("an address"),
+                        ca: Some("/etc/ca.pem".into()),
+                        validity_min: Duration::from_secs(86_400),
+                        validity_warn: Duration::ZERO,
+                    },
                 })
                 .into(),
             ],

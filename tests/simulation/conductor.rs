@@ -107,7 +107,7 @@ impl Conductor {
     /// An endpoint was probed; true when that changed its verdict.
     pub(crate) fn tried(&mut self, now: Timestamp, address: IpAddr, passes: bool) -> bool {
         let result = if passes { Ok(()) } else { Err(String::new()) };
-        let outcome = Outcome { latency: Duration::ZERO, result };
+        let outcome = Outcome { latency: Duration::ZERO, result, warning: None };
         if !passes && self.health.lacks_data().is_some() {
             self.health.doubt(address, outcome);
             return false;

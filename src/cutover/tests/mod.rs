@@ -315,7 +315,7 @@ impl Sim {
 
     fn observe(&mut self, host: u8, pass: bool) {
         let result = if pass { Ok(()) } else { Err("refused".to_owned()) };
-        let outcome = Outcome { latency: Duration::from_millis(3), result };
+        let outcome = Outcome { latency: Duration::from_millis(3), result, warning: None };
         if self.health.observe(self.now, address(host), outcome) {
             self.handle(Event::Observed);
         }

@@ -1,0 +1,179 @@
+//! What each kind of probe has: a table for each check.
+
+use std::{path::PathBuf, time::Duration};
+
+use hyper::http::uri::{Authority, PathAndQuery};
+
+use super::{Table, Value};
+use crate::model::{
+    DnsName, Header, HeaderError, HttpProbe, HttpsProbe, Method, Pattern, ProbeKind, TcpProbe,
+    TlsProbe, TlsSettings,
+};
+
+const HEADERS_MAX: usize = 20;
+/// A year of the calendar, on the mean.
+const VALIDITY_MAX: Duration = Duration::from_secs(31_557_600);
+
+/// The keys of the kinds, and how each is read.
+pub(super) const KINDS: [(&str, ReadKind); 4] =
+    [("tcp", tcp_probe), ("http", http_probe), ("https", https_probe), ("tls", tls_probe)];
+
+/// Reads what is of one kind; whose name it is asked for by, if nothing else is said.
+pub(super) type ReadKind = fn(&mut Table<'_>, Option<&DnsName>) -> Option<ProbeKind>;
+
+fn tcp_probe(table: &mut Table<'_>, _: Option<&DnsName>) -> Option<ProbeKind> {
+    Some(ProbeKind::Tcp(TcpProbe { port: port(table)? }))
+}
+
+fn tls_probe(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<ProbeKind> {
+    let (port, tls) = (port(table), tls(table, owner.map(ToString::to_string).as_deref()));
+    Some(ProbeKind::Tls(TlsProbe { port: port?, tls: tls? }))
+}
+
+fn http_probe(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<ProbeKind> {
+    http(table, owner).map(ProbeKind::Http)
+}
+
+fn https_probe(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<ProbeKind> {
+    let http = http(table, owner);
+    // Whom it is asked of is by default whom it is asked for.
+    let host = http.as_ref().and_then(|http| http.host.parse::<Authority>().ok());
+    let tls = tls(table, host.as_ref().map(|host| host.host().trim_matches(['[', ']'])));
+    Some(ProbeKind::Https(HttpsProbe { http: http?, tls: tls? }))
+}
+
+fn tls(table: &mut Table<'_>, default_name: Option<&str>) -> Option<TlsSettings> {
+    let named = table.optional("server_name");
+    let server_name = match &named {
+        Some(value) => value.parse(),
+        None => default_name.and_then(|name| name.parse().ok()),
+    };
+    let ca = table.optional("ca").map_or(Some(None), |value| {
+        let path = PathBuf::from(value.text()?);
+        if !path.is_absolute() {
+            value.wrong("a CA file is named by an absolute path");
+        }
+        Some(Some(path))
+    });
+    let mut validity = |key, default| match table.optional(key) {
+        Some(value) => value.duration_in(Duration::ZERO..=VALIDITY_MAX),
+        None => Some(default),
+    };
+    let validity_min = validity("validity_min", TlsSettings::VALIDITY_MIN);
+    let validity_warn = validity("validity_warn", TlsSettings::VALIDITY_WARN);
+    Some(TlsSettings {
+        server_name: server_name?,
+        ca: ca?,
+        validity_min: validity_min?,
+        validity_warn: validity_warn?,
+    })
+}
+
+fn http(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<HttpProbe> {
+    let port = port(table);
+    let http2 = table.optional("http2").map_or(Some(false), |value| value.boolean());
+    let method =
+        table.optional("method").map_or(Some(Method::default()), |value| method_of(&value));
+    let headers = table.optional("headers").map_or(Some(Vec::new()), |value| headers_of(&value));
+    let path = table.optional("path").map_or(Some("/".to_owned()), |value| {
+        let text = value.text()?;
+        let sendable = text.starts_with('/') && text.parse::<PathAndQuery>().is_ok();
+        if !sendable {
+            value.wrong(
+                "not a path: it begins with /, and what a URI has no room for is written %XX",
+            );
+        }
+        sendable.then(|| text.to_owned())
+    });
+    let host = table.optional("host").map_or(owner.map(ToString::to_string), |value| {
+        let text = value.text()?;
+        let sendable = text.parse::<Authority>().is_ok_and(|host| !host.as_str().contains('@'));
+        if !sendable {
+            value.wrong("a Host header is a name or an address, and perhaps a port");
+        }
+        sendable.then(|| text.to_owned())
+    });
+    let status = table.optional("status").map_or(Some(vec![200]), |value| statuses(&value));
+    let pattern = match table.optional("body_regex") {
+        Some(value) if method == Some(Method::Head) => {
+            value.wrong("an answer to HEAD has no body");
+            None
+        }
+        Some(value) => value.parse::<Pattern>().map(Some),
+        None => Some(None),
+    };
+    let body = match table.optional("body") {
+        Some(value) if method == Some(Method::Head) => {
+            value.wrong("an answer to HEAD has no body");
+            None
+        }
+        Some(value) => {
+            let text = value.text();
+            if text == Some("") {
+                value.wrong("an empty text stands in every body: leave the key out");
+            }
+            text.map(|text| Some(text.to_owned()))
+        }
+        None => Some(None),
+    };
+    Some(HttpProbe {
+        port: port?,
+        method: method?,
+        http2: http2?,
+        path: path?,
+        host: host?,
+        headers: headers?,
+        status: status?,
+        body: body?,
+        pattern: pattern?,
+    })
+}
+
+fn method_of(value: &Value<'_>) -> Option<Method> {
+    let text = value.text()?;
+    let found = Method::ALL.into_iter().find(|method| method.name() == text);
+    if found.is_none() {
+        let names = Method::ALL.map(Method::name).join(", ");
+        value.wrong_with_hint("not a method of probes", format!("use one of {names}"));
+    }
+    found
+}
+
+/// `{ authorization = "Bearer …" }`.
+fn headers_of(value: &Value<'_>) -> Option<Vec<Header>> {
+    let mut headers: Vec<Header> = Vec::new();
+    let mut is_good = true;
+    for (name, value) in value.table()?.entries() {
+        let Some(text) = value.text() else {
+            is_good = false;
+            continue;
+        };
+        match Header::new(name.text(), text) {
+            Ok(header) if headers.iter().any(|known| known.name() == header.name()) => {
+                name.wrong("this header is there already: names are compared without case");
+            }
+            Ok(header) => headers.push(header),
+            Err(error @ HeaderError::Value) => value.wrong(error.to_string()),
+            Err(error) => name.wrong(error.to_string()),
+        }
+    }
+    if headers.len() > HEADERS_MAX {
+        value.wrong(format!("a request has at most {HEADERS_MAX} headers"));
+    }
+    is_good.then_some(headers)
+}
+
+fn port(table: &mut Table<'_>) -> Option<u16> {
+    let port = table.required("port", "8080")?.integer_in(1..=65_535)?;
+    u16::try_from(port).ok()
+}
+
+fn statuses(value: &Value<'_>) -> Option<Vec<u16>> {
+    let items = value.array()?;
+    if items.is_empty() {
+        value.wrong("at least one status must pass");
+        return None;
+    }
+    let status = |item: &Value<'_>| u16::try_from(item.integer_in(100..=599)?).ok();
+    items.iter().map(status).collect()
+}

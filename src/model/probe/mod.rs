@@ -1,0 +1,183 @@
+//! What a probe is: its checks and its schedule. Running it is `probe`'s business.
+
+mod http;
+mod tls;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use humantime::format_duration;
+
+pub use http::{Header, HeaderError, HttpProbe, Method, Pattern, PatternError};
+pub use tls::{ServerName, TlsSettings};
+
+use super::Percent;
+
+/// A probe of every endpoint of a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeSpec {
+    /// What one try looks at, all at once; at least one.
+    pub checks: Vec<Check>,
+    /// How many of them must pass.
+    pub pass: Pass,
+    /// From the start of one try to the start of the next, before jitter.
+    pub interval: Duration,
+    /// How long one try may take; it fails when it takes longer.
+    pub timeout: Duration,
+    /// Passes in a row that make an endpoint `up`.
+    pub rise: u32,
+    /// Failures in a row that make an endpoint `down`.
+    pub fall: u32,
+    /// How far each interval strays at random, so that tries do not run in step.
+    pub jitter: Percent,
+}
+
+impl ProbeSpec {
+    /// Whether a try of the one says the same as a try of the other.
+    pub fn looks_like(&self, other: &Self) -> bool {
+        self.checks == other.checks && self.pass == other.pass
+    }
+
+    /// The most checks that it has.
+    pub const CHECKS_MAX: usize = 8;
+    /// The default interval.
+    pub const INTERVAL: Duration = Duration::from_secs(5);
+    /// The default timeout.
+    pub const TIMEOUT: Duration = Duration::from_secs(2);
+    /// The default number of passes in a row.
+    pub const RISE: u32 = 3;
+    /// The default number of failures in a row.
+    pub const FALL: u32 = 3;
+    /// The default jitter.
+    pub const JITTER: Percent = Percent::new_const(10);
+}
+
+/// One of the things that a try looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What is done.
+    pub kind: ProbeKind,
+    /// How long it may take to pass; longer than this is a failure, though the answer be right.
+    pub latency: Option<Duration>,
+}
+
+impl From<ProbeKind> for Check {
+    fn from(kind: ProbeKind) -> Self {
+        Self { kind, latency: None }
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)?;
+        match self.latency {
+            Some(latency) => write!(f, " within {}", format_duration(latency)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How many checks of a try must pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pass {
+    /// Every one of them.
+    #[default]
+    All,
+    /// One is enough.
+    Any,
+}
+
+impl Pass {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::All, Self::Any];
+
+    /// The word in the release file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Any => "any",
+        }
+    }
+}
+
+/// What the release file says about probing a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeSetting {
+    /// Nothing: a probe that was there before stays, for a file that was cut short must not open
+    /// the gate.
+    Unset,
+    /// `probe = "none"`: every endpoint counts as up.
+    Off,
+    /// A probe.
+    On(Arc<ProbeSpec>),
+}
+
+impl ProbeSetting {
+    /// The probe, if there is one.
+    pub fn spec(&self) -> Option<&Arc<ProbeSpec>> {
+        match self {
+            Self::On(spec) => Some(spec),
+            Self::Unset | Self::Off => None,
+        }
+    }
+}
+
+/// The kinds of probe; one file each under `src/probe/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeKind {
+    /// A TCP connection is accepted.
+    Tcp(TcpProbe),
+    /// An HTTP request is answered as expected.
+    Http(HttpProbe),
+    /// The same over TLS.
+    Https(HttpsProbe),
+    /// A TLS handshake succeeds, with a certificate that is good.
+    Tls(TlsProbe),
+}
+
+impl ProbeKind {
+    /// The key of this kind in the release file.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Tcp(_) => "tcp",
+            Self::Http(_) => "http",
+            Self::Https(_) => "https",
+            Self::Tls(_) => "tls",
+        }
+    }
+}
+
+impl fmt::Display for ProbeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(TcpProbe { port }) => write!(f, "tcp {port}"),
+            Self::Http(http) => write!(f, "http {http}"),
+            Self::Https(HttpsProbe { http, tls }) => write!(f, "https {http}{tls}"),
+            Self::Tls(TlsProbe { port, tls }) => write!(f, "tls {port}{tls}"),
+        }
+    }
+}
+
+/// Passes when the endpoint accepts a TCP connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TcpProbe {
+    /// The port to connect to.
+    pub port: u16,
+}
+
+/// Passes as [`HttpProbe`] does, over TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpsProbe {
+    /// What is asked and expected.
+    pub http: HttpProbe,
+    /// Whom it must be asked of.
+    pub tls: TlsSettings,
+}
+
+/// Passes when the endpoint shows a certificate that is good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsProbe {
+    /// The port to connect to.
+    pub port: u16,
+    /// What is good.
+    pub tls: TlsSettings,
+}
