@@ -304,8 +304,7 @@ impl Conductor {
             };
             if let Some(assignment) = service.assignment() {
                 let Assignment { addresses, spec, .. } = &assignment;
-                let probed = if spec.is_some() { addresses } else { &BTreeSet::new() };
-                self.doubt.assign(&name, probed);
+                self.doubt.assign(&name, spec.as_ref(), addresses);
                 let _ = self.assignments.send(assignment);
             }
             let next = service.cutover.next_deadline();

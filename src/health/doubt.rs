@@ -1,15 +1,16 @@
 //! Whether it is us.
 //!
-//! When every endpoint of every pool fails at once, after they have passed, the daemon is more likely to
+//! When every endpoint of every pool fails at once, after some have passed, the daemon is more likely to
 //! be cut off from them than all of them to be broken. Then no failure counts until something passes
 //! again: verdicts stay, and no release goes back because of them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    sync::Arc,
 };
 
-use crate::model::{ServiceName, Timestamp};
+use crate::model::{ProbeSpec, ServiceName, Timestamp};
 
 /// Fewer endpoints than this tell nothing about us.
 const ENDPOINTS_MIN: usize = 2;
@@ -17,30 +18,47 @@ const ENDPOINTS_MIN: usize = 2;
 /// What is known of all endpoints together.
 #[derive(Clone, Debug, Default)]
 pub struct Doubt {
-    /// Every endpoint that is probed, and whether its last try failed.
-    failed: BTreeMap<ServiceName, BTreeMap<IpAddr, bool>>,
+    services: BTreeMap<ServiceName, Witnesses>,
     probed: usize,
     failing: usize,
-    has_passed: bool,
+    /// Those of the failing that have passed the same probe before: a probe that nothing has ever
+    /// passed is more likely wrong than cut off.
+    fallen: usize,
     since: Option<Timestamp>,
 }
 
+/// The endpoints of a service, and by which probe they are tried.
+#[derive(Clone, Debug)]
+struct Witnesses {
+    probe: Arc<ProbeSpec>,
+    endpoints: BTreeMap<IpAddr, Witness>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Witness {
+    /// The last try did.
+    has_failed: bool,
+    /// Some try did.
+    has_passed: bool,
+}
+
 impl Doubt {
-    /// These endpoints of a service are probed from now on, and no others of it.
-    pub fn assign(&mut self, service: &ServiceName, addresses: &BTreeSet<IpAddr>) {
-        let before = self.failed.remove(service).unwrap_or_default();
-        let after: BTreeMap<IpAddr, bool> = addresses
-            .iter()
-            .map(|address| (*address, before.get(address).copied().unwrap_or_default()))
-            .collect();
-        let failing = |endpoints: &BTreeMap<IpAddr, bool>| {
-            endpoints.values().filter(|has_failed| **has_failed).count()
-        };
-        self.probed = self.probed - before.len() + after.len();
-        self.failing = self.failing - failing(&before) + failing(&after);
-        if !after.is_empty() {
-            self.failed.insert(service.clone(), after);
-        }
+    /// These endpoints of a service are probed from now on, and no others of it; none without a probe.
+    pub fn assign(
+        &mut self,
+        service: &ServiceName,
+        probe: Option<&Arc<ProbeSpec>>,
+        addresses: &BTreeSet<IpAddr>,
+    ) {
+        let before = self.services.remove(service);
+        before.iter().flat_map(|it| it.endpoints.values()).for_each(|it| self.forget(*it));
+        let Some(probe) = probe.filter(|_| !addresses.is_empty()) else { return };
+        let before = before.filter(|it| it.probe.looks_like(probe)).map(|it| it.endpoints);
+        let before = before.unwrap_or_default();
+        let known = |address: &IpAddr| before.get(address).copied().unwrap_or_default();
+        let endpoints: BTreeMap<_, _> = addresses.iter().map(|it| (*it, known(it))).collect();
+        endpoints.values().for_each(|it| self.count(*it));
+        self.services.insert(service.clone(), Witnesses { probe: probe.clone(), endpoints });
     }
 
     /// An endpoint was tried.
@@ -51,16 +69,16 @@ impl Doubt {
         address: IpAddr,
         has_passed: bool,
     ) {
-        let endpoints = self.failed.get_mut(service);
-        let Some(has_failed) = endpoints.and_then(|it| it.get_mut(&address)) else { return };
-        match (std::mem::replace(has_failed, !has_passed), has_passed) {
-            (false, false) => self.failing += 1,
-            (true, true) => self.failing -= 1,
-            _ => {}
-        }
-        self.has_passed |= has_passed;
+        let endpoints = self.services.get_mut(service).map(|it| &mut it.endpoints);
+        let Some(witness) = endpoints.and_then(|it| it.get_mut(&address)) else { return };
+        let before = *witness;
+        witness.has_failed = !has_passed;
+        witness.has_passed |= has_passed;
+        let after = *witness;
+        self.forget(before);
+        self.count(after);
         let is_doubted =
-            self.has_passed && self.failing == self.probed && self.probed >= ENDPOINTS_MIN;
+            self.fallen > 0 && self.failing == self.probed && self.probed >= ENDPOINTS_MIN;
         self.since = is_doubted.then(|| self.since.unwrap_or(now));
     }
 
@@ -68,11 +86,24 @@ impl Doubt {
     pub fn since(&self) -> Option<Timestamp> {
         self.since
     }
+
+    fn count(&mut self, witness: Witness) {
+        self.probed += 1;
+        self.failing += usize::from(witness.has_failed);
+        self.fallen += usize::from(witness.has_failed && witness.has_passed);
+    }
+
+    fn forget(&mut self, witness: Witness) {
+        self.probed -= 1;
+        self.failing -= usize::from(witness.has_failed);
+        self.fallen -= usize::from(witness.has_failed && witness.has_passed);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Pass, ProbeKind, TcpProbe};
 
     fn at(second: u64) -> Timestamp {
         Timestamp::from_unix_micros(second * 1_000_000)
@@ -84,6 +115,19 @@ mod tests {
 
     struct Scene(Doubt, u64);
 
+    /// What looks at this port.
+    fn probe(port: u16) -> Arc<ProbeSpec> {
+        Arc::new(ProbeSpec {
+            checks: vec![ProbeKind::Tcp(TcpProbe { port }).into()],
+            pass: Pass::All,
+            interval: ProbeSpec::INTERVAL,
+            timeout: ProbeSpec::TIMEOUT,
+            rise: 1,
+            fall: 1,
+            jitter: ProbeSpec::JITTER,
+        })
+    }
+
     impl Scene {
         /// `api` has hosts 1 and 2, `web` has host 3.
         fn new() -> Self {
@@ -94,8 +138,13 @@ mod tests {
         }
 
         fn assign(&mut self, service: &str, hosts: &[u8]) {
+            self.assign_by(80, service, hosts);
+        }
+
+        fn assign_by(&mut self, port: u16, service: &str, hosts: &[u8]) {
             let addresses = hosts.iter().map(|last| host(*last)).collect();
-            self.0.assign(&service.parse().expect("a name"), &addresses);
+            let service = service.parse().expect("a name");
+            self.0.assign(&service, Some(&probe(port)), &addresses);
         }
 
         /// One second later; since when there is doubt, in seconds.
@@ -125,14 +174,29 @@ mod tests {
         let mut scene = Scene::new();
         assert_eq!(scene.tried("web", 3, true), None);
         for last in [1, 2] {
+            assert_eq!(scene.tried("api", last, true), None);
             assert_eq!(scene.tried("api", last, false), None);
         }
         scene.assign("web", &[]);
-        assert_eq!(scene.tried("api", 1, false), Some(4));
+        assert_eq!(scene.tried("api", 1, false), Some(6));
         scene.assign("api", &[1, 4]);
         assert_eq!(scene.tried("api", 1, false), None, "4 has not been tried yet");
         scene.assign("api", &[1]);
         assert_eq!(scene.tried("api", 1, false), None, "one alone tells nothing");
         assert_eq!(scene.tried("api", 9, false), None, "it is not probed");
+    }
+
+    #[test]
+    fn a_probe_that_nothing_has_passed_is_no_witness_either() {
+        let mut scene = Scene::new();
+        scene.assign("web", &[]);
+        assert_eq!(scene.tried("api", 1, true), None);
+        assert_eq!(scene.tried("api", 2, true), None);
+        scene.assign_by(81, "api", &[1, 2]);
+        assert_eq!(scene.tried("api", 1, false), None);
+        assert_eq!(scene.tried("api", 2, false), None, "the new probe may be wrong");
+        scene.assign_by(81, "api", &[1, 2]);
+        assert_eq!(scene.tried("api", 2, true), None);
+        assert_eq!(scene.tried("api", 2, false), Some(6), "the same one as before");
     }
 }

@@ -237,7 +237,7 @@ impl Conductor {
         }
         self.touched.remove(name);
         self.unkept.ahead.remove(name);
-        self.doubt.assign(name, &BTreeSet::new());
+        self.doubt.assign(name, None, &BTreeSet::new());
         let stop = Assignment { service: name.clone(), spec: None, addresses: BTreeSet::new() };
         // The prober ends only with the daemon.
         let _ = self.assignments.send(stop);
