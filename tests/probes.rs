@@ -156,3 +156,66 @@ fn what_is_wrong_with_a_probe_over_tls_is_told() {
     ];
     insta::assert_snapshot!(all.map(mistakes).join("\n"));
 }
+
+/// `cutover probe api …` beside these files; how it ended, and what it said on both outputs.
+async fn by_hand(release: &str, more: &[&str]) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/cutover.toml");
+    let settings = folder.path().join("cutover.toml");
+    std::fs::copy(example, &settings).expect("copied");
+    std::fs::write(folder.path().join("release.toml"), release).expect("written");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cutover"));
+    command.arg("--config").arg(&settings).args(["probe", "api"]).args(more);
+    let ended = tokio::task::spawn_blocking(move || command.output()).await.expect("no panic");
+    let ended = ended.expect("it runs");
+    let said = [ended.stdout, ended.stderr].concat();
+    (ended.status.code(), String::from_utf8(said).expect("text"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_are_made_by_hand_and_each_try_is_told() {
+    let (port, hosts, _servers) = endpoints::start(&["127.0.1.1"]).await;
+    let probe = format!(
+        "probe = {{ http = {{ port = {port} }}, interval = \"100ms\", timeout = \"90ms\", fall = 2 }}"
+    );
+    let v2 = "pools.v2.endpoints = [\"127.0.1.9\", \"169.254.169.254\"]";
+    let release = file(&format!("{v2}\n{probe}"));
+    let (code, said) = by_hand(&release, &["v1"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let tries: Vec<&str> = said.lines().skip(1).collect();
+    assert_eq!(tries.len(), 3, "{said}");
+    assert!(tries[1].starts_with("v1  127.0.1.1        pass   unproven  "), "{said}");
+    assert!(tries[2].starts_with("v1  127.0.1.1        pass   up        "), "{said}");
+
+    hosts[0].set_healthy(false);
+    let (code, said) = by_hand(&release, &["--once"]).await;
+    assert_eq!(code, Some(1));
+    let reasons = [
+        "status 503, expected 200",
+        "cannot connect to 127.0.1.9",
+        "169.254.169.254 is link-local: not probed unless `probes.allow` in the settings has it",
+    ];
+    for reason in reasons {
+        assert!(said.contains(reason), "{reason:?}: {said}");
+    }
+    let (_, said) = by_hand(&release, &["v1", "--once", "-o", "json"]).await;
+    let tries: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(tries[0]["checks"][0]["reason"], "status 503, expected 200", "{said}");
+    assert_eq!((&tries[0]["pool"], &tries[0]["result"]), (&"v1".into(), &"fail".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_probed_by_hand_is_told() {
+    let probed = file("probe.tcp = { port = 1 }");
+    for (release, more, why) in [
+        (probed.as_str(), &["v11"][..], "the file has no pool v11: did you mean v1?"),
+        (&file(""), &[], "the file has no probe for api"),
+        (&file("probe = \"none\""), &[], "api has probe = \"none\""),
+        (&probed.replace("services.api", "services.web"), &[], "the file has no service api"),
+        (&probed.replace("live", "life"), &[], "unknown key `life`"),
+    ] {
+        let (code, said) = by_hand(release, more).await;
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(why), "{why:?}: {said}");
+    }
+}

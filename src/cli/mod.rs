@@ -7,6 +7,7 @@ mod history;
 mod install;
 mod order;
 mod plan;
+mod probe;
 mod sample;
 mod serve;
 mod status;
@@ -109,6 +110,11 @@ enum Verb {
     ///
     /// Refused while the file names it.
     Forget(order::Options),
+    /// Probe the endpoints of a service now, as the files have it, and say what came of each try.
+    ///
+    /// This process asks, not the daemon, which need not run; nothing is changed. Exits 0 when every
+    /// endpoint is up after so many tries in a row as the probe asks for, or with --once, after one.
+    Probe(probe::Options),
     /// Show which pool clients of a service would be given now.
     Sample(sample::Options),
     /// Wait until a release is done, or a pool can be switched off.
@@ -163,6 +169,7 @@ pub fn main() -> ExitCode {
         Verb::Freeze(options) => order(options.asking()),
         Verb::Unfreeze { output } => order(order::unfreeze(output)),
         Verb::Forget(options) => order(options.forgetting()),
+        Verb::Probe(options) => in_runtime(probe::run(&arguments.config, options, out)),
         Verb::Sample(options) => in_runtime(sample::run(&arguments.config, options, out)),
         Verb::Wait(options) => in_runtime(wait::run(&arguments.config, options, out)),
         Verb::Demo(options) => in_runtime(demo::run(options, out)),

@@ -49,7 +49,7 @@ use crate::{
     config::{Settings, watch::ReleaseWatch},
     dns::{Clock, Counters, Listener, Plane, Responder, Serving, Store, encrypted::Running},
     model::CookieSecrets,
-    probe::Prober,
+    probe::{Means, Prober},
     table::Table,
 };
 use conductor::{Conductor, Event, Handing};
@@ -189,7 +189,8 @@ impl Daemon {
         let (requests, requests_in) = mpsc::channel(REQUESTS_MAX);
         let (assignments, assignments_in) = mpsc::unbounded_channel();
         let (looked, first_look) = oneshot::channel();
-        let prober = Prober::register(&registry)?;
+        let means = Arc::new(Means::new(settings.reach));
+        let prober = Prober::register(means, &registry)?;
         let path = settings.release_file;
         let conductor =
             Conductor::new(plane.clone(), assignments, path.clone(), looked, keeper, &registry)?;

@@ -13,6 +13,7 @@ mod group;
 mod name;
 mod network;
 mod probe;
+mod reach;
 mod rrl;
 mod service;
 mod split;
@@ -36,6 +37,7 @@ pub use probe::{
     Check, Header, HeaderError, HttpProbe, HttpsProbe, Method, Pass, Pattern, PatternError,
     ProbeKind, ProbeSetting, ProbeSpec, ServerName, TcpProbe, TlsProbe, TlsSettings,
 };
+pub use reach::Reach;
 pub use rrl::RrlSettings;
 pub use service::{Desired, FailPolicy, Pool, RampStep, ReleasePolicy, ServiceSpec};
 pub use split::{Split, Spread};

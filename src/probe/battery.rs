@@ -15,7 +15,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    Trust,
+    Means,
     pki::{NAME, Pki},
     run_once,
 };
@@ -142,7 +142,7 @@ pub(super) fn spec(kind: ProbeKind, timeout: Duration) -> ProbeSpec {
 }
 
 async fn tried(spec: &ProbeSpec, ip: IpAddr) -> Outcome {
-    run_once(spec, ip, &Trust::default()).await.outcome.expect("nothing is lacking here")
+    run_once(spec, ip, &Means::default()).await.outcome.expect("nothing is lacking here")
 }
 
 async fn serve(ip: IpAddr, server: Server) -> (u16, JoinHandle<()>) {
@@ -308,4 +308,14 @@ async fn a_request_is_made_as_it_was_written() {
     assert!(request.contains("x-token: a b\r\n"), "{request}");
     assert_eq!(request.matches("user-agent").count(), 1, "{request}");
     assert!(request.contains("user-agent: me\r\n"), "{request}");
+}
+
+#[tokio::test]
+async fn an_address_out_of_reach_is_not_asked() {
+    let kind = ProbeKind::Tcp(TcpProbe { port: 80 });
+    let address = "169.254.169.254".parse().expect("an address");
+    let tried = run_once(&spec(kind, ProbeSpec::TIMEOUT), address, &Means::default()).await;
+    let reason = tried.outcome.expect("it is as good as tried").result.expect_err("must fail");
+    assert!(reason.starts_with("169.254.169.254 is link-local: not probed unless"), "{reason}");
+    assert_eq!(tried.checks, [], "no check was made");
 }

@@ -27,11 +27,11 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
 pub use prober::{Assignment, Prober, Tried};
-pub use trust::Trust;
+use trust::Trust;
 
 use crate::{
     health::Outcome,
-    model::{Check, ProbeKind, ProbeSpec},
+    model::{Check, ProbeKind, ProbeSpec, Reach},
 };
 use verdict::{in_time, verdict};
 
@@ -67,14 +67,38 @@ pub struct Try {
 }
 
 impl Try {
+    /// Not made, and never will be: as good as failed.
+    fn refused(why: String) -> Self {
+        let outcome = Outcome { latency: Duration::ZERO, result: Err(why), warning: None };
+        Self { checks: Vec::new(), outcome: Ok(outcome) }
+    }
+
     fn broken() -> Self {
         let why = "the probe itself broke; this is a fault of the daemon";
         Self { checks: Vec::new(), outcome: Err(why.to_owned()) }
     }
 }
 
-/// Makes one try: all checks at once. Who may sign what is seen over TLS is kept in `trust`.
-pub async fn run_once(spec: &ProbeSpec, address: IpAddr, trust: &Trust) -> Try {
+/// What probes may do, and what they keep from try to try.
+#[derive(Debug, Default)]
+pub struct Means {
+    reach: Reach,
+    trust: Trust,
+}
+
+impl Means {
+    /// For addresses within reach.
+    pub fn new(reach: Reach) -> Self {
+        Self { reach, trust: Trust::default() }
+    }
+}
+
+/// Makes one try: all checks at once.
+pub async fn run_once(spec: &ProbeSpec, address: IpAddr, means: &Means) -> Try {
+    if let Some(refusal) = means.reach.refusal(address) {
+        return Try::refused(refusal);
+    }
+    let trust = &means.trust;
     let checks = spec.checks.iter().map(|check| run_check(check, spec.timeout, address, trust));
     let checks = join_all(checks).await;
     let outcome = verdict(spec, &checks);

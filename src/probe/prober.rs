@@ -16,7 +16,7 @@ use tokio::{
 use tracing::warn;
 
 use super::{
-    Checked, Failure, Trust, Try, run_once,
+    Checked, Failure, Means, Try, run_once,
     schedule::{Pace, Schedule},
 };
 use crate::{
@@ -75,14 +75,14 @@ pub struct Prober {
     /// When it was last said that tries cannot be made.
     complained: Option<Instant>,
     began: Instant,
-    trust: Arc<Trust>,
+    means: Arc<Means>,
     tries: IntCounterVec,
     latency: HistogramVec,
 }
 
 impl Prober {
     /// A prober whose counts `registry` will expose.
-    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub fn register(means: Arc<Means>, registry: &Registry) -> Result<Self, prometheus::Error> {
         let tries = IntCounterVec::new(
             Opts::new(
                 "cutover_probe_tries_total",
@@ -103,7 +103,7 @@ impl Prober {
             checks: 0,
             complained: None,
             began: Instant::now(),
-            trust: Arc::default(),
+            means,
             tries,
             latency,
         })
@@ -172,11 +172,11 @@ impl Prober {
         {
             let Some(spec) = self.specs.get(&key.0).cloned() else { continue };
             self.checks += spec.checks.len();
-            let trust = self.trust.clone();
+            let means = self.means.clone();
             self.running.spawn(async move {
                 // In a task of its own, so that a fault in one kind of probe is one failed try.
                 let (address, given) = (key.1, spec.clone());
-                let attempt = tokio::spawn(async move { run_once(&given, address, &trust).await });
+                let attempt = tokio::spawn(async move { run_once(&given, address, &means).await });
                 let result = attempt.await.unwrap_or_else(|_| Try::broken());
                 Ended { key, spec, result }
             });

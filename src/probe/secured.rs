@@ -9,7 +9,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    Trust, Try,
+    Means, Try,
     battery::{V4, http_probe, spec},
     pki::{NAME, Pki},
     run_once,
@@ -48,7 +48,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
 }
 
 async fn try_once(kind: ProbeKind) -> Try {
-    run_once(&spec(kind, ProbeSpec::TIMEOUT), V4, &Trust::default()).await
+    run_once(&spec(kind, ProbeSpec::TIMEOUT), V4, &Means::default()).await
 }
 
 /// How a handshake with a server that shows this certificate ends.

@@ -31,7 +31,7 @@ const FILE_LEN_MAX: u64 = 4 << 20;
 
 /// The lists, by the file that they are from; without a file the system's.
 #[derive(Debug, Default)]
-pub struct Trust(Mutex<HashMap<Option<PathBuf>, Known>>);
+pub(super) struct Trust(Mutex<HashMap<Option<PathBuf>, Known>>);
 
 #[derive(Clone, Debug)]
 struct Known {

@@ -2,6 +2,7 @@
 
 mod cookies;
 mod listen;
+mod probes;
 mod rrl;
 mod tls;
 mod zone;
@@ -15,9 +16,10 @@ use super::{
     Rejected,
     document::{self, Value},
 };
-use crate::model::{EncryptedListen, RrlSettings, ZoneSpec};
+use crate::model::{EncryptedListen, Reach, RrlSettings, ZoneSpec};
 use cookies::{Cookies, cookies};
 use listen::{Listen, listen};
+use probes::probes;
 use rrl::rrl;
 use tls::encrypted;
 pub(super) use zone::ttl;
@@ -49,6 +51,8 @@ pub struct Settings {
     pub nsid: Option<String>,
     /// Response rate limiting.
     pub rrl: RrlSettings,
+    /// Which addresses may be probed.
+    pub reach: Reach,
     /// Where the secrets of DNS cookies stand; without it one is drawn at each start.
     pub cookie_secret_file: Option<PathBuf>,
     /// Encrypted transports, if there are to be any.
@@ -72,6 +76,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
         let listen = root.optional("listen").map_or(Some(Listen::default()), |v| listen(&v));
         let rrl = root.optional("rrl").map_or(Some(RrlSettings::default()), |v| rrl(&v));
         let cookies = root.optional("cookies").map_or(Some(Cookies::default()), |v| cookies(&v));
+        let reach = root.optional("probes").map_or(Some(Reach::default()), |v| probes(&v));
         let nsid = root.optional("nsid").map_or(Some(None), |value| nsid(&value).map(Some));
         let tls = root.optional("tls");
         let encrypted = encrypted(listen.as_ref(), tls.as_ref(), beside);
@@ -88,6 +93,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
             admin: listen.admin.map(|socket| beside.join(socket)),
             nsid: nsid?,
             rrl: rrl?,
+            reach: reach?,
             cookie_secret_file: cookies?.secret_file.map(|file| beside.join(file)),
             encrypted: encrypted?,
         })

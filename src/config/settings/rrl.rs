@@ -21,7 +21,9 @@ pub(super) fn rrl(value: &Value<'_>) -> Option<RrlSettings> {
     let ipv6_prefix = number(&mut table, "ipv6_prefix", (default.ipv6_prefix, Of::IPV6_PREFIX));
     let entries = table.optional("table_entries");
     let table_entries = entries.map_or(Some(default.table_entries), |value| table_entries(&value));
-    let exempt = table.optional("exempt").map_or(Some(default.exempt), |value| exempt(&value));
+    let exempt = table
+        .optional("exempt")
+        .map_or(Some(default.exempt), |value| networks(&value, Of::EXEMPT_MAX, "be exempt"));
     let log_only = flag(&mut table, "log_only", default.log_only);
     table.finish();
     Some(RrlSettings {
@@ -71,10 +73,11 @@ fn table_entries(value: &Value<'_>) -> Option<u32> {
     u32::try_from(entries).ok()
 }
 
-fn exempt(value: &Value<'_>) -> Option<Vec<Network>> {
+/// At most so many, each once; what they are for is said of too many.
+pub(super) fn networks(value: &Value<'_>, most: usize, purpose: &str) -> Option<Vec<Network>> {
     let items = value.array()?;
-    if items.len() > RrlSettings::EXEMPT_MAX {
-        value.wrong(format!("at most {} networks can be exempt", RrlSettings::EXEMPT_MAX));
+    if items.len() > most {
+        value.wrong(format!("at most {most} networks can {purpose}"));
         return None;
     }
     let mut networks = Vec::with_capacity(items.len());
