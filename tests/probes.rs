@@ -219,3 +219,26 @@ async fn what_cannot_be_probed_by_hand_is_told() {
         assert!(said.contains(why), "{why:?}: {said}");
     }
 }
+
+#[test]
+fn a_probe_by_grpc_or_dns_is_read_and_shown() {
+    let shown = |probe: &str| spec(probe).checks[0].to_string();
+    let all = [
+        "probe.grpc = { port = 50051 }",
+        "probe.grpc = { port = 443, service = \"a.B\", tls = true, host = \"b.test:443\", latency = \"1s\" }",
+        "probe.dns = { name = \"example.com\" }",
+        "probe.dns = { name = \"Example.com.\", port = 5300, tcp = true, type = \"A\", data = \"192.0.2.1\" }",
+        "probe.dns = { name = \"none.example.com\", rcode = \"NXDOMAIN\" }",
+    ];
+    insta::assert_snapshot!(all.map(shown).join("\n"));
+}
+
+#[test]
+fn what_is_wrong_with_a_probe_by_grpc_or_dns_is_told() {
+    let all = [
+        "probe.grpc = { port = 0, service = \"a b\", host = \"\", ca = \"/ca.pem\" }",
+        "probe.dns = { type = \"ANY\", rcode = \"OK\", tcp = 1 }",
+        "probe.dns = { name = \"a\", rcode = \"REFUSED\", data = \"x\" }",
+    ];
+    insta::assert_snapshot!(all.map(mistakes).join("\n"));
+}

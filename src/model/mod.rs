@@ -34,8 +34,8 @@ pub use group::GroupName;
 pub use name::{DnsName, NameError, PoolName, ServiceName};
 pub use network::{Network, NetworkError};
 pub use probe::{
-    Check, Header, HeaderError, HttpProbe, HttpsProbe, Method, Pass, Pattern, PatternError,
-    ProbeKind, ProbeSetting, ProbeSpec, ServerName, TcpProbe, TlsProbe, TlsSettings,
+    Check, DnsProbe, GrpcProbe, Header, HeaderError, HttpProbe, HttpsProbe, Method, Pass, Pattern,
+    PatternError, ProbeKind, ProbeSetting, ProbeSpec, ServerName, TcpProbe, TlsProbe, TlsSettings,
 };
 pub use reach::Reach;
 pub use rrl::RrlSettings;

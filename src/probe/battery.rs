@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
+use hickory_proto::{op::ResponseCode, rr::RecordType};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, TcpStream, UdpSocket},
     task::JoinHandle,
 };
 use tokio_rustls::TlsAcceptor;
@@ -18,12 +19,13 @@ use super::{
     Means,
     pki::{NAME, Pki},
     run_once,
+    servers::{Talk, knows, not_serving, refuses, reply, serving},
 };
 use crate::{
     health::Outcome,
     model::{
-        Header, HttpProbe, HttpsProbe, Method, Pass, Percent, ProbeKind, ProbeSpec, TcpProbe,
-        TlsProbe,
+        DnsProbe, GrpcProbe, Header, HttpProbe, HttpsProbe, Method, Pass, Percent, ProbeKind,
+        ProbeSpec, TcpProbe, TlsProbe,
     },
 };
 
@@ -47,6 +49,8 @@ enum Server {
     Polite(&'static [u8]),
     /// Shakes hands first; then the same, if it has something to say.
     Secured(TlsAcceptor, &'static [u8]),
+    /// Holds a conversation.
+    Talks(fn(TcpStream) -> Talk),
 }
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -72,6 +76,12 @@ fn subjects(pki: &Pki) -> Vec<Subject> {
         ProbeKind::Https(HttpsProbe { http, tls })
     };
     let tls = move |port| ProbeKind::Tls(TlsProbe { port, tls: for_tls.clone() });
+    let grpc = |port| {
+        let (service, host) = ("api".to_owned(), NAME.to_owned());
+        ProbeKind::Grpc(GrpcProbe { port, service, host, tls: None })
+    };
+    let dns = |port| ProbeKind::Dns(dns_probe(port, true));
+    let talks = Server::Talks;
     vec![
         tcp,
         over_http(&[200], None, OK, BUSY, "status 503, expected 200"),
@@ -96,6 +106,8 @@ fn subjects(pki: &Pki) -> Vec<Subject> {
             secured(b""),
             (Server::Blunt(SSH), "no TLS with api.example.test at "),
         ),
+        subject(Box::new(grpc), talks(serving), (talks(not_serving), "it is NOT_SERVING")),
+        subject(Box::new(dns), talks(knows), (talks(refuses), "REFUSED, expected NOERROR")),
     ]
 }
 
@@ -104,6 +116,17 @@ pub(super) fn http_probe(port: u16, status: Vec<u16>, body: Option<&str>) -> Htt
     let (method, headers, body) = (Method::Get, Vec::new(), body.map(str::to_owned));
     let (http2, pattern) = (false, None);
     HttpProbe { port, method, http2, path, host, headers, status, body, pattern }
+}
+
+fn dns_probe(port: u16, tcp: bool) -> DnsProbe {
+    DnsProbe {
+        port,
+        tcp,
+        name: NAME.parse().expect("a name"),
+        record_type: RecordType::A,
+        rcode: ResponseCode::NoError,
+        data: Some("192.0.2.1".to_owned()),
+    }
 }
 
 /// Fails to compile when a kind is added: then add it to [`subjects`] too.
@@ -116,10 +139,12 @@ fn every_kind_is_here() {
             ProbeKind::Http(_) => "http",
             ProbeKind::Https(_) => "https",
             ProbeKind::Tls(_) => "tls",
+            ProbeKind::Grpc(_) => "grpc",
+            ProbeKind::Dns(_) => "dns",
         })
         .collect();
     kinds.dedup();
-    assert_eq!(kinds, ["tcp", "http", "https", "tls"]);
+    assert_eq!(kinds, ["tcp", "http", "https", "tls", "grpc", "dns"]);
 }
 
 pub(super) const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -155,6 +180,7 @@ async fn serve(ip: IpAddr, server: Server) -> (u16, JoinHandle<()>) {
                 Server::Silent => silent.push(stream),
                 Server::Blunt(words) => stream.write_all(words).await.expect("sent"),
                 Server::Polite(words) => say(&mut stream, words).await,
+                Server::Talks(talk) => talk(stream).await,
                 Server::Secured(acceptor, words) => {
                     // Who does not trust it goes away in the middle.
                     let Ok(mut stream) = acceptor.accept(stream).await else { continue };
@@ -318,4 +344,33 @@ async fn an_address_out_of_reach_is_not_asked() {
     let reason = tried.outcome.expect("it is as good as tried").result.expect_err("must fail");
     assert!(reason.starts_with("169.254.169.254 is link-local: not probed unless"), "{reason}");
     assert_eq!(tried.checks, [], "no check was made");
+}
+
+#[tokio::test]
+async fn a_question_is_asked_by_udp_and_its_data_looked_at() {
+    let socket = UdpSocket::bind((V4, 0)).await.expect("a port");
+    let port = socket.local_addr().expect("bound").port();
+    let serving = tokio::spawn(async move {
+        let mut query = [0; 512];
+        while let Ok((len, client)) = socket.recv_from(&mut query).await {
+            let mut late = reply(&query[..len], ResponseCode::ServFail);
+            late[0] ^= 1;
+            socket.send_to(&late, client).await.expect("one to another question");
+            let reply = reply(&query[..len], ResponseCode::NoError);
+            socket.send_to(&reply, client).await.expect("sent");
+        }
+    });
+    let probe = dns_probe(port, false);
+    let result = async |probe: DnsProbe| {
+        tried(&spec(ProbeKind::Dns(probe), ProbeSpec::TIMEOUT), V4).await.result
+    };
+    assert_eq!(result(probe.clone()).await, Ok(()));
+    let other = DnsProbe { data: Some("192.0.2.2".to_owned()), ..probe.clone() };
+    let why = "192.0.2.1 in its answer, expected 192.0.2.2";
+    assert_eq!(result(other).await, Err(why.to_owned()));
+    let absent = DnsProbe { record_type: RecordType::TXT, ..probe.clone() };
+    assert_eq!(result(absent).await, Err("no TXT in its answer".to_owned()));
+    let code = DnsProbe { rcode: ResponseCode::Refused, data: None, ..probe };
+    assert_eq!(result(code).await, Err("NOERROR, expected REFUSED".to_owned()));
+    serving.abort();
 }

@@ -30,7 +30,7 @@ use crate::model::{HttpProbe, HttpsProbe};
 
 /// How much of a body is looked at, in octets.
 const BODY_MAX: usize = 64 << 10;
-const AGENT: &str = concat!("cutover/", env!("CARGO_PKG_VERSION"), " probe");
+pub(super) const AGENT: &str = concat!("cutover/", env!("CARGO_PKG_VERSION"), " probe");
 
 pub(super) async fn attempt(probe: &HttpProbe, address: IpAddr) -> Passed {
     let stream = connect(SocketAddr::new(address, probe.port)).await?;
@@ -53,15 +53,17 @@ where
     if probe.http2 {
         let client = http2::Builder::new(TokioExecutor::new());
         let (mut sender, connection) = client.handshake(stream).await.map_err(broken)?;
-        converse(probe, async move { sender.send_request(request).await }, connection).await
+        let response = async move { sender.send_request(request).await };
+        converse(judge(probe, response), connection).await
     } else {
         let client = http1::Builder::new();
         let (mut sender, connection) = client.handshake(stream).await.map_err(broken)?;
-        converse(probe, async move { sender.send_request(request).await }, connection).await
+        let response = async move { sender.send_request(request).await };
+        converse(judge(probe, response), connection).await
     }
 }
 
-fn broken(error: hyper::Error) -> Failure {
+pub(super) fn broken(error: hyper::Error) -> Failure {
     Failure::Endpoint(format!("the HTTP exchange broke off: {error}"))
 }
 
@@ -85,12 +87,11 @@ fn request(probe: &HttpProbe, scheme: &str) -> Result<Request<Empty<Bytes>>, Fai
         .map_err(|error| Failure::Ours(format!("the request cannot be made: {error}")))
 }
 
-async fn converse(
-    probe: &HttpProbe,
-    response: impl Future<Output = hyper::Result<Response<Incoming>>>,
+/// Has a connection do its work until there is a verdict.
+pub(super) async fn converse(
+    judged: impl Future<Output = Result<(), Failure>>,
     connection: impl Future<Output = hyper::Result<()>>,
 ) -> Result<(), Failure> {
-    let judged = async { judge(probe, response.await.map_err(broken)?).await };
     // The connection does its work only while it is polled, and ends with the verdict.
     let mut judged = std::pin::pin!(judged);
     tokio::select! {
@@ -107,7 +108,11 @@ async fn converse(
     }
 }
 
-async fn judge(probe: &HttpProbe, response: Response<Incoming>) -> Result<(), Failure> {
+async fn judge(
+    probe: &HttpProbe,
+    response: impl Future<Output = hyper::Result<Response<Incoming>>>,
+) -> Result<(), Failure> {
+    let response = response.await.map_err(broken)?;
     let status = response.status().as_u16();
     if !probe.status.contains(&status) {
         let expected = expected(&probe.status);

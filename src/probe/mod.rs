@@ -6,6 +6,8 @@
 //!
 //! A probe goes straight to the address: no proxy, no resolver, no redirect.
 
+mod dns;
+mod grpc;
 mod http;
 mod prober;
 mod schedule;
@@ -20,6 +22,8 @@ mod battery;
 mod pki;
 #[cfg(test)]
 mod secured;
+#[cfg(test)]
+mod servers;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -112,6 +116,8 @@ async fn run_check(check: &Check, limit: Duration, address: IpAddr, trust: &Trus
             ProbeKind::Tcp(probe) => tcp::attempt(probe, address).await,
             ProbeKind::Http(probe) => http::attempt(probe, address).await,
             ProbeKind::Https(probe) => http::attempt_secured(probe, address, trust).await,
+            ProbeKind::Grpc(probe) => grpc::attempt(probe, address, trust).await,
+            ProbeKind::Dns(probe) => dns::attempt(probe, address).await,
             ProbeKind::Tls(probe) => tls::attempt(probe, address, trust).await,
         }
     };

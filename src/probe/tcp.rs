@@ -23,7 +23,7 @@ pub(super) async fn connect(to: SocketAddr) -> Result<TcpStream, Failure> {
 }
 
 /// Whether this host has run out of something.
-fn is_ours(error: &io::Error) -> bool {
+pub(super) fn is_ours(error: &io::Error) -> bool {
     const OURS: [i32; 5] =
         [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EADDRNOTAVAIL];
     error.raw_os_error().is_some_and(|code| OURS.contains(&code))

@@ -10,7 +10,8 @@ use super::{
     spec::{duration, micros},
 };
 use crate::model::{
-    Header, HttpProbe, HttpsProbe, Method, Pattern, ProbeKind, TcpProbe, TlsProbe, TlsSettings,
+    DnsProbe, GrpcProbe, Header, HttpProbe, HttpsProbe, Method, Pattern, ProbeKind, TcpProbe,
+    TlsProbe, TlsSettings,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -19,6 +20,19 @@ pub(super) enum KindRow {
     Http(HttpRow),
     Https(HttpRow, TlsRow),
     Tls { port: u16, tls: TlsRow },
+    Grpc { port: u16, service: String, host: String, tls: Option<TlsRow> },
+    Dns(DnsRow),
+}
+
+/// Numbers for the type and the RCODE.
+#[derive(Serialize, Deserialize)]
+pub(super) struct DnsRow {
+    port: u16,
+    tcp: bool,
+    name: String,
+    record_type: u16,
+    rcode: u16,
+    data: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,6 +67,10 @@ impl KindRow {
                 Self::Https(HttpRow::of(http), TlsRow::of(tls))
             }
             ProbeKind::Tls(TlsProbe { port, tls }) => Self::Tls { port, tls: TlsRow::of(tls) },
+            ProbeKind::Grpc(GrpcProbe { port, service, host, tls }) => {
+                Self::Grpc { port, service, host, tls: tls.map(TlsRow::of) }
+            }
+            ProbeKind::Dns(dns) => Self::Dns(DnsRow::of(dns)),
         }
     }
 
@@ -66,6 +84,12 @@ impl KindRow {
             Self::Tls { port, tls } => {
                 Ok(ProbeKind::Tls(TlsProbe { port: port_of(port)?, tls: tls.read()? }))
             }
+            Self::Grpc { port, service, host, tls } => {
+                let (port, host) = (port_of(port)?, host_of(host)?);
+                let tls = tls.map(TlsRow::read).transpose()?;
+                Ok(ProbeKind::Grpc(GrpcProbe { port, service, host, tls }))
+            }
+            Self::Dns(dns) => dns.read().map(ProbeKind::Dns),
         }
     }
 }
@@ -85,9 +109,7 @@ impl HttpRow {
         if !path.starts_with('/') || path.parse::<PathAndQuery>().is_err() {
             return Err(wrong("a probe's path", path));
         }
-        if host.parse::<Authority>().is_err() {
-            return Err(wrong("a probe's host", host));
-        }
+        let host = host_of(host)?;
         let method = Method::ALL.into_iter().find(|known| known.name() == method);
         let method = method.ok_or_else(|| wrong("a probe's method", "unknown"))?;
         let header = |(name, value): (String, String)| {
@@ -98,6 +120,21 @@ impl HttpRow {
         let pattern = pattern.map_err(|why| wrong("a probe's pattern", why))?;
         let port = port_of(port)?;
         Ok(HttpProbe { port, method, http2, path, host, headers, status, body, pattern })
+    }
+}
+
+impl DnsRow {
+    fn of(dns: DnsProbe) -> Self {
+        let DnsProbe { port, tcp, name, record_type, rcode, data } = dns;
+        let (name, record_type, rcode) = (name.to_string(), record_type.into(), rcode.into());
+        Self { port, tcp, name, record_type, rcode, data }
+    }
+
+    fn read(self) -> Result<DnsProbe, RowError> {
+        let Self { port, tcp, name, record_type, rcode, data } = self;
+        let (port, record_type, rcode) = (port_of(port)?, record_type.into(), rcode.into());
+        let name = name.parse().map_err(|why| wrong("a probe's question", why))?;
+        Ok(DnsProbe { port, tcp, name, record_type, rcode, data })
     }
 }
 
@@ -121,6 +158,10 @@ impl TlsRow {
             validity_warn: validity_warn?,
         })
     }
+}
+
+fn host_of(host: String) -> Result<String, RowError> {
+    if host.parse::<Authority>().is_ok() { Ok(host) } else { Err(wrong("a probe's host", host)) }
 }
 
 fn port_of(port: u16) -> Result<u16, RowError> {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
+use hickory_proto::{op::ResponseCode, rr::RecordType};
 use tempfile::TempDir;
 
 use super::*;
@@ -11,9 +12,9 @@ use crate::{
         phase::Release,
     },
     model::{
-        Endpoint, FailPolicy, Header, HttpProbe, Method, Pass, Percent, Pool, PoolName, ProbeKind,
-        ProbeSetting, ProbeSpec, RampStep, ReleasePolicy, ServiceSpec, Spread, Timestamp, TlsProbe,
-        TlsSettings, Ttl, Weight, Windows,
+        DnsProbe, Endpoint, FailPolicy, GrpcProbe, Header, HttpProbe, Method, Pass, Percent, Pool,
+        PoolName, ProbeKind, ProbeSetting, ProbeSpec, RampStep, ReleasePolicy, ServiceSpec, Spread,
+        Timestamp, TlsProbe, TlsSettings, Ttl, Weight, Windows,
     },
 };
 
@@ -66,6 +67,22 @@ fn spec(of: &str) -> Arc<ServiceSpec> {
                     body: Some("fine \"indeed\"".to_owned()),
                     http2: true,
                     pattern: Some("^a+$".parse().expect("good")),
+                })
+                .into(),
+                ProbeKind::Grpc(GrpcProbe {
+                    port: 50_051,
+                    service: "a.b".to_owned(),
+                    host: "api.zone.test:1".to_owned(),
+                    tls: None,
+                })
+                .into(),
+                ProbeKind::Dns(DnsProbe {
+                    port: 53,
+                    tcp: true,
+                    name: "a.zone.test".parse().expect("a name"),
+                    record_type: RecordType::TXT,
+                    rcode: ResponseCode::NoError,
+                    data: Some("\"a b\"".to_owned()),
                 })
                 .into(),
                 ProbeKind::Tls(TlsProbe {

@@ -2,21 +2,29 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use hickory_proto::{op::ResponseCode, rr::RecordType};
 use hyper::http::uri::{Authority, PathAndQuery};
 
 use super::{Table, Value};
 use crate::model::{
-    DnsName, Header, HeaderError, HttpProbe, HttpsProbe, Method, Pattern, ProbeKind, TcpProbe,
-    TlsProbe, TlsSettings,
+    DnsName, DnsProbe, GrpcProbe, Header, HeaderError, HttpProbe, HttpsProbe, Method, Pattern,
+    ProbeKind, TcpProbe, TlsProbe, TlsSettings,
 };
 
 const HEADERS_MAX: usize = 20;
+const GRPC_SERVICE_LEN_MAX: usize = 200;
 /// A year of the calendar, on the mean.
 const VALIDITY_MAX: Duration = Duration::from_secs(31_557_600);
 
 /// The keys of the kinds, and how each is read.
-pub(super) const KINDS: [(&str, ReadKind); 4] =
-    [("tcp", tcp_probe), ("http", http_probe), ("https", https_probe), ("tls", tls_probe)];
+pub(super) const KINDS: [(&str, ReadKind); 6] = [
+    ("tcp", tcp_probe),
+    ("http", http_probe),
+    ("https", https_probe),
+    ("tls", tls_probe),
+    ("grpc", grpc_probe),
+    ("dns", dns_probe),
+];
 
 /// Reads what is of one kind; whose name it is asked for by, if nothing else is said.
 pub(super) type ReadKind = fn(&mut Table<'_>, Option<&DnsName>) -> Option<ProbeKind>;
@@ -36,10 +44,69 @@ fn http_probe(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<ProbeKin
 
 fn https_probe(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<ProbeKind> {
     let http = http(table, owner);
-    // Whom it is asked of is by default whom it is asked for.
-    let host = http.as_ref().and_then(|http| http.host.parse::<Authority>().ok());
-    let tls = tls(table, host.as_ref().map(|host| host.host().trim_matches(['[', ']'])));
+    let tls = tls(table, http.as_ref().and_then(|http| name_in(&http.host)));
     Some(ProbeKind::Https(HttpsProbe { http: http?, tls: tls? }))
+}
+
+fn grpc_probe(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<ProbeKind> {
+    let port = port(table);
+    let service = match table.optional("service") {
+        Some(value) => grpc_service(&value),
+        None => Some(String::new()),
+    };
+    let host = host(table, owner);
+    let is_secured = table.optional("tls").map_or(Some(false), |value| value.boolean());
+    let tls = match is_secured? {
+        true => tls(table, host.as_deref().and_then(name_in)).map(Some),
+        false => Some(None),
+    };
+    Some(ProbeKind::Grpc(GrpcProbe { port: port?, service: service?, host: host?, tls: tls? }))
+}
+
+fn grpc_service(value: &Value<'_>) -> Option<String> {
+    let text = value.text()?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
+    if text.is_empty() || text.len() > GRPC_SERVICE_LEN_MAX || !text.chars().all(is_name) {
+        let hint = "such as \"grpc.routing.v1.Router\"; leave it out to ask about the whole server";
+        value.wrong_with_hint("not the name of a gRPC service", hint);
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn dns_probe(table: &mut Table<'_>, _: Option<&DnsName>) -> Option<ProbeKind> {
+    let port = match table.optional("port") {
+        Some(value) => value.integer_in(1..=65_535).and_then(|port| u16::try_from(port).ok()),
+        None => Some(53),
+    };
+    let tcp = table.optional("tcp").map_or(Some(false), |value| value.boolean());
+    let name = table.required("name", r#""example.com""#).and_then(|value| value.parse());
+    let record_type = table.optional("type").map_or(Some(RecordType::SOA), |value| {
+        let found = value.text()?.parse::<RecordType>().ok();
+        let found = found.filter(|it| *it != RecordType::ANY && !it.is_dnssec());
+        if found.is_none() {
+            value.wrong_with_hint("not a type of records", r#"such as "A", "SOA" or "TXT""#);
+        }
+        found
+    });
+    let rcode = table.optional("rcode").map_or(Some(ResponseCode::NoError), |value| {
+        let text = value.text()?;
+        let found = DnsProbe::RCODES.into_iter().find(|(name, _)| *name == text);
+        if found.is_none() {
+            let names = DnsProbe::RCODES.map(|(name, _)| name).join(", ");
+            value.wrong_with_hint("not an RCODE of probes", format!("use one of {names}"));
+        }
+        found.map(|(_, code)| code)
+    });
+    let data = table.optional("data").map_or(Some(None), |value| {
+        if rcode.is_some_and(|code| code != ResponseCode::NoError) {
+            value.wrong("an answer with another RCODE than NOERROR has no data");
+        }
+        value.text().map(|text| Some(text.to_owned()))
+    });
+    let (name, record_type) = (name?, record_type?);
+    let (port, tcp, rcode, data) = (port?, tcp?, rcode?, data?);
+    Some(ProbeKind::Dns(DnsProbe { port, tcp, name, record_type, rcode, data }))
 }
 
 fn tls(table: &mut Table<'_>, default_name: Option<&str>) -> Option<TlsSettings> {
@@ -85,14 +152,7 @@ fn http(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<HttpProbe> {
         }
         sendable.then(|| text.to_owned())
     });
-    let host = table.optional("host").map_or(owner.map(ToString::to_string), |value| {
-        let text = value.text()?;
-        let sendable = text.parse::<Authority>().is_ok_and(|host| !host.as_str().contains('@'));
-        if !sendable {
-            value.wrong("a Host header is a name or an address, and perhaps a port");
-        }
-        sendable.then(|| text.to_owned())
-    });
+    let host = host(table, owner);
     let status = table.optional("status").map_or(Some(vec![200]), |value| statuses(&value));
     let pattern = match table.optional("body_regex") {
         Some(value) if method == Some(Method::Head) => {
@@ -127,6 +187,25 @@ fn http(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<HttpProbe> {
         body: body?,
         pattern: pattern?,
     })
+}
+
+fn host(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<String> {
+    table.optional("host").map_or(owner.map(ToString::to_string), |value| {
+        let text = value.text()?;
+        let sendable = text.parse::<Authority>().is_ok_and(|host| !host.as_str().contains('@'));
+        if !sendable {
+            value.wrong("a host is a name or an address, and perhaps a port");
+        }
+        sendable.then(|| text.to_owned())
+    })
+}
+
+/// Whom it is asked of is by default whom it is asked for: the host without its port.
+fn name_in(host: &str) -> Option<&str> {
+    match host.strip_prefix('[') {
+        Some(address) => address.split(']').next(),
+        None => host.split(':').next(),
+    }
 }
 
 fn method_of(value: &Value<'_>) -> Option<Method> {

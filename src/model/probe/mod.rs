@@ -5,12 +5,13 @@ mod tls;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use hickory_proto::{op::ResponseCode, rr::RecordType};
 use humantime::format_duration;
 
 pub use http::{Header, HeaderError, HttpProbe, Method, Pattern, PatternError};
 pub use tls::{ServerName, TlsSettings};
 
-use super::Percent;
+use super::{DnsName, Percent};
 
 /// A probe of every endpoint of a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +133,10 @@ pub enum ProbeKind {
     Https(HttpsProbe),
     /// A TLS handshake succeeds, with a certificate that is good.
     Tls(TlsProbe),
+    /// The health service of gRPC says that it serves.
+    Grpc(GrpcProbe),
+    /// A question is answered as expected.
+    Dns(DnsProbe),
 }
 
 impl ProbeKind {
@@ -142,6 +147,8 @@ impl ProbeKind {
             Self::Http(_) => "http",
             Self::Https(_) => "https",
             Self::Tls(_) => "tls",
+            Self::Grpc(_) => "grpc",
+            Self::Dns(_) => "dns",
         }
     }
 }
@@ -153,6 +160,15 @@ impl fmt::Display for ProbeKind {
             Self::Http(http) => write!(f, "http {http}"),
             Self::Https(HttpsProbe { http, tls }) => write!(f, "https {http}{tls}"),
             Self::Tls(TlsProbe { port, tls }) => write!(f, "tls {port}{tls}"),
+            Self::Grpc(GrpcProbe { port, service, host, tls }) => {
+                write!(f, "grpc {host}:{port} {service:?}")?;
+                tls.iter().try_for_each(|tls| write!(f, " over TLS{tls}"))
+            }
+            Self::Dns(DnsProbe { port, tcp, name, record_type, rcode, data }) => {
+                let by = if *tcp { " by TCP" } else { "" };
+                write!(f, "dns {port} {name} {record_type}{by} {}", DnsProbe::word(*rcode))?;
+                data.iter().try_for_each(|data| write!(f, " {data:?}"))
+            }
         }
     }
 }
@@ -180,4 +196,52 @@ pub struct TlsProbe {
     pub port: u16,
     /// What is good.
     pub tls: TlsSettings,
+}
+
+/// Passes when the endpoint's health service says `SERVING`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrpcProbe {
+    /// The port to connect to.
+    pub port: u16,
+    /// The service that is asked about; empty: the server as a whole.
+    pub service: String,
+    /// The authority that is asked for; without it the service's full name.
+    pub host: String,
+    /// Whom it must be asked of, if over TLS.
+    pub tls: Option<TlsSettings>,
+}
+
+/// Passes when a question is answered with the RCODE and, if asked for, the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsProbe {
+    /// The port to ask at.
+    pub port: u16,
+    /// By TCP instead of UDP.
+    pub tcp: bool,
+    /// What is asked for.
+    pub name: DnsName,
+    /// Which records of it.
+    pub record_type: RecordType,
+    /// The RCODE that passes.
+    pub rcode: ResponseCode,
+    /// What one of these records must have, as a zone file writes it.
+    pub data: Option<String>,
+}
+
+impl DnsProbe {
+    /// The RCODEs that may be expected, as they are written.
+    pub const RCODES: [(&str, ResponseCode); 6] = [
+        ("NOERROR", ResponseCode::NoError),
+        ("NXDOMAIN", ResponseCode::NXDomain),
+        ("REFUSED", ResponseCode::Refused),
+        ("SERVFAIL", ResponseCode::ServFail),
+        ("NOTIMP", ResponseCode::NotImp),
+        ("NOTAUTH", ResponseCode::NotAuth),
+    ];
+
+    /// What an RCODE is called.
+    pub fn word(code: ResponseCode) -> String {
+        let known = Self::RCODES.into_iter().find(|(_, known)| *known == code);
+        known.map_or_else(|| format!("RCODE {}", u16::from(code)), |(name, _)| name.to_owned())
+    }
 }
