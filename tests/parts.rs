@@ -16,7 +16,7 @@ use std::{
 
 use cutover::{
     config::{load_settings, release},
-    model::Reach,
+    model::Permit,
     probe::{Means, run_once},
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -95,7 +95,7 @@ async fn tried(probe: &str) -> Result<Option<String>, String> {
     let desired = release::parse(Path::new("release.toml"), &file, &zone).expect("good");
     let service = desired.services.values().next().expect("one");
     let spec = service.probe.spec().expect("a probe");
-    let tried = run_once(spec, HERE, &Means::new(Reach::default())).await;
+    let tried = run_once(spec, HERE, &Means::new(Permit::default())).await;
     let outcome = tried.outcome.expect("nothing is lacking here");
     outcome.result.map(|()| outcome.warning)
 }

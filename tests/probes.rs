@@ -162,7 +162,9 @@ async fn by_hand(release: &str, more: &[&str]) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/cutover.toml");
     let settings = folder.path().join("cutover.toml");
-    std::fs::copy(example, &settings).expect("copied");
+    let example = std::fs::read_to_string(example).expect("readable");
+    let example = example.replace("#commands = []", "commands = [\"/bin/sh\"]");
+    std::fs::write(&settings, example).expect("written");
     std::fs::write(folder.path().join("release.toml"), release).expect("written");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cutover"));
     command.arg("--config").arg(&settings).args(["probe", "api"]).args(more);
@@ -241,4 +243,43 @@ fn what_is_wrong_with_a_probe_by_grpc_or_dns_is_told() {
         "probe.dns = { name = \"a\", rcode = \"REFUSED\", data = \"x\" }",
     ];
     insta::assert_snapshot!(all.map(mistakes).join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_is_run_if_the_settings_allow_it_and_has_no_descriptors_of_ours() {
+    let exec = |command: &str, script: &str| {
+        file(&format!(
+            "probe.exec = {{ command = \"{command}\", arguments = [\"-c\", '{script}'] }}"
+        ))
+    };
+    // Those of the pipe and those that this test was started with are not among them.
+    let from = |first: u32| {
+        let numbers: Vec<String> = (first..64).map(|number| number.to_string()).collect();
+        let each = "[ -e /proc/$$/fd/$n ] && echo it has $n && exit 1";
+        format!("for n in {}; do {each}; done; exit 0", numbers.join(" "))
+    };
+    let (code, said) = by_hand(&exec("/bin/sh", &from(3)), &["--once"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = by_hand(&exec("/bin/sh", &from(2)), &["--once"]).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("exit status 1: it has 2"), "{said}");
+    let (code, said) = by_hand(&exec("/bin/bash", "exit 0"), &["--once"]).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("/bin/bash is not run unless `probes.commands`"), "{said}");
+}
+
+#[test]
+fn a_probe_by_a_command_or_a_file_is_read_and_what_is_wrong_is_told() {
+    let shown = |probe: &str| spec(probe).checks[0].to_string();
+    let good = [
+        "probe.exec = { command = \"/usr/lib/check\", arguments = [\"-x\", \"a b\"] }",
+        "probe.file = { path = \"/run/health/{address}\", content = \"up\", max_age = \"30s\" }",
+    ];
+    let bad = [
+        "probe.exec = { command = \"check\", arguments = [1, \"\\u0000\"] }",
+        "probe.file = { path = \"/run/../etc/passwd\", content = \" up\", max_age = \"0s\" }",
+        "probe.file = {}",
+    ];
+    let all: Vec<String> = good.map(shown).into_iter().chain(bad.map(mistakes)).collect();
+    insta::assert_snapshot!(all.join("\n"));
 }

@@ -24,7 +24,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{config::Rejected, cutover};
+use crate::{config::Rejected, cutover, dns::seal_descriptors};
 
 /// An authoritative DNS server that releases software.
 #[derive(Debug, Parser)]
@@ -151,6 +151,7 @@ enum LogLevel {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let quiet = matches!(arguments.verb, Verb::Demo(_));
+    seal_descriptors();
     start_logging(arguments.log.unwrap_or(if quiet { LogLevel::Error } else { LogLevel::Info }));
     let out = &mut io::stdout();
     let order = |asked| in_runtime(order::run(&arguments.config, asked, &mut io::stdout()));

@@ -81,7 +81,7 @@ pub(super) async fn run(
         ProbeSetting::Unset => bail!("the file has no probe for {}", service.name),
     };
     let pools = pools(service, pool.as_ref())?;
-    let means = Means::new(settings.reach);
+    let means = Means::new(settings.permit);
     if output.form == Form::Text {
         spec.checks.iter().try_for_each(|check| writeln!(out, "{check}"))?;
     }

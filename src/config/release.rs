@@ -16,7 +16,7 @@ use std::{
 use super::{
     Rejected,
     document::{self, Name, Table, Value},
-    settings::ttl,
+    settings::{absolute_path, ttl},
 };
 use crate::model::{
     Desired, DnsName, Endpoint, FailPolicy, Pool, PoolName, ProbeSetting, ReleasePolicy,

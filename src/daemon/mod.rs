@@ -189,7 +189,7 @@ impl Daemon {
         let (requests, requests_in) = mpsc::channel(REQUESTS_MAX);
         let (assignments, assignments_in) = mpsc::unbounded_channel();
         let (looked, first_look) = oneshot::channel();
-        let means = Arc::new(Means::new(settings.reach));
+        let means = Arc::new(Means::new(settings.permit));
         let prober = Prober::register(means, &registry)?;
         let path = settings.release_file;
         let conductor =

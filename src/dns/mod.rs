@@ -39,7 +39,7 @@ use arc_swap::ArcSwap;
 pub use clock::Clock;
 pub use counters::Counters;
 pub use inherited::{Inherited, Purpose};
-pub use kernel::near;
+pub use kernel::{near, seal_descriptors};
 pub use responder::{Packet, Reply, Responder};
 pub use sift::DropCause;
 pub use sockets::{BindError, Listener};

@@ -12,8 +12,8 @@ mod freeze;
 mod group;
 mod name;
 mod network;
+mod permit;
 mod probe;
-mod reach;
 mod rrl;
 mod service;
 mod split;
@@ -33,11 +33,12 @@ pub use freeze::{Freeze, FreezeReason, FreezeReasonError};
 pub use group::GroupName;
 pub use name::{DnsName, NameError, PoolName, ServiceName};
 pub use network::{Network, NetworkError};
+pub use permit::Permit;
 pub use probe::{
-    Check, DnsProbe, GrpcProbe, Header, HeaderError, HttpProbe, HttpsProbe, Method, Pass, Pattern,
-    PatternError, ProbeKind, ProbeSetting, ProbeSpec, ServerName, TcpProbe, TlsProbe, TlsSettings,
+    Check, DnsProbe, ExecProbe, FileProbe, GrpcProbe, Header, HeaderError, HttpProbe, HttpsProbe,
+    Method, Pass, Pattern, PatternError, ProbeKind, ProbeSetting, ProbeSpec, ServerName, TcpProbe,
+    TlsProbe, TlsSettings,
 };
-pub use reach::Reach;
 pub use rrl::RrlSettings;
 pub use service::{Desired, FailPolicy, Pool, RampStep, ReleasePolicy, ServiceSpec};
 pub use split::{Split, Spread};

@@ -24,8 +24,8 @@ use super::{
 use crate::{
     health::Outcome,
     model::{
-        DnsProbe, GrpcProbe, Header, HttpProbe, HttpsProbe, Method, Pass, Percent, ProbeKind,
-        ProbeSpec, TcpProbe, TlsProbe,
+        DnsProbe, GrpcProbe, Header, HttpProbe, HttpsProbe, Method, Pass, Percent, Permit,
+        ProbeKind, ProbeSpec, TcpProbe, TlsProbe,
     },
 };
 
@@ -141,6 +141,9 @@ fn every_kind_is_here() {
             ProbeKind::Tls(_) => "tls",
             ProbeKind::Grpc(_) => "grpc",
             ProbeKind::Dns(_) => "dns",
+            // They ask no server: their tests are beside them.
+            ProbeKind::Exec(_) => "exec",
+            ProbeKind::StatusFile(_) => "file",
         })
         .collect();
     kinds.dedup();
@@ -167,7 +170,10 @@ pub(super) fn spec(kind: ProbeKind, timeout: Duration) -> ProbeSpec {
 }
 
 async fn tried(spec: &ProbeSpec, ip: IpAddr) -> Outcome {
-    run_once(spec, ip, &Means::default()).await.outcome.expect("nothing is lacking here")
+    run_once(spec, ip, &Means::new(Permit::default()))
+        .await
+        .outcome
+        .expect("nothing is lacking here")
 }
 
 async fn serve(ip: IpAddr, server: Server) -> (u16, JoinHandle<()>) {
@@ -340,7 +346,8 @@ async fn a_request_is_made_as_it_was_written() {
 async fn an_address_out_of_reach_is_not_asked() {
     let kind = ProbeKind::Tcp(TcpProbe { port: 80 });
     let address = "169.254.169.254".parse().expect("an address");
-    let tried = run_once(&spec(kind, ProbeSpec::TIMEOUT), address, &Means::default()).await;
+    let tried =
+        run_once(&spec(kind, ProbeSpec::TIMEOUT), address, &Means::new(Permit::default())).await;
     let reason = tried.outcome.expect("it is as good as tried").result.expect_err("must fail");
     assert!(reason.starts_with("169.254.169.254 is link-local: not probed unless"), "{reason}");
     assert_eq!(tried.checks, [], "no check was made");

@@ -7,6 +7,8 @@
 //! A probe goes straight to the address: no proxy, no resolver, no redirect.
 
 mod dns;
+mod exec;
+mod file;
 mod grpc;
 mod http;
 mod prober;
@@ -18,6 +20,8 @@ mod verdict;
 
 #[cfg(test)]
 mod battery;
+#[cfg(all(test, target_os = "linux"))]
+mod commands;
 #[cfg(test)]
 mod pki;
 #[cfg(test)]
@@ -25,17 +29,20 @@ mod secured;
 #[cfg(test)]
 mod servers;
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 
 pub use prober::{Assignment, Prober, Tried};
 use trust::Trust;
 
 use crate::{
     health::Outcome,
-    model::{Check, ProbeKind, ProbeSpec, Reach},
+    model::{Check, Permit, ProbeKind, ProbeSpec},
 };
 use verdict::{in_time, verdict};
 
@@ -84,33 +91,35 @@ impl Try {
 }
 
 /// What probes may do, and what they keep from try to try.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Means {
-    reach: Reach,
+    permit: Permit,
     trust: Trust,
+    /// One for each command that may run beside others.
+    commands: Arc<Semaphore>,
 }
 
 impl Means {
-    /// For addresses within reach.
-    pub fn new(reach: Reach) -> Self {
-        Self { reach, trust: Trust::default() }
+    /// For what is permitted.
+    pub fn new(permit: Permit) -> Self {
+        let commands = Arc::new(Semaphore::new(exec::AT_ONCE_MAX));
+        Self { permit, trust: Trust::default(), commands }
     }
 }
 
 /// Makes one try: all checks at once.
 pub async fn run_once(spec: &ProbeSpec, address: IpAddr, means: &Means) -> Try {
-    if let Some(refusal) = means.reach.refusal(address) {
+    if let Some(refusal) = means.permit.refusal_of_address(address) {
         return Try::refused(refusal);
     }
-    let trust = &means.trust;
-    let checks = spec.checks.iter().map(|check| run_check(check, spec.timeout, address, trust));
+    let checks = spec.checks.iter().map(|check| run_check(check, spec.timeout, address, means));
     let checks = join_all(checks).await;
     let outcome = verdict(spec, &checks);
     Try { checks, outcome }
 }
 
-async fn run_check(check: &Check, limit: Duration, address: IpAddr, trust: &Trust) -> Checked {
-    let begun = Instant::now();
+async fn run_check(check: &Check, limit: Duration, address: IpAddr, means: &Means) -> Checked {
+    let (begun, trust) = (Instant::now(), &means.trust);
     let attempt = async {
         match &check.kind {
             ProbeKind::Tcp(probe) => tcp::attempt(probe, address).await,
@@ -118,6 +127,8 @@ async fn run_check(check: &Check, limit: Duration, address: IpAddr, trust: &Trus
             ProbeKind::Https(probe) => http::attempt_secured(probe, address, trust).await,
             ProbeKind::Grpc(probe) => grpc::attempt(probe, address, trust).await,
             ProbeKind::Dns(probe) => dns::attempt(probe, address).await,
+            ProbeKind::Exec(probe) => exec::attempt(probe, address, limit, means).await,
+            ProbeKind::StatusFile(probe) => file::attempt(probe, address, means).await,
             ProbeKind::Tls(probe) => tls::attempt(probe, address, trust).await,
         }
     };

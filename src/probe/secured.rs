@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     health::Outcome,
-    model::{HttpProbe, HttpsProbe, ProbeKind, ProbeSpec, TlsProbe, TlsSettings},
+    model::{HttpProbe, HttpsProbe, Permit, ProbeKind, ProbeSpec, TlsProbe, TlsSettings},
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -48,7 +48,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
 }
 
 async fn try_once(kind: ProbeKind) -> Try {
-    run_once(&spec(kind, ProbeSpec::TIMEOUT), V4, &Means::default()).await
+    run_once(&spec(kind, ProbeSpec::TIMEOUT), V4, &Means::new(Permit::default())).await
 }
 
 /// How a handshake with a server that shows this certificate ends.

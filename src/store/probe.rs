@@ -10,8 +10,8 @@ use super::{
     spec::{duration, micros},
 };
 use crate::model::{
-    DnsProbe, GrpcProbe, Header, HttpProbe, HttpsProbe, Method, Pattern, ProbeKind, TcpProbe,
-    TlsProbe, TlsSettings,
+    DnsProbe, ExecProbe, FileProbe, GrpcProbe, Header, HttpProbe, HttpsProbe, Method, Pattern,
+    ProbeKind, TcpProbe, TlsProbe, TlsSettings,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub(super) enum KindRow {
     Tls { port: u16, tls: TlsRow },
     Grpc { port: u16, service: String, host: String, tls: Option<TlsRow> },
     Dns(DnsRow),
+    Exec { command: PathBuf, arguments: Vec<String>, host: String },
+    File { path: String, content: String, age_max: Option<u64> },
 }
 
 /// Numbers for the type and the RCODE.
@@ -71,6 +73,12 @@ impl KindRow {
                 Self::Grpc { port, service, host, tls: tls.map(TlsRow::of) }
             }
             ProbeKind::Dns(dns) => Self::Dns(DnsRow::of(dns)),
+            ProbeKind::Exec(ExecProbe { command, arguments, host }) => {
+                Self::Exec { command, arguments, host }
+            }
+            ProbeKind::StatusFile(FileProbe { path, content, age_max }) => {
+                Self::File { path, content, age_max: age_max.map(micros) }
+            }
         }
     }
 
@@ -90,6 +98,13 @@ impl KindRow {
                 Ok(ProbeKind::Grpc(GrpcProbe { port, service, host, tls }))
             }
             Self::Dns(dns) => dns.read().map(ProbeKind::Dns),
+            Self::Exec { command, arguments, host } => {
+                Ok(ProbeKind::Exec(ExecProbe { command, arguments, host }))
+            }
+            Self::File { path, content, age_max } => {
+                let age_max = age_max.map(|count| duration("a file's age", count)).transpose()?;
+                Ok(ProbeKind::StatusFile(FileProbe { path, content, age_max }))
+            }
         }
     }
 }

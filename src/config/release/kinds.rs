@@ -1,29 +1,34 @@
 //! What each kind of probe has: a table for each check.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use hickory_proto::{op::ResponseCode, rr::RecordType};
 use hyper::http::uri::{Authority, PathAndQuery};
 
-use super::{Table, Value};
+use super::{Table, Value, absolute_path};
 use crate::model::{
-    DnsName, DnsProbe, GrpcProbe, Header, HeaderError, HttpProbe, HttpsProbe, Method, Pattern,
-    ProbeKind, TcpProbe, TlsProbe, TlsSettings,
+    DnsName, DnsProbe, ExecProbe, FileProbe, GrpcProbe, Header, HeaderError, HttpProbe, HttpsProbe,
+    Method, Pattern, ProbeKind, TcpProbe, TlsProbe, TlsSettings,
 };
 
 const HEADERS_MAX: usize = 20;
 const GRPC_SERVICE_LEN_MAX: usize = 200;
+const ARGUMENTS_MAX: usize = 64;
+const AGE_MIN: Duration = Duration::from_secs(1);
+const AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// A year of the calendar, on the mean.
 const VALIDITY_MAX: Duration = Duration::from_secs(31_557_600);
 
 /// The keys of the kinds, and how each is read.
-pub(super) const KINDS: [(&str, ReadKind); 6] = [
+pub(super) const KINDS: [(&str, ReadKind); 8] = [
     ("tcp", tcp_probe),
     ("http", http_probe),
     ("https", https_probe),
     ("tls", tls_probe),
     ("grpc", grpc_probe),
     ("dns", dns_probe),
+    ("exec", exec_probe),
+    ("file", file_probe),
 ];
 
 /// Reads what is of one kind; whose name it is asked for by, if nothing else is said.
@@ -109,19 +114,54 @@ fn dns_probe(table: &mut Table<'_>, _: Option<&DnsName>) -> Option<ProbeKind> {
     Some(ProbeKind::Dns(DnsProbe { port, tcp, name, record_type, rcode, data }))
 }
 
+fn exec_probe(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<ProbeKind> {
+    let command = table.required("command", r#""/usr/local/bin/check""#);
+    let command = command.and_then(|value| absolute_path(&value));
+    let arguments = table.optional("arguments").map_or(Some(Vec::new()), |value| {
+        let items = value.array()?;
+        if items.len() > ARGUMENTS_MAX {
+            value.wrong(format!("a command has at most {ARGUMENTS_MAX} arguments"));
+        }
+        let argument = |item: &Value<'_>| {
+            let text = item.text()?;
+            if text.contains('\0') {
+                item.wrong("an argument has no NUL");
+            }
+            Some(text.to_owned())
+        };
+        items.iter().map(argument).collect()
+    });
+    let (command, arguments) = (command?, arguments?);
+    Some(ProbeKind::Exec(ExecProbe { command, arguments, host: owner?.to_string() }))
+}
+
+fn file_probe(table: &mut Table<'_>, _: Option<&DnsName>) -> Option<ProbeKind> {
+    let path = table.required("path", r#""/run/health/{address}""#);
+    let path = path.and_then(|value| {
+        absolute_path(&value)?;
+        value.text().map(str::to_owned)
+    });
+    let content = table.required("content", r#""up""#).and_then(|value| {
+        let text = value.text()?;
+        if text.is_empty() || text.trim() != text || text.len() > FileProbe::CONTENT_LEN_MAX {
+            let most = FileProbe::CONTENT_LEN_MAX;
+            value.wrong(format!("1 to {most} octets without space around them"));
+        }
+        Some(text.to_owned())
+    });
+    let age_max = table.optional("max_age");
+    let age_max =
+        age_max.map_or(Some(None), |value| value.duration_in(AGE_MIN..=AGE_MAX).map(Some));
+    Some(ProbeKind::StatusFile(FileProbe { path: path?, content: content?, age_max: age_max? }))
+}
+
 fn tls(table: &mut Table<'_>, default_name: Option<&str>) -> Option<TlsSettings> {
     let named = table.optional("server_name");
     let server_name = match &named {
         Some(value) => value.parse(),
         None => default_name.and_then(|name| name.parse().ok()),
     };
-    let ca = table.optional("ca").map_or(Some(None), |value| {
-        let path = PathBuf::from(value.text()?);
-        if !path.is_absolute() {
-            value.wrong("a CA file is named by an absolute path");
-        }
-        Some(Some(path))
-    });
+    let ca = table.optional("ca").map_or(Some(None), |value| absolute_path(&value).map(Some));
     let mut validity = |key, default| match table.optional(key) {
         Some(value) => value.duration_in(Duration::ZERO..=VALIDITY_MAX),
         None => Some(default),

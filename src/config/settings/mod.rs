@@ -16,9 +16,10 @@ use super::{
     Rejected,
     document::{self, Value},
 };
-use crate::model::{EncryptedListen, Reach, RrlSettings, ZoneSpec};
+use crate::model::{EncryptedListen, Permit, RrlSettings, ZoneSpec};
 use cookies::{Cookies, cookies};
 use listen::{Listen, listen};
+pub(super) use probes::absolute_path;
 use probes::probes;
 use rrl::rrl;
 use tls::encrypted;
@@ -51,8 +52,8 @@ pub struct Settings {
     pub nsid: Option<String>,
     /// Response rate limiting.
     pub rrl: RrlSettings,
-    /// Which addresses may be probed.
-    pub reach: Reach,
+    /// What probes may do.
+    pub permit: Permit,
     /// Where the secrets of DNS cookies stand; without it one is drawn at each start.
     pub cookie_secret_file: Option<PathBuf>,
     /// Encrypted transports, if there are to be any.
@@ -76,7 +77,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
         let listen = root.optional("listen").map_or(Some(Listen::default()), |v| listen(&v));
         let rrl = root.optional("rrl").map_or(Some(RrlSettings::default()), |v| rrl(&v));
         let cookies = root.optional("cookies").map_or(Some(Cookies::default()), |v| cookies(&v));
-        let reach = root.optional("probes").map_or(Some(Reach::default()), |v| probes(&v));
+        let permit = root.optional("probes").map_or(Some(Permit::default()), |v| probes(&v));
         let nsid = root.optional("nsid").map_or(Some(None), |value| nsid(&value).map(Some));
         let tls = root.optional("tls");
         let encrypted = encrypted(listen.as_ref(), tls.as_ref(), beside);
@@ -93,7 +94,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
             admin: listen.admin.map(|socket| beside.join(socket)),
             nsid: nsid?,
             rrl: rrl?,
-            reach: reach?,
+            permit: permit?,
             cookie_secret_file: cookies?.secret_file.map(|file| beside.join(file)),
             encrypted: encrypted?,
         })

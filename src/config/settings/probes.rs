@@ -1,13 +1,39 @@
 //! `[probes]`: what probes may do.
 
-use super::rrl::networks;
-use crate::{config::document::Value, model::Reach};
+use std::path::{Component, PathBuf};
 
-pub(super) fn probes(value: &Value<'_>) -> Option<Reach> {
+use super::rrl::networks;
+use crate::{
+    config::document::{Table, Value},
+    model::Permit,
+};
+
+pub(super) fn probes(value: &Value<'_>) -> Option<Permit> {
     let mut table = value.table()?;
-    let allowed = table
+    let networks = table
         .optional("allow")
-        .map_or(Some(Vec::new()), |value| networks(&value, Reach::ALLOWED_MAX, "be allowed"));
+        .map_or(Some(Vec::new()), |value| networks(&value, Permit::EACH_MAX, "be allowed"));
+    let commands = paths(&mut table, "commands");
+    let folders = paths(&mut table, "folders");
     table.finish();
-    Some(Reach { allowed: allowed? })
+    Some(Permit { networks: networks?, commands: commands?, folders: folders? })
+}
+
+fn paths(table: &mut Table<'_>, key: &'static str) -> Option<Vec<PathBuf>> {
+    let Some(value) = table.optional(key) else { return Some(Vec::new()) };
+    let items = value.array()?;
+    if items.len() > Permit::EACH_MAX {
+        value.wrong(format!("at most {} of them", Permit::EACH_MAX));
+    }
+    items.iter().map(absolute_path).collect()
+}
+
+/// A path that says where it leads: without `.` and `..`.
+pub(in crate::config) fn absolute_path(value: &Value<'_>) -> Option<PathBuf> {
+    let path = PathBuf::from(value.text()?);
+    let is_plain = |part| matches!(part, Component::RootDir | Component::Normal(_));
+    if !path.is_absolute() || !path.components().all(is_plain) {
+        value.wrong("not an absolute path: it begins with / and goes nowhere by ..");
+    }
+    Some(path)
 }

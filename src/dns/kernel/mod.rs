@@ -3,7 +3,7 @@
 //! For worker threads that block: `receive` waits for a [`Batch`] of questions, each reply is
 //! written over its question, `send` sends them together, each from the address that was asked.
 //! [`mod@linux`] does so by recvmmsg and sendmmsg; what stands beside a datagram in memory is read
-//! and written in [`mod@beside`]. With [`mod@near`] it has all unsafe code. `plain` is for
+//! and written in [`mod@beside`]. With [`mod@near`] and [`sealed`] it has all unsafe code. `plain` is for
 //! other systems: the same interface, one datagram at a time. Opening sockets, and what is in the
 //! datagrams, are left out.
 
@@ -12,6 +12,7 @@ mod beside;
 #[cfg(target_os = "linux")]
 mod linux;
 mod near;
+mod sealed;
 // On Linux too for its tests: both kinds pass the same battery.
 #[cfg(any(test, not(target_os = "linux")))]
 mod plain;
@@ -29,6 +30,7 @@ pub(super) use linux::{Batch, prepare};
 pub use near::near;
 #[cfg(not(target_os = "linux"))]
 pub(super) use plain::{Batch, prepare};
+pub use sealed::seal_descriptors;
 
 /// The most datagrams of one batch. Twice as many gain nothing that can be measured, and this many
 /// questions with their replies still fit into the caches nearest to the core.

@@ -3,7 +3,7 @@
 mod http;
 mod tls;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use hickory_proto::{op::ResponseCode, rr::RecordType};
 use humantime::format_duration;
@@ -137,6 +137,10 @@ pub enum ProbeKind {
     Grpc(GrpcProbe),
     /// A question is answered as expected.
     Dns(DnsProbe),
+    /// A command ends well.
+    Exec(ExecProbe),
+    /// A file that somebody else keeps says so.
+    StatusFile(FileProbe),
 }
 
 impl ProbeKind {
@@ -149,6 +153,8 @@ impl ProbeKind {
             Self::Tls(_) => "tls",
             Self::Grpc(_) => "grpc",
             Self::Dns(_) => "dns",
+            Self::Exec(_) => "exec",
+            Self::StatusFile(_) => "file",
         }
     }
 }
@@ -168,6 +174,15 @@ impl fmt::Display for ProbeKind {
                 let by = if *tcp { " by TCP" } else { "" };
                 write!(f, "dns {port} {name} {record_type}{by} {}", DnsProbe::word(*rcode))?;
                 data.iter().try_for_each(|data| write!(f, " {data:?}"))
+            }
+            Self::Exec(ExecProbe { command, arguments, .. }) => {
+                write!(f, "exec {}", command.display())?;
+                arguments.iter().try_for_each(|argument| write!(f, " {argument:?}"))
+            }
+            Self::StatusFile(FileProbe { path, content, age_max }) => {
+                write!(f, "file {path} {content:?}")?;
+                let age = age_max.map(format_duration);
+                age.iter().try_for_each(|age| write!(f, " not older than {age}"))
             }
         }
     }
@@ -243,5 +258,39 @@ impl DnsProbe {
     pub fn word(code: ResponseCode) -> String {
         let known = Self::RCODES.into_iter().find(|(_, known)| *known == code);
         known.map_or_else(|| format!("RCODE {}", u16::from(code)), |(name, _)| name.to_owned())
+    }
+}
+
+/// Passes when a program ends with status 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecProbe {
+    /// The program; an absolute path.
+    pub command: PathBuf,
+    /// What it is given.
+    pub arguments: Vec<String>,
+    /// The service's full name, which it is told.
+    pub host: String,
+}
+
+/// Passes when a file has this content, and is not too old.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileProbe {
+    /// An absolute path, in which `{address}` stands for the endpoint's.
+    pub path: String,
+    /// What it must have, but for space around it.
+    pub content: String,
+    /// How long ago it may have been written.
+    pub age_max: Option<Duration>,
+}
+
+impl FileProbe {
+    /// What stands for the address.
+    pub const ADDRESS: &str = "{address}";
+    /// The longest content, in octets.
+    pub const CONTENT_LEN_MAX: usize = 1024;
+
+    /// The file of one endpoint.
+    pub fn path_of(&self, address: IpAddr) -> PathBuf {
+        self.path.replace(Self::ADDRESS, &address.to_string()).into()
     }
 }

@@ -1,0 +1,211 @@
+//! The `exec` probe: a command that the settings allow ends with status 0.
+//!
+//! It runs in `/`, in a process group of its own, with `CUTOVER_ADDRESS` and `CUTOVER_HOST` and nothing
+//! else in its environment, without input, capabilities, other descriptors or a way to gain
+//! privileges. The beginning of its output is the reason when it fails. When it has ended, or its time
+//! is up, what is left of its group is killed; a process that has left the group is beyond reach.
+//!
+//! A thread of its own starts it and waits for it, because what a thread gives up its children never
+//! have.
+
+use std::{net::IpAddr, time::Duration};
+
+use tokio::sync::oneshot;
+
+use super::{Failure, Means, Passed};
+use crate::model::ExecProbe;
+
+/// Commands that run at once, of all services.
+pub(super) const AT_ONCE_MAX: usize = 32;
+/// How much of what it says is told, in characters.
+const SHOWN_MAX: usize = 200;
+
+pub(super) async fn attempt(
+    probe: &ExecProbe,
+    address: IpAddr,
+    limit: Duration,
+    means: &Means,
+) -> Passed {
+    if let Some(refusal) = means.permit.refusal_of_command(&probe.command) {
+        return Err(Failure::Endpoint(refusal));
+    }
+    let Ok(turn) = means.commands.clone().try_acquire_owned() else {
+        return Err(Failure::Ours(format!("{AT_ONCE_MAX} commands of probes run already")));
+    };
+    let (told, result) = oneshot::channel();
+    let probe = probe.clone();
+    let run = move || {
+        let result = run::to_its_end(&probe, address, limit);
+        drop(turn);
+        // Nobody waits any longer when the try has run out of time.
+        let _ = told.send(result);
+    };
+    let thread = std::thread::Builder::new().name("probe-exec".to_owned()).spawn(run);
+    thread.map_err(|error| Failure::Ours(format!("no thread for a command: {error}")))?;
+    let broke = Failure::Ours("the thread of a command broke".to_owned());
+    result.await.unwrap_or(Err(broke)).map(|()| None)
+}
+
+/// The beginning of what others have written, fit for one line.
+pub(super) fn shown(octets: &[u8]) -> String {
+    let text = String::from_utf8_lossy(octets);
+    let first = text.trim().lines().next().unwrap_or_default();
+    first.chars().filter(|c| !c.is_control()).take(SHOWN_MAX).collect::<String>().trim().to_owned()
+}
+
+#[cfg(target_os = "linux")]
+mod run {
+    use std::{
+        io::{PipeReader, Read, pipe},
+        net::IpAddr,
+        os::{
+            fd::{AsFd, OwnedFd},
+            unix::process::{CommandExt, ExitStatusExt},
+        },
+        process::{Child, Command, ExitStatus, Stdio},
+        time::{Duration, Instant},
+    };
+
+    use humantime::format_duration;
+    use rustix::{
+        event::{PollFd, PollFlags, Timespec, poll},
+        process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open},
+        thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs},
+    };
+
+    use super::{super::Failure, shown};
+    use crate::model::ExecProbe;
+
+    /// How much of its output is kept; the rest is read and forgotten.
+    const OUTPUT_MAX: usize = 4096;
+    const READ_LEN: usize = 1 << 16;
+
+    /// Runs it on this thread, which is good for nothing else afterwards.
+    pub(super) fn to_its_end(
+        probe: &ExecProbe,
+        address: IpAddr,
+        limit: Duration,
+    ) -> Result<(), Failure> {
+        let deadline = Instant::now() + limit;
+        let command = probe.command.display();
+        let ours = |error: std::io::Error| Failure::Ours(format!("cannot run {command}: {error}"));
+        give_up_privileges().map_err(|error| ours(error.into()))?;
+        let (reader, child) = start(probe, address).map_err(ours)?;
+        let mut running = Running { child, reader, output: Vec::new() };
+        let status = running.wait(deadline).map_err(ours)?;
+        let said = shown(&running.output);
+        let said = if said.is_empty() { said } else { format!(": {said}") };
+        match status {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(Failure::Endpoint(format!("{}{said}", told(status)))),
+            None => {
+                let limit = format_duration(limit);
+                Err(Failure::Endpoint(format!("not done within {limit}, and killed{said}")))
+            }
+        }
+    }
+
+    fn told(status: ExitStatus) -> String {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exit status {code}"),
+            (None, Some(signal)) => format!("ended by signal {signal}"),
+            (None, None) => status.to_string(),
+        }
+    }
+
+    /// No program that this thread starts has capabilities, not even as root, nor gains any by a
+    /// set-user-ID bit.
+    fn give_up_privileges() -> rustix::io::Result<()> {
+        set_no_new_privs(true)?;
+        let none = CapabilitySet::empty();
+        let none = CapabilitySets { effective: none, permitted: none, inheritable: none };
+        set_capabilities(None, none)
+    }
+
+    fn start(probe: &ExecProbe, address: IpAddr) -> std::io::Result<(PipeReader, Child)> {
+        let (reader, writer) = pipe()?;
+        let child = Command::new(&probe.command)
+            .args(&probe.arguments)
+            .env_clear()
+            .env("CUTOVER_ADDRESS", address.to_string())
+            .env("CUTOVER_HOST", &probe.host)
+            .current_dir("/")
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone()?)
+            .stderr(writer)
+            .spawn()?;
+        Ok((reader, child))
+    }
+
+    struct Running {
+        child: Child,
+        reader: PipeReader,
+        output: Vec<u8>,
+    }
+
+    impl Running {
+        /// Until it has ended, or its time is up; then nothing of its group is left.
+        fn wait(&mut self, deadline: Instant) -> std::io::Result<Option<ExitStatus>> {
+            let group = Pid::from_child(&self.child);
+            let has_ended = pidfd_open(group, PidfdFlags::empty())
+                .map_err(Into::into)
+                .and_then(|ended| self.watch(&ended, deadline));
+            // As long as it is not waited for, its number is nobody else's.
+            let _ = kill_process_group(group, Signal::KILL);
+            let status = self.child.wait()?;
+            Ok(has_ended?.then_some(status))
+        }
+
+        /// True: it has ended; what it had said by then is read.
+        fn watch(&mut self, ended: &OwnedFd, deadline: Instant) -> std::io::Result<bool> {
+            let mut says_more = true;
+            loop {
+                let left = deadline.saturating_duration_since(Instant::now());
+                let timeout = Timespec {
+                    tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
+                    tv_nsec: left.subsec_nanos().into(),
+                };
+                let reader = self.reader.as_fd();
+                let mut polled = vec![PollFd::new(ended, PollFlags::IN)];
+                if says_more {
+                    polled.push(PollFd::from_borrowed_fd(reader, PollFlags::IN));
+                }
+                match poll(&mut polled, Some(&timeout)) {
+                    Ok(_) => {}
+                    Err(rustix::io::Errno::INTR) => continue,
+                    Err(error) => return Err(error.into()),
+                }
+                let is_there: Vec<bool> =
+                    polled.iter().map(|it| !it.revents().is_empty()).collect();
+                if is_there.get(1) == Some(&true) {
+                    says_more = self.read()? > 0;
+                }
+                // As much as a pipe holds has been read: all that it said before it ended.
+                if is_there[0] || Instant::now() >= deadline {
+                    return Ok(is_there[0]);
+                }
+            }
+        }
+
+        fn read(&mut self) -> std::io::Result<usize> {
+            let mut buffer = [0; READ_LEN];
+            let len = self.reader.read(&mut buffer)?;
+            let room = OUTPUT_MAX - self.output.len();
+            self.output.extend_from_slice(&buffer[..len.min(room)]);
+            Ok(len)
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod run {
+    use std::{net::IpAddr, time::Duration};
+
+    use super::super::Failure;
+    use crate::model::ExecProbe;
+
+    pub(super) fn to_its_end(_: &ExecProbe, _: IpAddr, _: Duration) -> Result<(), Failure> {
+        Err(Failure::Ours("commands of probes are run on Linux only".to_owned()))
+    }
+}
