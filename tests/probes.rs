@@ -283,3 +283,18 @@ fn a_probe_by_a_command_or_a_file_is_read_and_what_is_wrong_is_told() {
     let all: Vec<String> = good.map(shown).into_iter().chain(bad.map(mistakes)).collect();
     insta::assert_snapshot!(all.join("\n"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_release_does_not_wait_for_a_long_interval() {
+    let pools = Pools::start().await;
+    let file = |live| {
+        let file = pools.file(live, "bake = \"0s\"").replace("100ms", "1h");
+        assert!(file.contains("interval = \"1h\"") && file.contains("rise = 2"), "{file}");
+        file
+    };
+    let house = House::start(&file("v1")).await;
+    // Once soon, and then an hour later.
+    house.until("v2 was tried", |_| pools.hosts[2..].iter().all(|host| host.asked() > 0)).await;
+    house.save(&file("v2"));
+    house.until_answered(&pools.v1, &pools.v2).await;
+}

@@ -12,7 +12,7 @@ use super::caches::Caches;
 use crate::{
     cutover::{
         Answering, CACHE_CLOCK, Cutover, Event, Facts, Horizons, Order, Record, Refusal,
-        Transition, Verb, group::Member,
+        Transition, Verb, group::Member, phase::Phase,
     },
     health::{Outcome, ServiceHealth, Verdict},
     model::{Freeze, PoolName, ProbeSpec, ServiceSpec, Timestamp, Ttl},
@@ -49,7 +49,7 @@ pub(super) struct Service {
     /// Its last release.
     pub(super) record: Option<Record>,
     /// What the prober was last told.
-    assigned: Option<(Option<Arc<ProbeSpec>>, BTreeSet<IpAddr>)>,
+    assigned: Option<(Option<Arc<ProbeSpec>>, BTreeSet<IpAddr>, bool)>,
 }
 
 impl Service {
@@ -232,13 +232,14 @@ impl Service {
     /// What the prober must be told, if it does not know it yet.
     pub(super) fn assignment(&mut self) -> Option<Assignment> {
         let spec = self.cutover.spec();
-        let wanted = (spec.probe.spec().cloned(), self.cutover.addresses());
+        let is_awaited = matches!(self.cutover.phase(), Phase::Probing(_));
+        let wanted = (spec.probe.spec().cloned(), self.cutover.addresses(), is_awaited);
         if self.assigned.as_ref() == Some(&wanted) {
             return None;
         }
         self.assigned = Some(wanted.clone());
-        let (probe, addresses) = wanted;
-        Some(Assignment { service: spec.name.clone(), spec: probe, addresses })
+        let (probe, addresses, is_awaited) = wanted;
+        Some(Assignment { service: spec.name.clone(), spec: probe, addresses, is_awaited })
     }
 
     pub(super) fn retarget(&mut self, now: Timestamp) {

@@ -27,6 +27,8 @@ use crate::{
 /// Checks at once; each needs one file descriptor.
 const CONCURRENT_MAX: usize = 256;
 const _: () = assert!(ProbeSpec::CHECKS_MAX <= CONCURRENT_MAX);
+/// The longest interval while a release waits.
+const AWAITED: Duration = Duration::from_secs(1);
 /// How often it is said that tries cannot be made.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 /// How long to sleep when nothing is due; a new assignment wakes us.
@@ -41,6 +43,8 @@ pub struct Assignment {
     pub spec: Option<Arc<ProbeSpec>>,
     /// Whom.
     pub addresses: BTreeSet<IpAddr>,
+    /// Whether a release waits for the verdicts.
+    pub is_awaited: bool,
 }
 
 /// One try that was made.
@@ -142,7 +146,7 @@ impl Prober {
     }
 
     fn assign(&mut self, assignment: Assignment) {
-        let Assignment { service, spec, addresses } = assignment;
+        let Assignment { service, spec, addresses, is_awaited } = assignment;
         let now = self.now();
         // A try of another kind that is still running says nothing of this one.
         let is_another = match (self.specs.get(&service), &spec) {
@@ -159,7 +163,8 @@ impl Prober {
             self.specs.remove(&service);
             return;
         };
-        let pace = Pace { interval: spec.interval, jitter: spec.jitter };
+        let interval = if is_awaited { spec.interval.min(AWAITED) } else { spec.interval };
+        let pace = Pace { interval, jitter: spec.jitter };
         for address in addresses {
             self.schedule.set(now, (service.clone(), address), pace, rand::random());
         }
