@@ -2,7 +2,7 @@
 //! answer comes after the file is saved, and 200 releases back and forth under a client that
 //! never pauses. Prints; `cargo bench --bench bars`. With `-- rollback`: how soon a rollback by hand is
 //! answered among a million services, which needs some 13 GB of memory. With `-- instant`: how near to its
-//! instant a release moves the answers.
+//! instant a release moves the answers. With `-- probes`: what it costs to probe 10,000 endpoints.
 
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
@@ -10,6 +10,8 @@
 mod common;
 #[path = "bars/instant.rs"]
 mod instant;
+#[path = "bars/probes.rs"]
+mod probes;
 #[path = "bars/rollback.rs"]
 mod rollback;
 
@@ -32,6 +34,8 @@ fn main() {
         runtime.block_on(rollback::rollbacks());
     } else if asked_for("instant") {
         runtime.block_on(instant::instants());
+    } else if asked_for("probes") {
+        probes::ten_thousand();
     } else {
         runtime.block_on(releases());
     }
