@@ -298,3 +298,22 @@ async fn a_release_does_not_wait_for_a_long_interval() {
     house.save(&file("v2"));
     house.until_answered(&pools.v1, &pools.v2).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn why_an_endpoint_cannot_be_probed_is_shown() {
+    let (port, _hosts, _servers) = endpoints::start(&["127.0.1.1"]).await;
+    let probe = |more: &str| file(&format!("probe.{more}"));
+    let house = House::start(&probe(&format!("tcp = {{ port = {port} }}"))).await;
+    house.until_pool_is("v1", "up").await;
+    house.save(&probe(&format!("tls = {{ port = {port}, ca = \"/nowhere/ca.pem\" }}")));
+    let status = house
+        .until("a reason", |status| {
+            status.services["api"].pools["v1"].endpoints[0].reason.is_some()
+        })
+        .await;
+    let endpoint = &status.services["api"].pools["v1"].endpoints[0];
+    let reason = endpoint.reason.as_deref().unwrap_or_default();
+    let wanted = "could not be probed: the CA file /nowhere/ca.pem cannot be read: ";
+    assert!(reason.starts_with(wanted), "{reason}");
+    assert_eq!(endpoint.verdict, "presumed", "it is answered as before");
+}

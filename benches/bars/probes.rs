@@ -93,13 +93,13 @@ async fn probed(spec: ProbeSpec) -> (usize, Duration, Duration) {
     let warm = sleep(WARM_UP);
     tokio::pin!(warm);
     while let Some(tried) = tokio::select! { it = ended.recv() => it, () = &mut warm => None } {
-        assert_eq!(tried.outcome.result, Ok(()));
+        assert_eq!(tried.outcome.map(|outcome| outcome.result), Ok(Ok(())));
     }
     let (begun, before) = (Instant::now(), cpu_time());
     let end = sleep(MEASURED);
     tokio::pin!(end);
     while let Some(tried) = tokio::select! { it = ended.recv() => it, () = &mut end => None } {
-        assert_eq!(tried.outcome.result, Ok(()));
+        assert_eq!(tried.outcome.map(|outcome| outcome.result), Ok(Ok(())));
         tries += 1;
     }
     (tries, cpu_time() - before, begun.elapsed())

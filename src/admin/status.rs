@@ -222,7 +222,7 @@ pub struct EndpointStatus {
     pub verdict: String,
     /// Since when (RFC 3339).
     pub since: Option<String>,
-    /// Why the last try failed, if it did.
+    /// Why the last try failed, or could not be made, if so.
     pub reason: Option<String>,
     /// What the last try said though it passed: a certificate that expires soon.
     pub warning: Option<String>,

@@ -20,7 +20,7 @@ use crate::{
         },
     },
     cutover::{Answering, Basis, Horizons, InstantState, Record, Side, Step, phase::Release},
-    health::ServiceHealth,
+    health::{ServiceHealth, Tracker},
     model::{Endpoint, Pool, PoolName, ServiceName, Timestamp},
     table::Table,
 };
@@ -256,6 +256,12 @@ fn members<'p>(
     stays.chain(new.map(|endpoint| (endpoint, Some("joining")))).collect()
 }
 
+/// Why the last try did not pass, or could not be made.
+fn why_not(tracker: &Tracker) -> Option<String> {
+    let hindrance = tracker.hindrance().map(|why| format!("could not be probed: {why}"));
+    hindrance.or_else(|| tracker.last()?.result.clone().err())
+}
+
 fn endpoint_status(health: &ServiceHealth, endpoint: &Endpoint) -> EndpointStatus {
     let tracker = health.tracker(endpoint.address());
     let last = tracker.and_then(|tracker| tracker.last());
@@ -266,7 +272,7 @@ fn endpoint_status(health: &ServiceHealth, endpoint: &Endpoint) -> EndpointStatu
         change: None,
         verdict: health.verdict(endpoint.address()).name().to_owned(),
         since: tracker.map(|tracker| tracker.since().to_string()),
-        reason: last.and_then(|outcome| outcome.result.clone().err()),
+        reason: tracker.and_then(why_not),
         warning: last.and_then(|outcome| outcome.warning.clone()),
         latency_ms: last.map(|outcome| outcome.latency.as_micros() as f64 / 1000.0),
     }

@@ -90,6 +90,13 @@ impl ServiceHealth {
         }
     }
 
+    /// A try of an address could not be made, for a reason of our own: its verdict stays.
+    pub fn hindered(&mut self, address: IpAddr, why: String) {
+        if let Some(tracker) = self.trackers.get_mut(&address) {
+            tracker.hindered(why);
+        }
+    }
+
     /// Failures are doubted since then, or no longer.
     pub fn set_doubted(&mut self, since: Option<Timestamp>) {
         self.doubted_since = since;

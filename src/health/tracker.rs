@@ -63,12 +63,14 @@ pub struct Tracker {
     /// Tries in a row with the same result as the last one.
     streak: u32,
     last: Option<Outcome>,
+    /// Why no try could be made since.
+    hindrance: Option<String>,
 }
 
 impl Tracker {
     /// An endpoint without any try.
     pub fn new(now: Timestamp, first: Verdict) -> Self {
-        Self { verdict: first, since: now, streak: 0, last: None }
+        Self { verdict: first, since: now, streak: 0, last: None, hindrance: None }
     }
 
     /// Counts one try that ended at `now`; true when it changed the verdict.
@@ -95,7 +97,13 @@ impl Tracker {
         self.last = Some(outcome);
     }
 
+    /// Notes that a try could not be made.
+    pub fn hindered(&mut self, why: String) {
+        self.hindrance = Some(why);
+    }
+
     fn count(&mut self, outcome: &Outcome) {
+        self.hindrance = None;
         let same =
             self.last.as_ref().is_some_and(|last| last.result.is_ok() == outcome.result.is_ok());
         self.streak = if same { self.streak.saturating_add(1) } else { 1 };
@@ -109,6 +117,11 @@ impl Tracker {
     /// Since when it holds.
     pub fn since(&self) -> Timestamp {
         self.since
+    }
+
+    /// Why no try could be made since the last one, if none could.
+    pub fn hindrance(&self) -> Option<&str> {
+        self.hindrance.as_deref()
     }
 
     /// The last try.
@@ -137,6 +150,17 @@ mod tests {
             assert!(tracker.observe(Timestamp::default(), failed(), 1, fall));
             assert_eq!(tracker.verdict(), Verdict::Down);
         }
+    }
+
+    #[test]
+    fn what_could_not_be_tried_keeps_its_verdict_and_says_why_until_it_is_tried() {
+        let mut tracker = Tracker::new(at(0), Verdict::Unproven);
+        assert!(tracker.observe(at(1), outcome(true), 1, 1));
+        tracker.hindered("no descriptor".to_owned());
+        assert_eq!((tracker.verdict(), tracker.since()), (Verdict::Up, at(1)));
+        assert_eq!(tracker.hindrance(), Some("no descriptor"));
+        tracker.observe(at(2), outcome(true), 1, 1);
+        assert_eq!(tracker.hindrance(), None);
     }
 
     fn at(second: usize) -> Timestamp {

@@ -56,8 +56,8 @@ pub struct Tried {
     pub address: IpAddr,
     /// By this probe, which the service may have changed since.
     pub spec: Arc<ProbeSpec>,
-    /// With this result.
-    pub outcome: Outcome,
+    /// With this result; or why it could not be made.
+    pub outcome: Result<Outcome, String>,
 }
 
 type Key = (ServiceName, IpAddr);
@@ -211,16 +211,11 @@ impl Prober {
                 self.latency.with_label_values(&[kind]).observe(latency.as_secs_f64());
             }
         }
-        match result.outcome {
-            Ok(outcome) => {
-                let (service, address) = key;
-                Some(Tried { service, address, spec, outcome })
-            }
-            Err(reason) => {
-                self.complain(&reason);
-                None
-            }
+        let ((service, address), outcome) = (key, result.outcome);
+        if let Err(reason) = &outcome {
+            self.complain(reason);
         }
+        Some(Tried { service, address, spec, outcome })
     }
 
     /// Says that tries cannot be made; not for each of them.

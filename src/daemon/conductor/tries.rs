@@ -16,6 +16,11 @@ impl Conductor {
         if !service.health.is_judged_by(&ProbeSetting::On(spec)) {
             return;
         }
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            // It says nothing of the endpoint, nor of all of them.
+            Err(why) => return service.health.hindered(address, why),
+        };
         let (reason, has_passed) = (outcome.result.clone().err(), outcome.result.is_ok());
         let was_doubted = self.doubt.since().is_some();
         self.doubt.tried(now, &name, address, has_passed);
