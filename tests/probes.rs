@@ -302,7 +302,8 @@ async fn a_release_does_not_wait_for_a_long_interval() {
 #[tokio::test(flavor = "multi_thread")]
 async fn why_an_endpoint_cannot_be_probed_is_shown() {
     let (port, _hosts, _servers) = endpoints::start(&["127.0.1.1"]).await;
-    let probe = |more: &str| file(&format!("probe.{more}"));
+    let pace = "interval = \"100ms\", timeout = \"100ms\", rise = 1";
+    let probe = |kind: &str| file(&format!("probe = {{ {kind}, {pace} }}"));
     let house = House::start(&probe(&format!("tcp = {{ port = {port} }}"))).await;
     house.until_pool_is("v1", "up").await;
     house.save(&probe(&format!("tls = {{ port = {port}, ca = \"/nowhere/ca.pem\" }}")));
