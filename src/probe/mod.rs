@@ -119,7 +119,11 @@ pub async fn run_once(spec: &ProbeSpec, address: IpAddr, means: &Means) -> Try {
 }
 
 async fn run_check(check: &Check, limit: Duration, address: IpAddr, means: &Means) -> Checked {
-    let (begun, trust) = (Instant::now(), &means.trust);
+    let trust = &means.trust;
+    if let Some(tls) = check.kind.tls() {
+        trust.look(tls.ca.as_deref()).await;
+    }
+    let begun = Instant::now();
     let attempt = async {
         match &check.kind {
             ProbeKind::Tcp(probe) => tcp::attempt(probe, address).await,

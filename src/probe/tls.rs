@@ -38,7 +38,7 @@ pub(super) async fn secure(
     protocol: Protocol,
     trust: &Trust,
 ) -> Result<(TlsStream<TcpStream>, Option<String>), Failure> {
-    let signers = trust.signers(tls.ca.as_deref()).await?;
+    let signers = trust.signers(tls.ca.as_deref())?;
     let name = wire_name(&tls.server_name)?;
     let stream = connect(to).await?;
     let connector = TlsConnector::from(signers.config(protocol));

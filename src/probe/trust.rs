@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::timeout};
 use tokio_rustls::rustls::{
     ClientConfig, RootCertStore,
     client::{Resumption, WebPkiServerVerifier},
@@ -29,9 +29,16 @@ const AGE_MAX: Duration = Duration::from_secs(10);
 /// The largest file that is read, in octets.
 const FILE_LEN_MAX: u64 = 4 << 20;
 
-/// The lists, by the file that they are from; without a file the system's.
+/// How long it may take to read one.
+const READ_MAX: Duration = Duration::from_secs(5);
+
 #[derive(Debug, Default)]
-pub(super) struct Trust(Mutex<HashMap<Option<PathBuf>, Known>>);
+pub(super) struct Trust {
+    /// The lists, by the file that they are from; without a file the system's.
+    known: Mutex<HashMap<Option<PathBuf>, Known>>,
+    /// Held while one is being read: all who need it wait for the same.
+    reading: tokio::sync::Mutex<()>,
+}
 
 #[derive(Clone, Debug)]
 struct Known {
@@ -69,26 +76,39 @@ impl Protocol {
 }
 
 impl Trust {
-    /// Those who may sign what is probed with this file.
-    pub(super) async fn signers(&self, ca: Option<&Path>) -> Result<Arc<Signers>, Failure> {
+    /// Those who may sign what is probed with this file, as they were when it was last read.
+    pub(super) fn signers(&self, ca: Option<&Path>) -> Result<Arc<Signers>, Failure> {
+        let known = self.known().get(&ca.map(Path::to_owned)).cloned();
+        let unread = || Err("the certificates to trust have not been read".to_owned());
+        known.map_or_else(unread, |known| known.signers).map_err(Failure::Ours)
+    }
+
+    /// Reads who may sign, if that was not done lately. Not within the time of a check: it says nothing
+    /// about the endpoint how long that takes.
+    pub(super) async fn look(&self, ca: Option<&Path>) {
         let key = ca.map(Path::to_owned);
-        let before = self.known().get(&key).cloned();
-        let signers = match before {
-            Some(known) if known.read_at.elapsed() < AGE_MAX => known.signers,
-            before => {
-                let (path, before) = (key.clone(), before.and_then(|known| known.signers.ok()));
-                let read = spawn_blocking(move || read(path.as_deref(), before)).await;
-                let signers = read.unwrap_or_else(|error| Err(error.to_string()));
-                let known = Known { read_at: Instant::now(), signers: signers.clone() };
-                self.known().insert(key, known);
-                signers
-            }
+        let is_fresh = || self.known().get(&key).is_some_and(|it| it.read_at.elapsed() < AGE_MAX);
+        if is_fresh() {
+            return;
+        }
+        let _reading = self.reading.lock().await;
+        if is_fresh() {
+            return;
+        }
+        let before = self.known().get(&key).and_then(|known| known.signers.clone().ok());
+        let (path, kept) = (key.clone(), before.clone());
+        let reading = spawn_blocking(move || read(path.as_deref(), kept));
+        let signers = match (timeout(READ_MAX, reading).await, before) {
+            (Ok(Ok(signers)), _) => signers,
+            (Ok(Err(_)) | Err(_), Some(before)) => Ok(before),
+            (Ok(Err(error)), None) => Err(error.to_string()),
+            (Err(_), None) => Err("the certificates to trust cannot be read in time".to_owned()),
         };
-        signers.map_err(Failure::Ours)
+        self.known().insert(key, Known { read_at: Instant::now(), signers });
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Option<PathBuf>, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -144,6 +144,17 @@ pub enum ProbeKind {
 }
 
 impl ProbeKind {
+    /// What a certificate must be, if it looks at one.
+    pub const fn tls(&self) -> Option<&TlsSettings> {
+        match self {
+            Self::Https(HttpsProbe { tls, .. }) | Self::Tls(TlsProbe { tls, .. }) => Some(tls),
+            Self::Grpc(GrpcProbe { tls, .. }) => tls.as_ref(),
+            Self::Tcp(_) | Self::Http(_) | Self::Dns(_) | Self::Exec(_) | Self::StatusFile(_) => {
+                None
+            }
+        }
+    }
+
     /// The key of this kind in the release file.
     pub const fn name(&self) -> &'static str {
         match self {
