@@ -86,7 +86,7 @@ async fn probed(spec: ProbeSpec) -> (usize, Duration, Duration) {
         let address = |host| IpAddr::from([127, 20, service, host]);
         let addresses: BTreeSet<IpAddr> = (0..ENDPOINTS_EACH).map(address).collect();
         let (service, spec) = (format!("s{service}").parse().expect("a name"), Some(spec.clone()));
-        let assignment = Assignment { service, spec, addresses, is_awaited: false };
+        let assignment = Assignment { service, spec, addresses, awaited: BTreeSet::new() };
         assignments.send(assignment).expect("somebody probes");
     }
     let mut tries = 0;

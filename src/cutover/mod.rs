@@ -231,6 +231,15 @@ impl Cutover {
         self.spec.pools.values().chain(held).flat_map(|pool| pool.addresses()).collect()
     }
 
+    /// Those whose verdicts a release waits for: of pools that are to have more clients, what has not
+    /// passed yet.
+    pub fn awaited(&self, health: &ServiceHealth) -> BTreeSet<IpAddr> {
+        let Phase::Probing(probing) = &self.phase else { return BTreeSet::new() };
+        let pools = probing.release.to.gaining(&probing.release.from);
+        let addresses = pools.flat_map(|pool| pool.addresses());
+        addresses.filter(|address| !health.verdict(*address).is_proven()).collect()
+    }
+
     /// Whether a pool is in the file, or held though the file has dropped it.
     pub fn holds(&self, pool: &PoolName) -> bool {
         let is_held = || self.phase.pools().into_iter().any(|held| held.name == *pool);

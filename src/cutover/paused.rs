@@ -99,7 +99,9 @@ impl Paused {
 
     /// Only the guards move it, and only back; or on, where one of them had no data.
     pub(super) fn advance(self, cx: &Context<'_>) -> Edge {
-        if self.lacks_data() && cx.health.lacks_data().is_none() {
+        // After a restart there is none at first, whatever it was that lacked it before.
+        let has_data = cx.health.lacks_data().is_none() && cx.health.has_data();
+        if self.lacks_data() && has_data {
             return Edge::Go(self.resumed(cx.now), "the guard has data again".to_owned());
         }
         let Self { phase, since, reason } = self;

@@ -246,7 +246,9 @@ impl Conductor {
             info!(service = %name, live = %spec.live, "new service: its live pools answer");
             Timestamp::default()
         };
-        self.services.insert(name.clone(), Service::adopt(now, spec.clone(), unknown_until));
+        let mut service = Service::adopt(now, spec.clone(), unknown_until);
+        service.health.set_doubted(self.doubt.since());
+        self.services.insert(name.clone(), service);
     }
 
     fn remove(&mut self, name: &ServiceName) {

@@ -1,21 +1,16 @@
 //! One service as the conductor holds it: its machine, its verdicts, and what was last told of
 //! them to the table and to the prober.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use super::caches::Caches;
 use crate::{
     cutover::{
         Answering, CACHE_CLOCK, Cutover, Event, Facts, Horizons, Order, Record, Refusal,
-        Transition, Verb, group::Member, phase::Phase,
+        Transition, Verb, group::Member,
     },
     health::{Outcome, ServiceHealth, Verdict},
-    model::{Freeze, PoolName, ProbeSpec, ServiceSpec, Timestamp, Ttl},
+    model::{Freeze, PoolName, ServiceSpec, Timestamp, Ttl},
     probe::Assignment,
     store::Kept,
 };
@@ -49,7 +44,7 @@ pub(super) struct Service {
     /// Its last release.
     pub(super) record: Option<Record>,
     /// What the prober was last told.
-    assigned: Option<(Option<Arc<ProbeSpec>>, BTreeSet<IpAddr>, bool)>,
+    assigned: Option<Assignment>,
 }
 
 impl Service {
@@ -231,14 +226,17 @@ impl Service {
     /// What the prober must be told, if it does not know it yet.
     pub(super) fn assignment(&mut self) -> Option<Assignment> {
         let spec = self.cutover.spec();
-        let is_awaited = matches!(self.cutover.phase(), Phase::Probing(_));
-        let wanted = (spec.probe.spec().cloned(), self.cutover.addresses(), is_awaited);
+        let wanted = Assignment {
+            service: spec.name.clone(),
+            spec: spec.probe.spec().cloned(),
+            addresses: self.cutover.addresses(),
+            awaited: self.cutover.awaited(&self.health),
+        };
         if self.assigned.as_ref() == Some(&wanted) {
             return None;
         }
         self.assigned = Some(wanted.clone());
-        let (probe, addresses, is_awaited) = wanted;
-        Some(Assignment { service: spec.name.clone(), spec: probe, addresses, is_awaited })
+        Some(wanted)
     }
 
     pub(super) fn retarget(&mut self, now: Timestamp) {

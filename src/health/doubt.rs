@@ -36,8 +36,8 @@ struct Witnesses {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Witness {
-    /// The last try did.
-    has_failed: bool,
+    /// Whether the last try failed; nothing before the first one, and when none can be made.
+    has_failed: Option<bool>,
     /// Some try did.
     has_passed: bool,
 }
@@ -52,7 +52,11 @@ impl Doubt {
     ) {
         let before = self.services.remove(service);
         before.iter().flat_map(|it| it.endpoints.values()).for_each(|it| self.forget(*it));
-        let Some(probe) = probe.filter(|_| !addresses.is_empty()) else { return };
+        // What is looked at on this host says nothing about the network.
+        let is_remote = |probe: &ProbeSpec| probe.checks.iter().any(|it| it.kind.is_remote());
+        let Some(probe) = probe.filter(|probe| is_remote(probe) && !addresses.is_empty()) else {
+            return;
+        };
         let before = before.filter(|it| it.probe.looks_like(probe)).map(|it| it.endpoints);
         let before = before.unwrap_or_default();
         let known = |address: &IpAddr| before.get(address).copied().unwrap_or_default();
@@ -61,19 +65,19 @@ impl Doubt {
         self.services.insert(service.clone(), Witnesses { probe: probe.clone(), endpoints });
     }
 
-    /// An endpoint was tried.
+    /// An endpoint was tried, and passed or not; or it could not be tried.
     pub fn tried(
         &mut self,
         now: Timestamp,
         service: &ServiceName,
         address: IpAddr,
-        has_passed: bool,
+        has_passed: Option<bool>,
     ) {
         let endpoints = self.services.get_mut(service).map(|it| &mut it.endpoints);
         let Some(witness) = endpoints.and_then(|it| it.get_mut(&address)) else { return };
         let before = *witness;
-        witness.has_failed = !has_passed;
-        witness.has_passed |= has_passed;
+        witness.has_failed = has_passed.map(|has_passed| !has_passed);
+        witness.has_passed |= has_passed == Some(true);
         let after = *witness;
         self.forget(before);
         self.count(after);
@@ -88,15 +92,25 @@ impl Doubt {
     }
 
     fn count(&mut self, witness: Witness) {
-        self.probed += 1;
-        self.failing += usize::from(witness.has_failed);
-        self.fallen += usize::from(witness.has_failed && witness.has_passed);
+        let [probed, failing, fallen] = witness.counts();
+        self.probed += probed;
+        self.failing += failing;
+        self.fallen += fallen;
     }
 
     fn forget(&mut self, witness: Witness) {
-        self.probed -= 1;
-        self.failing -= usize::from(witness.has_failed);
-        self.fallen -= usize::from(witness.has_failed && witness.has_passed);
+        let [probed, failing, fallen] = witness.counts();
+        self.probed -= probed;
+        self.failing -= failing;
+        self.fallen -= fallen;
+    }
+}
+
+impl Witness {
+    /// What it adds to those that say something, that fail, and that have passed before.
+    fn counts(self) -> [usize; 3] {
+        let has_failed = self.has_failed == Some(true);
+        [self.has_failed.is_some(), has_failed, has_failed && self.has_passed].map(usize::from)
     }
 }
 
@@ -150,8 +164,15 @@ mod tests {
         /// One second later; since when there is doubt, in seconds.
         fn tried(&mut self, service: &str, last: u8, passed: bool) -> Option<u64> {
             self.1 += 1;
-            self.0.tried(at(self.1), &service.parse().expect("a name"), host(last), passed);
+            self.0.tried(at(self.1), &service.parse().expect("a name"), host(last), Some(passed));
             self.0.since().map(|since| since.since_epoch().as_secs())
+        }
+
+        fn hindered(&mut self, service: &str, last: u8) -> bool {
+            self.1 += 1;
+            let service = service.parse().expect("a name");
+            self.0.tried(at(self.1), &service, host(last), None);
+            self.0.since().is_some()
         }
     }
 
@@ -180,7 +201,12 @@ mod tests {
         scene.assign("web", &[]);
         assert_eq!(scene.tried("api", 1, false), Some(6));
         scene.assign("api", &[1, 4]);
-        assert_eq!(scene.tried("api", 1, false), None, "4 has not been tried yet");
+        assert_eq!(scene.tried("api", 1, false), None, "one alone tells nothing");
+        assert_eq!(
+            scene.tried("api", 4, false),
+            Some(8),
+            "a new one is none of the witnesses at first"
+        );
         scene.assign("api", &[1]);
         assert_eq!(scene.tried("api", 1, false), None, "one alone tells nothing");
         assert_eq!(scene.tried("api", 9, false), None, "it is not probed");
@@ -198,5 +224,16 @@ mod tests {
         scene.assign_by(81, "api", &[1, 2]);
         assert_eq!(scene.tried("api", 2, true), None);
         assert_eq!(scene.tried("api", 2, false), Some(6), "the same one as before");
+    }
+
+    #[test]
+    fn what_cannot_be_tried_says_nothing() {
+        let mut scene = Scene::new();
+        assert_eq!(scene.tried("api", 1, true), None);
+        assert_eq!(scene.tried("api", 1, false), None);
+        assert_eq!(scene.tried("api", 2, true), None);
+        assert!(!scene.hindered("web", 3));
+        assert_eq!(scene.tried("api", 2, false), Some(5), "though web could not be tried");
+        assert!(scene.hindered("web", 3));
     }
 }

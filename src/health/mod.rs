@@ -108,6 +108,16 @@ impl ServiceHealth {
         Some(format!("every probe of every pool fails since {since}: this daemon may be cut off"))
     }
 
+    /// Whether the probes have said something since we started, good or bad: a pass, or that all is
+    /// down.
+    pub fn has_data(&self) -> bool {
+        let passes = |it: &Tracker| it.last().is_some_and(|last| last.result.is_ok());
+        let mut all = self.trackers.values();
+        self.probe.is_none()
+            || all.clone().any(passes)
+            || all.all(|it| it.verdict() == Verdict::Down)
+    }
+
     /// The verdict on one address.
     pub fn verdict(&self, address: IpAddr) -> Verdict {
         match (&self.probe, self.trackers.get(&address)) {

@@ -19,7 +19,7 @@ const METADATA: [IpAddr; 4] = [
 /// Whoever edits a release file is not to do in the daemon's name what this does not have.
 ///
 /// All addresses may be probed, but for those that are of this host's own surroundings and no
-/// endpoint's. No command may be run, and no file read.
+/// endpoint's. No command may be run, and no file read but those that name signers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Permit {
     /// Networks that may be probed all the same.

@@ -7,8 +7,8 @@ use std::{
     time::Duration,
 };
 
-use super::{Failure, Means, Passed, exec::attempt};
-use crate::model::{ExecProbe, Permit};
+use super::{Failure, Means, Passed, battery::spec, exec::attempt, run_once};
+use crate::model::{ExecProbe, Permit, ProbeKind};
 
 const SHELL: &str = "/bin/sh";
 const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
@@ -27,7 +27,7 @@ fn probe(command: &str, arguments: &[&str]) -> ExecProbe {
 }
 
 async fn shell(script: &str, limit: Duration) -> Passed {
-    attempt(&probe(SHELL, &["-c", script]), ADDRESS, limit, &means()).await
+    attempt(&probe(SHELL, &["-c", script]), ADDRESS, limit, &means(), None).await
 }
 
 fn failed(why: &str) -> Passed {
@@ -45,10 +45,10 @@ async fn a_status_of_0_passes_and_another_fails_with_the_first_line_of_the_outpu
 
 #[tokio::test]
 async fn what_the_settings_do_not_have_is_not_run() {
-    let other = attempt(&probe("/bin/true", &[]), ADDRESS, LONG, &means()).await;
+    let other = attempt(&probe("/bin/true", &[]), ADDRESS, LONG, &means(), None).await;
     let why = "/bin/true is not run unless `probes.commands` in the settings has it";
     assert_eq!(other, failed(why));
-    let missing = attempt(&probe("/nowhere/check", &[]), ADDRESS, LONG, &means()).await;
+    let missing = attempt(&probe("/nowhere/check", &[]), ADDRESS, LONG, &means(), None).await;
     let Err(Failure::Ours(why)) = missing else { panic!("{missing:?}") };
     assert!(why.starts_with("cannot run /nowhere/check: No such file"), "{why}");
 }
@@ -119,10 +119,14 @@ async fn one_that_prints_without_end_takes_no_memory_and_no_more_than_its_time()
 }
 
 #[tokio::test]
-async fn so_many_run_at_once_and_one_more_is_no_fault_of_the_endpoint() {
-    let (means, probe) = (means(), probe(SHELL, &["-c", "sleep 1000"]));
-    let tries = (0..=super::exec::AT_ONCE_MAX).map(|_| attempt(&probe, ADDRESS, SHORT, &means));
-    let ended = futures_util::future::join_all(tries).await;
-    let ours = ended.iter().filter(|it| matches!(it, Err(Failure::Ours(_)))).count();
-    assert_eq!(ours, 1, "{ended:?}");
+async fn more_than_may_run_at_once_wait_and_what_a_late_one_said_is_told() {
+    let check = |script| ProbeKind::Exec(probe(SHELL, &["-c", script]));
+    let (means, quick) = (means(), spec(check("sleep 0.05"), LONG));
+    let tries = (0..2 * super::exec::AT_ONCE_MAX).map(|_| run_once(&quick, ADDRESS, &means));
+    for tried in futures_util::future::join_all(tries).await {
+        assert_eq!(tried.outcome.map(|outcome| outcome.result), Ok(Ok(())));
+    }
+    let late = run_once(&spec(check("echo no luck; sleep 1000"), SHORT), ADDRESS, &means).await;
+    let why = "not done within 100ms, and killed: no luck".to_owned();
+    assert_eq!(late.outcome.map(|outcome| outcome.result), Ok(Err(why)));
 }

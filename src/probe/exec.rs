@@ -10,7 +10,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{Failure, Means, Passed};
 use crate::model::ExecProbe;
@@ -25,13 +25,11 @@ pub(super) async fn attempt(
     address: IpAddr,
     limit: Duration,
     means: &Means,
+    turn: Option<OwnedSemaphorePermit>,
 ) -> Passed {
     if let Some(refusal) = means.permit.refusal_of_command(&probe.command) {
         return Err(Failure::Endpoint(refusal));
     }
-    let Ok(turn) = means.commands.clone().try_acquire_owned() else {
-        return Err(Failure::Ours(format!("{AT_ONCE_MAX} commands of probes run already")));
-    };
     let (told, result) = oneshot::channel();
     let probe = probe.clone();
     let run = move || {
@@ -70,7 +68,7 @@ mod run {
     use rustix::{
         event::{PollFd, PollFlags, Timespec, poll},
         process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open},
-        thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs},
+        thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs},
     };
 
     use super::{super::Failure, shown};
@@ -119,7 +117,8 @@ mod run {
         set_no_new_privs(true)?;
         let none = CapabilitySet::empty();
         let none = CapabilitySets { effective: none, permitted: none, inheritable: none };
-        set_capabilities(None, none)
+        // Where nothing is left to give up, not even that may be allowed.
+        if capabilities(None)? == none { Ok(()) } else { set_capabilities(None, none) }
     }
 
     fn start(probe: &ExecProbe, address: IpAddr) -> std::io::Result<(PipeReader, Child)> {
@@ -153,6 +152,8 @@ mod run {
                 .and_then(|ended| self.watch(&ended, deadline));
             // As long as it is not waited for, its number is nobody else's.
             let _ = kill_process_group(group, Signal::KILL);
+            // It may have gone to another group.
+            let _ = self.child.kill();
             let status = self.child.wait()?;
             Ok(has_ended?.then_some(status))
         }

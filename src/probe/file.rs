@@ -5,7 +5,7 @@ use std::{
     io::{self, ErrorKind, Read},
     net::IpAddr,
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -15,19 +15,35 @@ use tokio::task::spawn_blocking;
 use super::{Failure, Means, Passed, exec::shown};
 use crate::model::FileProbe;
 
+/// Files that are read at once, of all services.
+pub(super) const AT_ONCE_MAX: usize = 64;
+
 pub(super) async fn attempt(probe: &FileProbe, address: IpAddr, means: &Means) -> Passed {
     let path = probe.path_of(address);
     if let Some(refusal) = means.permit.refusal_of_file(&path) {
         return Err(Failure::Endpoint(refusal));
     }
-    let probe = probe.clone();
-    let read = spawn_blocking(move || judge(&probe, &path, SystemTime::now())).await;
+    let Ok(turn) = means.files.clone().try_acquire_owned() else {
+        return Err(Failure::Ours(format!("{AT_ONCE_MAX} files of probes are being read already")));
+    };
+    let (probe, folders) = (probe.clone(), means.permit.folders.clone());
+    let read = spawn_blocking(move || {
+        let result = judge(&probe, &path, &folders, SystemTime::now());
+        drop(turn);
+        result
+    });
+    let read = read.await;
     read.unwrap_or_else(|error| Err(Failure::Ours(error.to_string()))).map(|()| None)
 }
 
-fn judge(probe: &FileProbe, path: &Path, now: SystemTime) -> Result<(), Failure> {
+fn judge(
+    probe: &FileProbe,
+    path: &Path,
+    folders: &[PathBuf],
+    now: SystemTime,
+) -> Result<(), Failure> {
     let bad = |why: String| Err(Failure::Endpoint(format!("{} {why}", path.display())));
-    let (octets, written_at) = match read(path) {
+    let (octets, written_at) = match read(path, folders) {
         Ok(read) => read,
         // Whoever keeps it has not written it, or has taken it away.
         Err(error) if error.kind() == ErrorKind::NotFound => return bad("is not there".to_owned()),
@@ -46,7 +62,13 @@ fn judge(probe: &FileProbe, path: &Path, now: SystemTime) -> Result<(), Failure>
     }
 }
 
-fn read(path: &Path) -> io::Result<(Vec<u8>, SystemTime)> {
+/// Links lead to where the folders are, or nowhere.
+fn read(path: &Path, folders: &[PathBuf]) -> io::Result<(Vec<u8>, SystemTime)> {
+    let path = path.canonicalize()?;
+    let is_within = |folder: &PathBuf| folder.canonicalize().is_ok_and(|it| path.starts_with(it));
+    if !folders.iter().any(is_within) {
+        return Err(io::Error::other("it leads out of `probes.folders`"));
+    }
     // A pipe in place of the file does not stop us.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let known = file.metadata()?;
@@ -77,13 +99,18 @@ mod tests {
             if let Some(text) = text {
                 std::fs::write(&path, text).expect("written");
             }
-            judge(&probe, &path, SystemTime::now() + Duration::from_secs(later))
+            let folders = [folder.path().to_owned()];
+            judge(&probe, &path, &folders, SystemTime::now() + Duration::from_secs(later))
         };
         let why = |why: &str| Err(Failure::Endpoint(format!("{} {why}", path.display())));
         assert_eq!(judged(None, 0), why("is not there"));
         assert_eq!(judged(Some("up\n"), 0), Ok(()));
         assert_eq!(judged(None, 60), why("was written 1m ago, and may be 30s old"));
         assert_eq!(judged(Some("down \u{7}"), 0), why("says \"down\", expected \"up\""));
+        std::fs::remove_file(&path).expect("removed");
+        std::os::unix::fs::symlink("/etc/passwd", &path).expect("a link");
+        let Err(Failure::Ours(why)) = judged(None, 0) else { panic!("it leads elsewhere") };
+        assert!(why.ends_with("it leads out of `probes.folders`"), "{why}");
         std::fs::remove_file(&path).expect("removed");
         std::fs::create_dir(&path).expect("made");
         assert!(matches!(judged(None, 0), Err(Failure::Ours(_))), "it is a folder");

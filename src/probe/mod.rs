@@ -33,7 +33,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::{
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
 };
 
@@ -45,6 +45,11 @@ use crate::{
     model::{Check, Permit, ProbeKind, ProbeSpec},
 };
 use verdict::{in_time, verdict};
+
+/// How long a command waits for others.
+const TURN_MAX: Duration = Duration::from_secs(5);
+/// How much longer than a command the wait for it is.
+const EXEC_GRACE: Duration = Duration::from_secs(1);
 
 /// Why a check did not pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,13 +102,24 @@ pub struct Means {
     trust: Trust,
     /// One for each command that may run beside others.
     commands: Arc<Semaphore>,
+    /// One for each file that may be read beside others: a hung file system is to hold no more.
+    files: Arc<Semaphore>,
 }
 
 impl Means {
     /// For what is permitted.
     pub fn new(permit: Permit) -> Self {
-        let commands = Arc::new(Semaphore::new(exec::AT_ONCE_MAX));
-        Self { permit, trust: Trust::default(), commands }
+        let [commands, files] = [exec::AT_ONCE_MAX, file::AT_ONCE_MAX].map(Semaphore::new);
+        let (commands, files) = (Arc::new(commands), Arc::new(files));
+        Self { permit, trust: Trust::default(), commands, files }
+    }
+
+    /// Waits until another command may run; not within the time of a check.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let turn = timeout(TURN_MAX, self.commands.clone().acquire_owned()).await;
+        let busy =
+            || Failure::Ours(format!("{} commands of probes run already", exec::AT_ONCE_MAX));
+        turn.ok().and_then(Result::ok).ok_or_else(busy)
     }
 }
 
@@ -123,6 +139,11 @@ async fn run_check(check: &Check, limit: Duration, address: IpAddr, means: &Mean
     if let Some(tls) = check.kind.tls() {
         trust.look(tls.ca.as_deref()).await;
     }
+    let (turn, grace) = match &check.kind {
+        // It says itself that it was not done in time, with what it said until then.
+        ProbeKind::Exec(_) => (means.turn().await.map(Some), EXEC_GRACE),
+        _ => (Ok(None), Duration::ZERO),
+    };
     let begun = Instant::now();
     let attempt = async {
         match &check.kind {
@@ -131,12 +152,12 @@ async fn run_check(check: &Check, limit: Duration, address: IpAddr, means: &Mean
             ProbeKind::Https(probe) => http::attempt_secured(probe, address, trust).await,
             ProbeKind::Grpc(probe) => grpc::attempt(probe, address, trust).await,
             ProbeKind::Dns(probe) => dns::attempt(probe, address).await,
-            ProbeKind::Exec(probe) => exec::attempt(probe, address, limit, means).await,
+            ProbeKind::Exec(probe) => exec::attempt(probe, address, limit, means, turn?).await,
             ProbeKind::StatusFile(probe) => file::attempt(probe, address, means).await,
             ProbeKind::Tls(probe) => tls::attempt(probe, address, trust).await,
         }
     };
-    let result = match timeout(limit, attempt).await {
+    let result = match timeout(limit + grace, attempt).await {
         Ok(result) => result,
         Err(_) => {
             let limit = humantime::format_duration(limit);

@@ -35,7 +35,7 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 const NOTHING_DUE: Duration = Duration::from_secs(3_600);
 
 /// What is to be probed of one service from now on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
     /// The service.
     pub service: ServiceName,
@@ -43,8 +43,8 @@ pub struct Assignment {
     pub spec: Option<Arc<ProbeSpec>>,
     /// Whom.
     pub addresses: BTreeSet<IpAddr>,
-    /// Whether a release waits for the verdicts.
-    pub is_awaited: bool,
+    /// For whose verdicts a release waits.
+    pub awaited: BTreeSet<IpAddr>,
 }
 
 /// One try that was made.
@@ -146,7 +146,7 @@ impl Prober {
     }
 
     fn assign(&mut self, assignment: Assignment) {
-        let Assignment { service, spec, addresses, is_awaited } = assignment;
+        let Assignment { service, spec, addresses, awaited } = assignment;
         let now = self.now();
         // A try of another kind that is still running says nothing of this one.
         let is_another = match (self.specs.get(&service), &spec) {
@@ -163,9 +163,9 @@ impl Prober {
             self.specs.remove(&service);
             return;
         };
-        let interval = if is_awaited { spec.interval.min(AWAITED) } else { spec.interval };
-        let pace = Pace { interval, jitter: spec.jitter };
         for address in addresses {
+            let most = if awaited.contains(&address) { AWAITED } else { spec.interval };
+            let pace = Pace { interval: spec.interval.min(most), jitter: spec.jitter };
             self.schedule.set(now, (service.clone(), address), pace, rand::random());
         }
         self.specs.insert(service, spec);

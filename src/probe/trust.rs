@@ -6,8 +6,9 @@
 
 use std::{
     collections::HashMap,
-    fs,
+    fs::OpenOptions,
     io::Read,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -36,8 +37,8 @@ const READ_MAX: Duration = Duration::from_secs(5);
 pub(super) struct Trust {
     /// The lists, by the file that they are from; without a file the system's.
     known: Mutex<HashMap<Option<PathBuf>, Known>>,
-    /// Held while one is being read: all who need it wait for the same.
-    reading: tokio::sync::Mutex<()>,
+    /// Of each, held while it is being read: all who need it wait for the same.
+    reading: Mutex<HashMap<Option<PathBuf>, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -91,7 +92,9 @@ impl Trust {
         if is_fresh() {
             return;
         }
-        let _reading = self.reading.lock().await;
+        let reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let reading = { reading }.entry(key.clone()).or_default().clone();
+        let _reading = reading.lock().await;
         if is_fresh() {
             return;
         }
@@ -132,7 +135,9 @@ fn read(ca: Option<&Path>, before: Option<Arc<Signers>>) -> Result<Arc<Signers>,
 fn from_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let shown = path.display();
     let unreadable = |error| format!("the CA file {shown} cannot be read: {error}");
-    let file = fs::File::open(path).map_err(unreadable)?;
+    // A pipe in place of the file does not stop us.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    let file = file.map_err(unreadable)?;
     if !file.metadata().map_err(unreadable)?.is_file() {
         return Err(format!("the CA file {shown} is not a file"));
     }
@@ -210,7 +215,7 @@ mod tests {
         assert!(read(Some(&ca), None).is_err());
         let kept = read(Some(&ca), Some(first.clone())).expect("the last good one");
         assert!(Arc::ptr_eq(&first, &kept));
-        fs::copy(other.ca(), &ca).expect("copied");
+        std::fs::copy(other.ca(), &ca).expect("copied");
         let replaced = read(Some(&ca), Some(first.clone())).expect("good");
         assert_ne!(replaced.certificates, first.certificates);
     }

@@ -1,6 +1,6 @@
 //! What is checked of an endpoint, as it is written.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use hyper::http::uri::{Authority, PathAndQuery};
 use serde::{Deserialize, Serialize};
@@ -165,13 +165,11 @@ impl TlsRow {
         let server_name =
             server_name.parse().map_err(|why| wrong("the name of a certificate", why))?;
         let [validity_min, validity_warn] =
-            [validity_min, validity_warn].map(|count| duration("a validity", count));
-        Ok(TlsSettings {
-            server_name,
-            ca,
-            validity_min: validity_min?,
-            validity_warn: validity_warn?,
-        })
+            [validity_min, validity_warn].map(Duration::from_micros);
+        if validity_min.max(validity_warn) > TlsSettings::VALIDITY_MAX {
+            return Err(wrong("for how long a certificate is good", "it is too long"));
+        }
+        Ok(TlsSettings { server_name, ca, validity_min, validity_warn })
     }
 }
 

@@ -90,7 +90,7 @@ fn spec(of: &str) -> Arc<ServiceSpec> {
                     tls: TlsSettings {
                         server_name: "192.0.2.1".parse().expect("an address"),
                         ca: Some("/etc/ca.pem".into()),
-                        validity_min: Duration::from_secs(86_400),
+                        validity_min: TlsSettings::VALIDITY_MAX,
                         validity_warn: Duration::ZERO,
                     },
                 })

@@ -16,8 +16,6 @@ const GRPC_SERVICE_LEN_MAX: usize = 200;
 const ARGUMENTS_MAX: usize = 64;
 const AGE_MIN: Duration = Duration::from_secs(1);
 const AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
-/// A year of the calendar, on the mean.
-const VALIDITY_MAX: Duration = Duration::from_secs(31_557_600);
 
 /// The keys of the kinds, and how each is read.
 pub(super) const KINDS: [(&str, ReadKind); 8] = [
@@ -161,9 +159,13 @@ fn tls(table: &mut Table<'_>, default_name: Option<&str>) -> Option<TlsSettings>
         Some(value) => value.parse(),
         None => default_name.and_then(|name| name.parse().ok()),
     };
+    if named.is_none() && server_name.is_none() && default_name.is_some() {
+        let hint = r#"say it: server_name = "www.example.com""#;
+        table.mistakes.add_with_hint(table.span(), "the host is no name of a certificate", hint);
+    }
     let ca = table.optional("ca").map_or(Some(None), |value| absolute_path(&value).map(Some));
     let mut validity = |key, default| match table.optional(key) {
-        Some(value) => value.duration_in(Duration::ZERO..=VALIDITY_MAX),
+        Some(value) => value.duration_in(Duration::ZERO..=TlsSettings::VALIDITY_MAX),
         None => Some(default),
     };
     let validity_min = validity("validity_min", TlsSettings::VALIDITY_MIN);

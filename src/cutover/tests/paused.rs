@@ -1,7 +1,7 @@
 //! Releases that a person has paused, or the lack of data: nothing goes on but the guards, and the
 //! way back.
 
-use super::{Sim, Verb, Wanted, at, file};
+use super::{Event, Sim, Verb, Wanted, at, file};
 
 fn ramped() -> Wanted {
     file("v2").ramp(&[(10, 20), (50, 30)])
@@ -187,6 +187,7 @@ fn what_lacks_data_neither_passes_nor_fails_and_goes_on_when_there_is_some() {
 #[test]
 fn no_deadline_and_no_open_gate_counts_without_data() {
     let mut sim = Sim::adopt(file("v1"));
+    sim.up(&[1, 2]);
     sim.save(file("v2"));
     sim.run_to(500);
     sim.set_doubted(true);
@@ -223,6 +224,20 @@ fn a_person_may_go_back_or_on_or_have_it_stay_but_not_resume_without_data() {
     sim.ask(Verb::Promote, false).expect("a step");
     sim.assert_shares(&[("v1", 50), ("v2", 50)]);
     assert_eq!(sim.phase(), "Paused", "the next one is not taken either");
+}
+
+#[test]
+fn after_a_restart_it_waits_for_data_too() {
+    let mut sim = without_data_in_judging();
+    sim.restart();
+    sim.handle(Event::Observed);
+    sim.run_to(10_000);
+    assert_eq!(sim.phase(), "Paused", "nothing has been tried");
+    sim.observe(1, false);
+    assert_eq!(sim.phase(), "Paused");
+    sim.up(&[1, 2, 3, 4]);
+    assert_eq!(sim.phase(), "Judging", "caches have long dropped what was before");
+    assert_eq!(sim.cutover.next_deadline(), Some(at(10_020)), "it is judged for its whole time");
 }
 
 #[test]

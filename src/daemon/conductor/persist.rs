@@ -238,8 +238,8 @@ impl Conductor {
         self.touched.remove(name);
         self.unkept.ahead.remove(name);
         self.doubt.assign(name, None, &BTreeSet::new());
-        let addresses = BTreeSet::new();
-        let stop = Assignment { service: name.clone(), spec: None, addresses, is_awaited: false };
+        let (addresses, awaited) = Default::default();
+        let stop = Assignment { service: name.clone(), spec: None, addresses, awaited };
         // The prober ends only with the daemon.
         let _ = self.assignments.send(stop);
     }

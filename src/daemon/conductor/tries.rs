@@ -16,19 +16,21 @@ impl Conductor {
         if !service.health.is_judged_by(&ProbeSetting::On(spec)) {
             return;
         }
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            // It says nothing of the endpoint, nor of all of them.
-            Err(why) => return service.health.hindered(address, why),
-        };
-        let (reason, has_passed) = (outcome.result.clone().err(), outcome.result.is_ok());
         let was_doubted = self.doubt.since().is_some();
+        let has_passed = outcome.as_ref().ok().map(|outcome| outcome.result.is_ok());
         self.doubt.tried(now, &name, address, has_passed);
         let is_doubted = self.doubt.since().is_some();
-        if service.tried(now, address, outcome, is_doubted) {
-            let verdict = service.health.verdict(address).name();
-            info!(service = %name, endpoint = %address, verdict, reason, "verdict");
-            self.observe(now, name);
+        match outcome {
+            // It says nothing of the endpoint.
+            Err(why) => service.health.hindered(address, why),
+            Ok(outcome) => {
+                let reason = outcome.result.clone().err();
+                if service.tried(now, address, outcome, is_doubted) {
+                    let verdict = service.health.verdict(address).name();
+                    info!(service = %name, endpoint = %address, verdict, reason, "verdict");
+                    self.observe(now, name);
+                }
+            }
         }
         if was_doubted != is_doubted {
             self.tell_doubt(is_doubted);
@@ -36,8 +38,7 @@ impl Conductor {
         }
     }
 
-    /// Releases stand still without data, and go on with some. A service that comes in the meantime
-    /// has endpoints that have not failed yet, and so ends the doubt.
+    /// Releases stand still without data, and go on with some.
     fn spread_doubt(&mut self, now: Timestamp) {
         let since = self.doubt.since();
         self.services.values_mut().for_each(|service| service.health.set_doubted(since));

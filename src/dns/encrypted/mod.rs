@@ -270,7 +270,8 @@ impl Context {
         let mut octets = Vec::new();
         let mut sitting = Sitting::begin(&self.plane);
         let answered = sitting.answer(packet, client, transport, &mut octets);
-        sitting.end(Duration::ZERO);
+        // It is still to be written.
+        sitting.end(MESSAGE);
         answered?;
         padding::pad(packet, &mut octets);
         Ok(octets)

@@ -20,6 +20,9 @@ use super::registry::{Bell, Registry};
 /// 50 µs.
 pub(super) const RATION: Duration = Duration::from_millis(5);
 
+/// More connections than there may be: then some of those in line have gone.
+const LENGTH_MAX: usize = 4096;
+
 /// One thread's line.
 #[derive(Debug, Default)]
 pub(super) struct Line {
@@ -29,7 +32,12 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn join(&self, bell: Arc<Bell>) {
-        self.waiting().push_back(bell);
+        let mut waiting = self.waiting();
+        if waiting.len() >= LENGTH_MAX {
+            waiting.retain(|bell| bell.waits());
+        }
+        waiting.push_back(bell);
+        drop(waiting);
         self.joined.notify_one();
     }
 
@@ -38,8 +46,11 @@ impl Line {
         loop {
             let next = self.waiting().pop_front();
             match next {
+                // Who has gone meanwhile takes no turn.
                 Some(bell) => {
-                    bell.call_in();
+                    if !bell.call_in() {
+                        continue;
+                    }
                     // Comes back when the runtime has looked at the sockets, behind all that is
                     // ready then.
                     yield_now().await;

@@ -160,10 +160,17 @@ impl Bell {
         self.wake();
     }
 
-    /// Ends the wait in the line.
-    pub(super) fn call_in(&self) {
-        self.waits.store(false, Ordering::Release);
-        self.wake();
+    /// Ends the wait in the line; false: nobody waits any more.
+    pub(super) fn call_in(&self) -> bool {
+        let waits = self.waits.swap(false, Ordering::AcqRel);
+        if waits {
+            self.wake();
+        }
+        waits
+    }
+
+    pub(super) fn waits(&self) -> bool {
+        self.waits.load(Ordering::Acquire)
     }
 
     fn wake(&self) {
@@ -220,7 +227,7 @@ impl Place {
     }
 
     pub(super) fn is_in_line(&self) -> bool {
-        self.bell.waits.load(Ordering::Acquire)
+        self.bell.waits()
     }
 
     /// When the client came.
@@ -246,6 +253,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.bell.waits.store(false, Ordering::Release);
         self.registry.admission().remove(self.id);
         let called = match self.bell.call() {
             Some(Call::Close(cause)) => Some(cause),

@@ -2,7 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
-use regex_lite::Regex;
+use regex_lite::{Regex, RegexBuilder};
+
+/// How much a pattern may be, compiled, in octets: what is matched is 64 KiB at most, and takes time in
+/// proportion to both.
+const PATTERN_SIZE_MAX: usize = 1 << 14;
 
 /// Passes when the request is answered with one of the statuses and, if asked for, the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +47,7 @@ impl fmt::Display for HttpProbe {
     }
 }
 
-/// A regular expression. Matching takes time in proportion to the text, whatever it is.
+/// A regular expression. Matching takes time in proportion to its size and that of the text.
 #[derive(Clone, Debug)]
 pub struct Pattern(Regex);
 
@@ -68,7 +72,8 @@ impl FromStr for Pattern {
     type Err = PatternError;
 
     fn from_str(text: &str) -> Result<Self, PatternError> {
-        Regex::new(text).map(Self).map_err(|error| PatternError(error.to_string()))
+        let pattern = RegexBuilder::new(text).size_limit(PATTERN_SIZE_MAX).build();
+        pattern.map(Self).map_err(|error| PatternError(error.to_string()))
     }
 }
 

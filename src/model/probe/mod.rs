@@ -144,6 +144,11 @@ pub enum ProbeKind {
 }
 
 impl ProbeKind {
+    /// Whether the endpoint itself is asked, by the network.
+    pub const fn is_remote(&self) -> bool {
+        !matches!(self, Self::Exec(_) | Self::StatusFile(_))
+    }
+
     /// What a certificate must be, if it looks at one.
     pub const fn tls(&self) -> Option<&TlsSettings> {
         match self {

@@ -20,6 +20,8 @@ pub struct TlsSettings {
 }
 
 impl TlsSettings {
+    /// The longest of these times: a year of the calendar, on the mean.
+    pub const VALIDITY_MAX: Duration = Duration::from_secs(31_557_600);
     /// The default of the time for which it must be good.
     pub const VALIDITY_MIN: Duration = Duration::ZERO;
     /// The default of the time for which it should be good: certificates that are renewed by
