@@ -19,6 +19,7 @@
 //!   - [`dns`]: packets in, packets out.
 //!   - [`admin`]: metrics and status over HTTP; the operator's verbs over a Unix socket.
 //!   - [`store`]: what is kept over restarts.
+//!   - [`web`]: HTTP to others, and signatures of what is sent.
 //! - Floor 3, the wiring:
 //!   - [`daemon`]: the one writer of the state, the tasks, and the handover to a successor.
 //!   - [`cli`]: the verbs, and the demo.
@@ -40,3 +41,4 @@ pub mod model;
 pub mod probe;
 pub mod store;
 pub mod table;
+pub mod web;

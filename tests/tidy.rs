@@ -180,7 +180,7 @@ fn floor(module: &str) -> u8 {
     match module {
         "model" => 0,
         "health" | "cutover" | "table" => 1,
-        "config" | "probe" | "guard" | "dns" | "admin" | "store" => 2,
+        "config" | "probe" | "guard" | "dns" | "admin" | "store" | "web" => 2,
         "daemon" | "cli" => 3,
         other => panic!("the module `{other}` stands on no floor: give it one"),
     }

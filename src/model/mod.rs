@@ -21,6 +21,7 @@ mod synthetic;
 mod time;
 mod timing;
 mod units;
+mod url;
 mod window;
 mod zone;
 
@@ -46,5 +47,6 @@ pub use synthetic::synthetic_client;
 pub use time::Timestamp;
 pub use timing::Timing;
 pub use units::{Percent, Share, Ttl, UnitError, Weight};
+pub use url::{Url, UrlError};
 pub use window::{Window, WindowError, Windows};
 pub use zone::{NEGATIVE_TTL, StaticRecord, ZoneSpec};

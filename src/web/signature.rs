@@ -1,0 +1,130 @@
+//! Signatures by the Standard Webhooks specification, version 1: a receiver that has the secret knows
+//! who has sent an event, and when, and that nobody has changed it.
+
+use std::{fmt, fs::OpenOptions, io::Read, os::unix::fs::OpenOptionsExt, path::Path};
+
+use data_encoding::BASE64;
+use ring::hmac;
+
+use crate::model::Timestamp;
+
+/// The header with what names an event, the same each time that it is sent.
+pub const ID: &str = "webhook-id";
+/// The header with the seconds since 1970 at which it is sent.
+pub const TIMESTAMP: &str = "webhook-timestamp";
+/// The header with the signature.
+pub const SIGNATURE: &str = "webhook-signature";
+
+const PREFIX: &str = "whsec_";
+/// The shortest secret, in octets: the specification's.
+const LEN_MIN: usize = 24;
+/// The largest file that is read, in octets.
+const FILE_LEN_MAX: u64 = 4096;
+
+/// What only the sender and the receiver know.
+#[derive(Clone)]
+pub struct Secret(hmac::Key);
+
+impl Secret {
+    /// Reads a file that holds a secret: `whsec_` and its base64, or the octets themselves without the
+    /// blanks around them. It may wait for a disk. What is wrong is told without what stands there.
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let shown = path.display();
+        let unreadable = |error| format!("{shown} cannot be read: {error}");
+        // A pipe in place of the file does not stop us.
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+        let file = file.map_err(unreadable)?;
+        if !file.metadata().map_err(unreadable)?.is_file() {
+            return Err(format!("{shown} is not a file"));
+        }
+        let mut octets = Vec::new();
+        file.take(FILE_LEN_MAX + 1).read_to_end(&mut octets).map_err(unreadable)?;
+        if octets.len() as u64 > FILE_LEN_MAX {
+            return Err(format!("{shown} is larger than {FILE_LEN_MAX} octets"));
+        }
+        Self::new(&octets).map_err(|why| format!("{shown}: {why}"))
+    }
+
+    fn new(octets: &[u8]) -> Result<Self, String> {
+        let octets = octets.trim_ascii();
+        let decoded = match octets.strip_prefix(PREFIX.as_bytes()) {
+            Some(text) => BASE64
+                .decode(text)
+                .map_err(|_| format!("what follows {PREFIX} is not base64, with its padding"))?,
+            None => octets.to_vec(),
+        };
+        match decoded.len() {
+            LEN_MIN.. => Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &decoded))),
+            len => Err(format!("a secret has at least {LEN_MIN} octets, here are {len}")),
+        }
+    }
+
+    /// The value of the header [`SIGNATURE`] for an event that is sent now.
+    pub fn sign(&self, id: &str, now: Timestamp, body: &[u8]) -> String {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(format!("{id}.{}.", now.unix_secs()).as_bytes());
+        context.update(body);
+        format!("v1,{}", BASE64.encode(context.sign().as_ref()))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::Duration};
+
+    use super::*;
+
+    /// The specification's example, which its reference libraries test themselves with.
+    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::default() + Duration::from_secs(secs)
+    }
+
+    #[test]
+    fn the_published_example_is_signed_as_published() {
+        let secret = Secret::new(SECRET.as_bytes()).expect("good");
+        let (id, body) = ("msg_p5jXN8AQM9LWM0D4loKWxJek", br#"{"test": 2432232314}"#);
+        let signed = secret.sign(id, at(1_614_265_330), body);
+        assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        assert_ne!(secret.sign(id, at(1_614_265_331), body), signed);
+        assert_ne!(secret.sign("msg_2", at(1_614_265_330), body), signed);
+    }
+
+    #[test]
+    fn a_file_holds_base64_or_the_octets_themselves() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("hook.secret");
+        let read = |octets: &[u8]| {
+            fs::write(&path, octets).expect("written");
+            Secret::read(&path)
+        };
+        let signed = |secret: Result<Secret, String>| secret.expect("good").sign("a", at(1), b"");
+        let raw = BASE64.decode(&SECRET.as_bytes()[PREFIX.len()..]).expect("base64");
+        assert_eq!(signed(read(format!("\n{SECRET}\r\n").as_bytes())), signed(read(&raw)));
+        let why = |octets: &[u8]| {
+            let why = read(octets).expect_err("refused");
+            why.replace(&folder.path().display().to_string(), "FOLDER")
+        };
+        let short = "FOLDER/hook.secret: a secret has at least 24 octets, here are 23";
+        assert_eq!(why(format!(" {} ", "s".repeat(23)).as_bytes()), short);
+        assert!(why(b"whsec_%%%").ends_with("whsec_ is not base64, with its padding"));
+        assert!(why(&[b'x'; 5000]).ends_with("is larger than 4096 octets"));
+        assert!(Secret::read(folder.path()).expect_err("refused").ends_with("is not a file"));
+        assert!(Secret::read(&path.join("x")).expect_err("refused").contains("cannot be read"));
+    }
+
+    #[test]
+    fn it_shows_itself_to_nobody() {
+        let secret = Secret::new(SECRET.as_bytes()).expect("good");
+        assert_eq!(format!("{secret:?}"), "Secret(…)");
+        let wrong = Secret::new(b"whsec_SGVsbG8=").expect_err("too short");
+        assert!(!wrong.contains("SGVs"), "{wrong}");
+    }
+}
