@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use cutover::{
     config::{load_settings, release, settings},
-    model::{RrlSettings, ZoneSpec},
+    model::{Outside, RrlSettings, ZoneSpec},
 };
 use proptest::prelude::*;
 
@@ -25,7 +25,9 @@ fn example(name: &str) -> String {
 }
 
 fn release_error(text: &str) -> String {
-    release::parse(Path::new("release.toml"), text, &zone()).expect_err("refused").to_string()
+    release::parse(Path::new("release.toml"), text, &zone(), &Outside::default())
+        .expect_err("refused")
+        .to_string()
 }
 
 fn settings_error(text: &str) -> String {
@@ -34,7 +36,8 @@ fn settings_error(text: &str) -> String {
 
 #[test]
 fn a_file_without_mistakes_is_accepted() {
-    let desired = release::parse(Path::new("release.toml"), SERVICE, &zone()).expect("good");
+    let desired = release::parse(Path::new("release.toml"), SERVICE, &zone(), &Outside::default())
+        .expect("good");
     assert_eq!(desired.services.len(), 1);
 }
 
@@ -61,7 +64,8 @@ fn pools_that_are_cached_for_different_times_cannot_be_drawn_at_random() {
     let with = |spread: &str| {
         format!("{SERVICE}pools.v2.endpoints = [\"192.0.2.2\", \"2001:db8::2\"]\n{spread}\n")
     };
-    let parse = |text: &str| release::parse(Path::new("release.toml"), text, &zone());
+    let parse =
+        |text: &str| release::parse(Path::new("release.toml"), text, &zone(), &Outside::default());
     assert!(parse(&with("spread = \"sticky\"")).is_ok());
     assert!(parse(&format!("{SERVICE}spread = \"random\"")).is_ok());
     let shown =
@@ -71,7 +75,8 @@ fn pools_that_are_cached_for_different_times_cannot_be_drawn_at_random() {
 
 #[test]
 fn a_split_of_one_pool_is_that_pool() {
-    let parse = |text: &str| release::parse(Path::new("release.toml"), text, &zone());
+    let parse =
+        |text: &str| release::parse(Path::new("release.toml"), text, &zone(), &Outside::default());
     let split = parse(&SERVICE.replace("live = \"v1\"", "live = { v1 = 7 }")).expect("good");
     assert_eq!(split, parse(SERVICE).expect("good"));
 }
@@ -285,7 +290,8 @@ fn a_file_that_is_not_there() {
 #[test]
 fn positions_count_characters_and_lines_from_one() {
     let text = SERVICE.replace("live = \"v1\"", "# é\nlive = \"é\"");
-    let error = release::parse(Path::new("release.toml"), &text, &zone()).expect_err("refused");
+    let error = release::parse(Path::new("release.toml"), &text, &zone(), &Outside::default())
+        .expect_err("refused");
     let places: Vec<_> = error.findings.iter().map(|f| (f.line, f.column)).collect();
     assert_eq!(places, [(4, 8)]);
 }
@@ -294,7 +300,7 @@ proptest! {
     /// Whatever stands in the file, it is read or refused with a place and a reason.
     #[test]
     fn any_text_is_read_or_refused(text in "(?s).{0,200}") {
-        if let Err(rejected) = release::parse(Path::new("release.toml"), &text, &zone()) {
+        if let Err(rejected) = release::parse(Path::new("release.toml"), &text, &zone(), &Outside::default()) {
             prop_assert!(!rejected.findings.is_empty());
             prop_assert!(rejected.findings.iter().all(|f| f.line > 0 && !f.message.is_empty()));
         }
@@ -306,7 +312,7 @@ proptest! {
         let mut text = example("release.toml");
         let at = (at..text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         text.insert_str(at, &with);
-        if let Err(rejected) = release::parse(Path::new("release.toml"), &text, &zone()) {
+        if let Err(rejected) = release::parse(Path::new("release.toml"), &text, &zone(), &Outside::default()) {
             prop_assert!(!rejected.findings.is_empty());
             prop_assert!(!rejected.to_string().is_empty());
         }
@@ -318,7 +324,9 @@ fn any_cut_of_a_good_file_is_refused_or_means_what_stands_there() {
     let text = example("release.toml");
     let zone = zone();
     for cut in (0..text.len()).filter(|&cut| text.is_char_boundary(cut)) {
-        if let Ok(desired) = release::parse(Path::new("release.toml"), &text[..cut], &zone) {
+        if let Ok(desired) =
+            release::parse(Path::new("release.toml"), &text[..cut], &zone, &Outside::default())
+        {
             let spec = desired.services.values().next().expect("a service");
             assert!(spec.live.pools().all(|pool| spec.pools.contains_key(pool)));
         }
@@ -383,7 +391,7 @@ windows = ["Mon-Fri 09:00-16:00", "daily 22:00-04:00"]
 timezone = "Europe/Berlin"
 "#
     );
-    release::parse(Path::new("release.toml"), &good, &zone()).expect("good");
+    release::parse(Path::new("release.toml"), &good, &zone(), &Outside::default()).expect("good");
 }
 
 #[test]
@@ -412,7 +420,7 @@ fn groups_that_cannot_be_released_together() {
     let shown = [&differ[..], &alone, &named, &drawn, &none].map(|it| release_error(&file(it)));
     insta::assert_snapshot!(shown.join("\n"));
     let good = file(&alone[..2]);
-    release::parse(Path::new("release.toml"), &good, &zone()).expect("good");
+    release::parse(Path::new("release.toml"), &good, &zone(), &Outside::default()).expect("good");
 }
 
 #[test]
@@ -434,7 +442,8 @@ fn instants_that_are_none() {
         ("at = 2026-12-01T02:00:00+01:00", 1_796_090_400 - 3_600),
         ("at = 2026-12-01 02:00:00-07:30", 1_796_090_400 + 27_000),
     ] {
-        let desired = release::parse(path, &with(more), &zone()).expect("good");
+        let desired =
+            release::parse(path, &with(more), &zone(), &Outside::default()).expect("good");
         let policy = &desired.services.values().next().expect("one").release;
         assert_eq!(policy.at.map(|at| at.unix_secs()), Some(unix_secs), "{more}");
     }

@@ -16,7 +16,7 @@ use std::{
 
 use cutover::{
     config::{load_settings, release},
-    model::Permit,
+    model::{Outside, Permit},
     probe::{Means, run_once},
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -92,7 +92,8 @@ async fn tried(probe: &str) -> Result<Option<String>, String> {
     let file = format!(
         "version = 1\n[services.api]\nlive = \"v1\"\npools.v1.endpoints = [\"{HERE}\"]\n{probe}\n"
     );
-    let desired = release::parse(Path::new("release.toml"), &file, &zone).expect("good");
+    let desired =
+        release::parse(Path::new("release.toml"), &file, &zone, &Outside::default()).expect("good");
     let service = desired.services.values().next().expect("one");
     let spec = service.probe.spec().expect("a probe");
     let tried = run_once(spec, HERE, &Means::new(Permit::default())).await;

@@ -10,7 +10,7 @@ use common::{House, endpoints, pools::Pools};
 use cutover::{
     admin::status::Status,
     config::{load_settings, release},
-    model::{Pass, ProbeSpec, ZoneSpec},
+    model::{Outside, Pass, ProbeSpec, ZoneSpec},
 };
 
 fn file(probe: &str) -> String {
@@ -25,11 +25,15 @@ fn zone() -> ZoneSpec {
 }
 
 fn mistakes(probe: &str) -> String {
-    release::parse(Path::new("release.toml"), &file(probe), &zone()).expect_err("wrong").to_string()
+    release::parse(Path::new("release.toml"), &file(probe), &zone(), &Outside::default())
+        .expect_err("wrong")
+        .to_string()
 }
 
 fn spec(probe: &str) -> ProbeSpec {
-    let desired = release::parse(Path::new("release.toml"), &file(probe), &zone()).expect("good");
+    let desired =
+        release::parse(Path::new("release.toml"), &file(probe), &zone(), &Outside::default())
+            .expect("good");
     let service = desired.services.values().next().expect("one");
     ProbeSpec::clone(service.probe.spec().expect("a probe"))
 }

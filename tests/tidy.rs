@@ -121,7 +121,7 @@ fn every_file_says_what_it_is_for() {
 fn the_examples_load() {
     let settings = config::load_settings(&root().join("config/cutover.toml"));
     let settings = settings.unwrap_or_else(|error| panic!("{error}"));
-    let release = config::load_release(&root().join("config/release.toml"), &settings.zone);
+    let release = config::load_release(&root().join("config/release.toml"), &settings);
     release.unwrap_or_else(|error| panic!("{error}"));
 }
 
@@ -133,7 +133,7 @@ fn the_defaults_that_the_examples_show_are_those_of_the_code() {
         fs::write(&at, settings).expect("writable");
         fs::write(&beside, release).expect("writable");
         let mut settings = config::load_settings(&at).unwrap_or_else(|error| panic!("{error}"));
-        let release = config::load_release(&beside, &settings.zone);
+        let release = config::load_release(&beside, &settings);
         for path in [&mut settings.release_file, &mut settings.state_dir] {
             *path = path.file_name().expect("a name").into();
         }

@@ -13,7 +13,7 @@ use std::{
 
 use cutover::{
     config::release,
-    model::{Permit, ProbeSpec},
+    model::{Outside, Permit, ProbeSpec},
     probe::{Assignment, Means, Prober, Tried},
 };
 use prometheus::Registry;
@@ -51,7 +51,8 @@ fn probe(kind: &str) -> ProbeSpec {
     );
     let folder = tempfile::tempdir().expect("a folder");
     let zone = crate::common::settings(folder.path(), "127.0.0.1").zone;
-    let desired = release::parse(Path::new("release.toml"), &file, &zone).expect("good");
+    let desired =
+        release::parse(Path::new("release.toml"), &file, &zone, &Outside::default()).expect("good");
     let service = desired.services.values().next().expect("one");
     ProbeSpec::clone(service.probe.spec().expect("a probe"))
 }

@@ -28,7 +28,7 @@ pub(super) fn run(path: &Path, form: Form, out: &mut impl Write) -> anyhow::Resu
     let mut files = vec![(path, settings.as_ref().map(|_| String::new()).map_err(Clone::clone))];
     // Without the zone nothing can be said of the services in it.
     if let Ok(settings) = &settings {
-        let release = config::load_release(&settings.release_file, &settings.zone);
+        let release = config::load_release(&settings.release_file, settings);
         files.push((&settings.release_file, release.map(|desired| count(&desired))));
         if let Some(secrets) = &settings.cookie_secret_file {
             files.push((secrets, config::secrets::check(secrets).map(|()| String::new())));

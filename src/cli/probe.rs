@@ -73,7 +73,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let Options { service, pool, once, output } = options;
     let settings = config::load_settings(path)?;
-    let desired = config::load_release(&settings.release_file, &settings.zone)?;
+    let desired = config::load_release(&settings.release_file, &settings)?;
     let service = named(&desired, &service)?;
     let spec = match &service.probe {
         ProbeSetting::On(spec) => spec,

@@ -62,7 +62,7 @@ pub(super) async fn run(
     let settings = config::load_settings(path)?;
     // The file of this moment, which the daemon may not have read yet.
     let asked_for = match &options.what.released {
-        Some(_) => config::load_release(&settings.release_file, &settings.zone)?,
+        Some(_) => config::load_release(&settings.release_file, &settings)?,
         None => Desired::default(),
     };
     let began = Instant::now();

@@ -202,6 +202,24 @@ impl<'a> Value<'a> {
         self.expect(parsed, "a whole number, 0 or more")
     }
 
+    /// A number within a range, with a point or without.
+    pub(super) fn number_in(&self, range: std::ops::RangeInclusive<f64>) -> Option<f64> {
+        let number = match self.value.get_ref() {
+            DeValue::Float(float) => float.as_str().parse().ok(),
+            DeValue::Integer(integer) => integer.to_string().parse::<f64>().ok(),
+            _ => None,
+        };
+        let number = self.expect(number, "a number")?;
+        if !range.contains(&number) {
+            self.wrong(match *range.start() >= 0.0 {
+                true => format!("must be from {} to {}", range.start(), range.end()),
+                false => "must be a finite number".to_owned(),
+            });
+            return None;
+        }
+        Some(number)
+    }
+
     /// An integer within a range.
     pub(super) fn integer_in(&self, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
         let integer = self.integer()?;

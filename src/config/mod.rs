@@ -19,7 +19,7 @@ pub use document::nearest;
 pub use finding::Rejected;
 pub use settings::Settings;
 
-use crate::model::{Desired, ZoneSpec};
+use crate::model::Desired;
 
 /// Reads and checks the daemon's own file.
 pub fn load_settings(path: &Path) -> Result<Settings, Rejected> {
@@ -38,10 +38,10 @@ pub fn load_settings(path: &Path) -> Result<Settings, Rejected> {
     Ok(settings)
 }
 
-/// Reads and checks the release file of a zone.
-pub fn load_release(path: &Path, zone: &ZoneSpec) -> Result<Desired, Rejected> {
+/// Reads and checks the release file of a daemon with these settings.
+pub fn load_release(path: &Path, settings: &Settings) -> Result<Desired, Rejected> {
     let text = load_text(path)?;
-    release::parse(path, &text, zone)
+    release::parse(path, &text, &settings.zone, &settings.outside)
 }
 
 /// The text of a file that may be anything.

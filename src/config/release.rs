@@ -5,6 +5,7 @@ mod kinds;
 mod live;
 mod policy;
 mod probe;
+mod proof;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +20,7 @@ use super::{
     settings::{absolute_path, ttl},
 };
 use crate::model::{
-    Desired, DnsName, Endpoint, FailPolicy, Pool, PoolName, ProbeSetting, ReleasePolicy,
+    Desired, DnsName, Endpoint, FailPolicy, Outside, Pool, PoolName, ProbeSetting, ReleasePolicy,
     ServiceName, ServiceSpec, Spread, Weight, ZoneSpec,
 };
 use policy::policy;
@@ -27,15 +28,20 @@ use probe::setting;
 
 const ENDPOINTS_MAX: usize = 1_000;
 
-/// Reads the text of a release file for `zone`.
-pub fn parse(path: &Path, text: &str, zone: &ZoneSpec) -> Result<Desired, Rejected> {
+/// Reads the text of a release file for `zone`, of a daemon that may ask these outside of it.
+pub fn parse(
+    path: &Path,
+    text: &str,
+    zone: &ZoneSpec,
+    outside: &Outside,
+) -> Result<Desired, Rejected> {
     document::parse(path, text, |mut root| {
         root.version();
         let services = root.required("services", "{ api = { … } }, or [services.api]");
         let services = services.and_then(|value| value.table());
         let removed = root.optional("removed");
         let taken = zone.records.iter().map(|record| &record.owner).collect();
-        let around = Surroundings { zone, taken };
+        let around = Surroundings { zone, outside, taken };
         let mut desired = Desired::default();
         if let Some(table) = &services {
             for (name, value) in table.entries() {
@@ -76,9 +82,10 @@ fn removed(value: &Value<'_>, services: Option<&Table<'_>>) -> BTreeSet<ServiceN
     removed
 }
 
-/// The zone, and the names in it that are taken.
+/// The zone, who is outside of it, and the names in it that are taken.
 struct Surroundings<'z> {
     zone: &'z ZoneSpec,
+    outside: &'z Outside,
     taken: BTreeSet<&'z DnsName>,
 }
 
@@ -98,7 +105,9 @@ fn service(key: &Name<'_>, value: &Value<'_>, around: &Surroundings<'_>) -> Opti
     let probe = table.optional("probe");
     let probe = probe.map_or(Some(ProbeSetting::Unset), |v| setting(&v, owner.as_ref()));
     let release = table.optional("release");
-    let release = release.map_or(Some(ReleasePolicy::default()), |value| policy(&value));
+    let release = release.map_or(Some(ReleasePolicy::default()), |value| {
+        policy(&value, owner.as_ref(), around.outside)
+    });
     table.finish();
     let live = live.and_then(|value| {
         let live = live::live(&value, pools.as_ref())?;

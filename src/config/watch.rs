@@ -18,7 +18,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tracing::warn;
 
 use super::{Rejected, read, release};
-use crate::model::{Checksum, Desired, ZoneSpec};
+use crate::model::{Checksum, Desired, Outside, ZoneSpec};
 
 /// Nothing must happen for so long before the file is read.
 const QUIET: Duration = Duration::from_millis(100);
@@ -57,13 +57,14 @@ impl ReleaseWatch {
     /// change.
     pub fn start(
         path: PathBuf,
-        zone: ZoneSpec,
+        (zone, outside): (ZoneSpec, Outside),
         told: impl FnMut(Reading) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (wake, wakes) = mpsc::channel();
         let watching = Watching {
             path,
             zone,
+            outside,
             told,
             wake: wake.clone(),
             last: None,
@@ -96,6 +97,7 @@ impl Drop for ReleaseWatch {
 struct Watching<F> {
     path: PathBuf,
     zone: ZoneSpec,
+    outside: Outside,
     told: F,
     wake: mpsc::Sender<Wake>,
     /// What was read last: the text, or why there was none.
@@ -181,7 +183,7 @@ impl<F: FnMut(Reading)> Watching<F> {
         self.last = Some(seen);
         let checksum = text.as_ref().ok().map(|text| Checksum::of([text]));
         let says = match text {
-            Ok(text) => release::parse(&self.path, &text, &self.zone).map(Arc::new),
+            Ok(text) => release::parse(&self.path, &text, &self.zone, &self.outside).map(Arc::new),
             Err(error) => Err(Rejected::unreadable(&self.path, &error)),
         };
         (self.told)(Reading { checksum, says });

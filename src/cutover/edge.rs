@@ -39,6 +39,14 @@ pub(super) enum Edge {
 }
 
 impl Edge {
+    /// A phase that is entered anew if there is something to be told of it.
+    pub(super) fn told(phase: Phase, news: Option<String>) -> Self {
+        match news {
+            Some(why) => Self::Go(phase, why),
+            None => Self::Stay(phase),
+        }
+    }
+
     /// Makes something else of the phase that it leads to.
     pub(super) fn map(self, change: impl FnOnce(Phase) -> Phase) -> Self {
         match self {

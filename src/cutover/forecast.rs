@@ -1,7 +1,8 @@
 //! Runs copies of machines ahead, on a clock of their own: of one service, or of all that are released
 //! together.
 //!
-//! It is assumed that every endpoint passes its probes from now on, that each table is stored at
+//! It is assumed that every endpoint passes its probes from now on, and whatever else a release must
+//! prove, that each table is stored at
 //! once, that clients ask without a pause, and that a freeze lasts: so the gate opens at the earliest,
 //! and caches let go at the latest.
 
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     health::{Outcome, ServiceHealth, Verdict},
-    model::{Freeze, Pool, Timestamp},
+    model::{Freeze, Pool, ReleasePolicy, Timestamp},
 };
 
 /// The first tries of new endpoints are made within this.
@@ -38,6 +39,8 @@ pub(super) struct Foreseen {
     /// What has happened so far.
     pub(super) steps: Vec<Step>,
     next_try: Option<Timestamp>,
+    /// Since when it has lacked proof, and when that is given.
+    proof_due: Option<(Timestamp, Timestamp)>,
     /// How it stood when something was last noted.
     noted: (Shares, bool),
 }
@@ -70,6 +73,7 @@ impl<'f> Forecast<'f> {
             self.now = next.max(self.now);
             for at in 0..self.services.len() {
                 self.services[at].try_all(self.now);
+                self.services[at].prove(self.now);
                 self.handle(at, Event::Observed);
             }
             self.go_on_together();
@@ -124,6 +128,7 @@ impl Foreseen {
             horizons: horizons.clone().unsettled(false),
             steps: Vec::new(),
             next_try: None,
+            proof_due: None,
             noted: (shares(&cutover.phase), cutover.follows_the_file()),
         }
     }
@@ -140,7 +145,8 @@ impl Foreseen {
     /// When something happens next, if nothing else does before.
     fn next(&self) -> Option<Timestamp> {
         let next_try = self.next_try.filter(|_| !self.waiting_for().is_empty());
-        [next_try, self.cutover.next_deadline()].into_iter().flatten().min()
+        let proof_due = self.proof_due.map(|(_, due)| due);
+        [next_try, proof_due, self.cutover.next_deadline()].into_iter().flatten().min()
     }
 
     /// Endpoints that have not passed.
@@ -162,10 +168,25 @@ impl Foreseen {
         self.next_try = self.interval().map(|interval| now + interval);
     }
 
+    /// What is lacking is proven, if it is time.
+    fn prove(&mut self, now: Timestamp) {
+        let Some((since, _)) = self.proof_due.filter(|(_, due)| *due <= now) else { return };
+        self.proof_due = None;
+        if let Some(wanted) = self.cutover.wanted(&self.health) {
+            self.health.evidence.suppose(since, &wanted.tests, &self.cutover.spec.release);
+        }
+    }
+
     /// Notes what was told, and looks at the rest.
     fn note(&mut self, now: Timestamp, told: Vec<Transition>) {
         let (addresses, probe) = (self.cutover.addresses(), &self.cutover.spec.probe);
         self.health.retarget(now, probe, addresses, Verdict::Unproven);
+        let policy = &self.cutover.spec.release;
+        self.health.evidence.follow(self.cutover.scope(), policy);
+        self.proof_due = match self.cutover.is_unproven(&self.health) {
+            true => self.proof_due.or(Some((now, now + proof_time(policy)))),
+            false => None,
+        };
         let after = (shares(&self.cutover.phase), self.cutover.follows_the_file());
         let (before, followed) = std::mem::replace(&mut self.noted, after.clone());
         let moves = |told: &Transition| matches!(told.to, "Shifting" | "RollingBack");
@@ -190,6 +211,13 @@ impl Foreseen {
             self.horizons.give(pool.clone(), until);
         }
     }
+}
+
+/// How long it takes to prove what a policy asks for, if all is well.
+fn proof_time(policy: &ReleasePolicy) -> Duration {
+    let measured = policy.performance.iter().map(|performance| performance.expected());
+    let guarded = policy.guards.iter().map(|guard| guard.interval * guard.count);
+    measured.chain(guarded).max().unwrap_or_default()
 }
 
 impl Cutover {

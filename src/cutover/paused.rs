@@ -100,9 +100,10 @@ impl Paused {
     /// Only the guards move it, and only back; or on, where one of them had no data.
     pub(super) fn advance(self, cx: &Context<'_>) -> Edge {
         // After a restart there is none at first, whatever it was that lacked it before.
-        let has_data = cx.health.lacks_data().is_none() && cx.health.has_data();
+        let is_probed = cx.health.lacks_data().is_none() && cx.health.has_data();
+        let has_data = is_probed && self.phase.lacks_data(cx).is_none() && self.phase.has_data(cx);
         if self.lacks_data() && has_data {
-            return Edge::Go(self.resumed(cx.now), "the guard has data again".to_owned());
+            return Edge::Go(self.resumed(cx.now), "there is data again".to_owned());
         }
         let Self { phase, since, reason } = self;
         phase.look(&cx.standing_still()).map(|phase| phase.paused(reason, since))

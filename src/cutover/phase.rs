@@ -16,6 +16,7 @@ use super::{
     edge::{Context, Edge},
     gate::{Gate, gate},
     paused::{Paused, without_data},
+    proof::{self, Over, Proof},
     ramp::{Judging, Settling},
     rolling_back::RollingBack,
     schedule::missed_instant,
@@ -91,6 +92,8 @@ pub struct Baking {
     pub(super) since: Timestamp,
     /// How long in all; follows the file.
     pub(super) bake: Duration,
+    /// Why it is not over although its time is.
+    pub(super) lacks: Option<String>,
     /// Why it should be rolled back but cannot be.
     pub(super) held: Option<String>,
 }
@@ -149,21 +152,27 @@ impl Probing {
             return Edge::Go(Phase::Probing(self), why);
         }
         let overdue = self.release.overdue(cx);
-        let missing = match gate(&self.release, cx) {
-            Gate::Open(why) if !cx.stands_still => {
-                return waiting::step(self.release, None, why, cx);
-            }
-            Gate::Closed(missing) if cx.is_past(self.deadline) || overdue.is_some() => missing,
-            Gate::Open(why) | Gate::Closed(why) => return self.watch_instant(&why, cx),
-        };
+        let (only, missing) =
+            match (gate(&self.release, cx), proof::before_first(&self.release, cx)) {
+                (_, Proof::Refuted(why)) => return Failed::unmoved(self.release, why),
+                (Gate::Open(why), Proof::Given(more)) => {
+                    let why = if more.is_empty() { why } else { format!("{why}; {more}") };
+                    if cx.stands_still {
+                        return self.watch_instant(&why, cx);
+                    }
+                    return waiting::step(self.release, None, why, cx);
+                }
+                (Gate::Closed(missing), _) => ("only ", missing),
+                (Gate::Open(_), Proof::Missing(missing)) => ("", missing),
+            };
+        if !cx.is_past(self.deadline) && overdue.is_none() {
+            return self.watch_instant(&missing, cx);
+        }
         let late = match overdue {
             Some(overdue) => format!("{overdue}:"),
             None => format!("after {}", format_duration(cx.spec.release.deadline)),
         };
-        let reason = format!("{late} only {missing}; nothing was moved");
-        let serving = self.release.from.clone();
-        let failed = Failed { release: self.release, serving, reason: reason.clone() };
-        Edge::Go(Phase::Failed(failed), reason)
+        Failed::unmoved(self.release, format!("{late} {only}{missing}"))
     }
 }
 
@@ -196,21 +205,23 @@ impl Shifting {
 impl Baking {
     pub(super) fn begin(release: Release, cx: &Context<'_>) -> Self {
         let (since, bake) = (cx.now, cx.spec.release.bake);
-        Self { release, since, bake, held: None }
+        Self { release, since, bake, lacks: None, held: None }
     }
 
     fn advance(mut self, cx: &Context<'_>) -> Edge {
-        match watch(&self.release, &mut self.held, cx) {
+        match watch(&self.release, Percent::ALL, &mut self.held, cx) {
             Watched::Back(trouble) => RollingBack::after(trouble, self.release, cx),
-            Watched::Healthy(_) if cx.is_past(self.since + self.bake) => {
-                let to = &self.release.to;
-                let why = format!("{to} baked for {}", format_duration(self.bake));
-                Edge::Go(Phase::Draining(Draining::begin(self.release, cx)), why)
+            Watched::Held(news) => Edge::told(Phase::Baking(self), news),
+            Watched::Healthy(news) => {
+                let baked = format!("{} baked for {}", self.release.to, format_duration(self.bake));
+                let watched = (self.since, self.bake, &mut self.lacks);
+                match proof::over(&self.release, Percent::ALL, watched, &baked, cx) {
+                    Over::Yes => {
+                        Edge::Go(Phase::Draining(Draining::begin(self.release, cx)), baked)
+                    }
+                    Over::Not(lack) => Edge::told(Phase::Baking(self), news.or(lack)),
+                }
             }
-            Watched::Held(Some(why)) | Watched::Healthy(Some(why)) => {
-                Edge::Go(Phase::Baking(self), why)
-            }
-            Watched::Healthy(None) | Watched::Held(None) => Edge::Stay(Phase::Baking(self)),
         }
     }
 }
@@ -230,7 +241,7 @@ pub(super) fn give_up_replaced(release: &mut Release, cx: &Context<'_>) -> Optio
 }
 
 /// Why what fails is not rolled back: nor does it go on.
-const OVERRULED: &str = "a person has broken the rule health";
+const OVERRULED: &str = "a person has broken the rule health or gate";
 
 /// What the guards say of a side that has clients and has not finished its bake.
 pub(super) enum Watched {
@@ -242,14 +253,26 @@ pub(super) enum Watched {
     Back(String),
 }
 
-/// Looks at what a release goes to.
-pub(super) fn watch(release: &Release, held: &mut Option<String>, cx: &Context<'_>) -> Watched {
+/// Looks at what a release goes to, and has given a share of the clients.
+pub(super) fn watch(
+    release: &Release,
+    share: Percent,
+    held: &mut Option<String>,
+    cx: &Context<'_>,
+) -> Watched {
     let Release { to, safe, .. } = release;
-    let (trouble, hindrance) = match (trouble(to, safe, cx), release.overdue(cx)) {
-        (Some(trouble), None) if release.is_forced => (trouble, Some(OVERRULED.to_owned())),
-        (Some(_), Some(overdue)) if release.is_forced => (overdue, lack(safe, to, cx)),
-        (Some(trouble), _) => (trouble, hindrance(safe, to, cx)),
-        (None, Some(overdue)) => (overdue, lack(safe, to, cx)),
+    let of_probes = trouble(to, safe, cx).map(|trouble| (trouble, hindrance(safe, to, cx)));
+    let found = proof::trouble(release, share, cx).map(|trouble| (trouble, lack(safe, to, cx)));
+    let of_time = release.overdue(cx).map(|overdue| (overdue, lack(safe, to, cx)));
+    // What can be undone first.
+    let bad = match (of_probes, found) {
+        (Some((_, Some(_))), Some(found)) => Some(found),
+        (of_probes, found) => of_probes.or(found),
+    };
+    let (trouble, hindrance) = match (bad, of_time) {
+        (Some((trouble, _)), None) if release.is_forced => (trouble, Some(OVERRULED.to_owned())),
+        (Some(_), Some(of_time)) if release.is_forced => of_time,
+        (Some(bad), _) | (None, Some(bad)) => bad,
         (None, None) => {
             return Watched::Healthy(held.take().map(|_| format!("{to} is healthy again")));
         }
@@ -284,6 +307,13 @@ impl Draining {
 }
 
 impl Failed {
+    /// A release that has failed before its first step.
+    pub(super) fn unmoved(release: Release, why: String) -> Edge {
+        let (serving, reason) = (release.from.clone(), format!("{why}; nothing was moved"));
+        let failed = Self { release, serving, reason: reason.clone() };
+        Edge::Go(Phase::Failed(failed), reason)
+    }
+
     /// Stays, unless what it left answering had not finished its bake either and turns out bad.
     fn advance(self, cx: &Context<'_>) -> Edge {
         let safe = &self.release.safe;
@@ -303,7 +333,7 @@ impl Phase {
     }
 
     pub(super) fn advance(self, cx: &Context<'_>) -> Edge {
-        match cx.health.lacks_data() {
+        match cx.health.lacks_data().or_else(|| self.lacks_data(cx)) {
             Some(why) if self.can_pause() => without_data(self, why, cx),
             _ => self.look(cx),
         }

@@ -15,6 +15,7 @@ use super::{
     forecast::{Forecast, Foreseen},
     gate::{Gate, gate},
     phase::{Phase, Release},
+    proof::{self, Proof},
     rules::Way,
     shares::whole_percents,
 };
@@ -303,6 +304,10 @@ fn kept(rule: Rule, release: &Release, cx: &Context<'_>) -> String {
         (Rule::Window, _) => "no release window is to be waited for".to_owned(),
         (Rule::Interval, _) => "no earlier step is to be waited for".to_owned(),
         (Rule::Health, Gate::Open(why) | Gate::Closed(why)) => why,
+        (Rule::Gate, _) => match proof::before_first(release, cx) {
+            Proof::Given(why) if !why.is_empty() => why,
+            _ => "nothing else is asked for before the first step".to_owned(),
+        },
     }
 }
 

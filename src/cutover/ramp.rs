@@ -12,6 +12,7 @@ use super::{
     answering::able,
     edge::{Context, Edge},
     phase::{Phase, Release, Watched, watch},
+    proof::{self, Over},
     rolling_back::RollingBack,
     waiting,
 };
@@ -40,6 +41,8 @@ pub struct Judging {
     pub(super) since: Timestamp,
     /// How long in all; follows the file.
     pub(super) bake: Duration,
+    /// Why it is not over although its time is.
+    pub(super) lacks: Option<String>,
     /// As in [`Settling`].
     pub(super) is_withheld: bool,
     /// Why it should be rolled back but cannot be.
@@ -68,16 +71,13 @@ impl Settling {
         if self.is_open {
             (self.until, self.is_open) = (cx.horizons.latest(), cx.horizons.are_unsettled());
         }
-        match watch(&self.release, &mut self.held, cx) {
+        match watch(&self.release, self.share, &mut self.held, cx) {
             Watched::Back(trouble) => RollingBack::after(trouble, self.release, cx),
             Watched::Healthy(_) if !self.is_withheld && cx.is_past(self.until) => {
                 let why = format!("caches hold no answer from before {}", self.share);
                 Edge::Go(Phase::Judging(Judging::begin(self.release, self.share, cx)), why)
             }
-            Watched::Held(Some(why)) | Watched::Healthy(Some(why)) => {
-                Edge::Go(Phase::Settling(self), why)
-            }
-            Watched::Healthy(None) | Watched::Held(None) => Edge::Stay(Phase::Settling(self)),
+            Watched::Held(news) | Watched::Healthy(news) => Edge::told(Phase::Settling(self), news),
         }
     }
 }
@@ -85,12 +85,14 @@ impl Settling {
 impl Judging {
     pub(super) fn begin(release: Release, share: Percent, cx: &Context<'_>) -> Self {
         let bake = cx.spec.release.bake_at(share);
-        Self { release, share, since: cx.now, bake, is_withheld: false, held: None }
+        let since = cx.now;
+        Self { release, share, since, bake, lacks: None, is_withheld: false, held: None }
     }
 
     /// When it ends by itself, if it does.
     pub(super) fn deadline(&self) -> Option<Timestamp> {
-        (self.held.is_none() && !self.is_withheld).then_some(self.since + self.bake)
+        let is_clocked = self.held.is_none() && self.lacks.is_none() && !self.is_withheld;
+        is_clocked.then_some(self.since + self.bake)
     }
 
     pub(super) fn published(self, cx: &Context<'_>) -> Edge {
@@ -100,18 +102,18 @@ impl Judging {
 
     pub(super) fn advance(mut self, cx: &Context<'_>) -> Edge {
         self.is_withheld |= able(&self.release.to, cx.health).is_none();
-        match watch(&self.release, &mut self.held, cx) {
+        match watch(&self.release, self.share, &mut self.held, cx) {
             Watched::Back(trouble) => RollingBack::after(trouble, self.release, cx),
-            Watched::Healthy(_) if !self.is_withheld && cx.is_past(self.since + self.bake) => {
-                let Self { release, share, bake, .. } = self;
-                let to = &release.to;
-                let why = format!("{to} was good at {share} for {}", format_duration(bake));
-                waiting::step(release, Some(share), why, cx)
+            Watched::Healthy(news) if !self.is_withheld => {
+                let (to, share, bake) = (&self.release.to, self.share, format_duration(self.bake));
+                let good = format!("{to} was good at {share} for {bake}");
+                let watched = (self.since, self.bake, &mut self.lacks);
+                match proof::over(&self.release, share, watched, &good, cx) {
+                    Over::Yes => waiting::step(self.release, Some(share), good, cx),
+                    Over::Not(lack) => Edge::told(Phase::Judging(self), news.or(lack)),
+                }
             }
-            Watched::Held(Some(why)) | Watched::Healthy(Some(why)) => {
-                Edge::Go(Phase::Judging(self), why)
-            }
-            Watched::Healthy(None) | Watched::Held(None) => Edge::Stay(Phase::Judging(self)),
+            Watched::Held(news) | Watched::Healthy(news) => Edge::told(Phase::Judging(self), news),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{
     edge::Context,
     gate::{Gate, gate},
     phase::Release,
+    proof::{self, Proof},
 };
 use crate::model::{Percent, Timestamp};
 
@@ -25,11 +26,14 @@ pub enum Rule {
     Interval,
     /// Clients are given what is up.
     Health,
+    /// What must be proven before is, and whoever must say yes has.
+    Gate,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Freeze, Self::Window, Self::Interval, Self::Health];
+    pub const ALL: [Self; 5] =
+        [Self::Freeze, Self::Window, Self::Interval, Self::Health, Self::Gate];
 
     /// The word for it.
     pub const fn name(self) -> &'static str {
@@ -38,6 +42,7 @@ impl Rule {
             Self::Window => "window",
             Self::Interval => "interval",
             Self::Health => "health",
+            Self::Gate => "gate",
         }
     }
 }
@@ -50,7 +55,7 @@ impl fmt::Display for Rule {
 
 /// There is no rule of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no rule `{0}`; the rules are freeze, window, interval and health")]
+#[error("there is no rule `{0}`; the rules are freeze, window, interval, health and gate")]
 pub struct UnknownRule(String);
 
 impl FromStr for Rule {
@@ -87,7 +92,7 @@ impl Way {
     /// The way to the step after `share`; before the first step that is none. The first step has
     /// the release's instant. Of windows, one must be open when the clock is out of the way.
     pub(super) fn ahead(release: &Release, share: Option<Percent>, cx: &Context<'_>) -> Self {
-        let mut way = Self::standing(release, cx);
+        let mut way = Self::standing(release, share, cx);
         let at = release.schedule.ahead().filter(|at| share.is_none() && *at > cx.now);
         if let Some(at) = at {
             let why = match release.schedule.put_off_from() {
@@ -101,13 +106,13 @@ impl Way {
     }
 
     /// The way to a step that is taken now.
-    pub(super) fn at_once(release: &Release, cx: &Context<'_>) -> Self {
-        let mut way = Self::standing(release, cx);
+    pub(super) fn at_once(release: &Release, share: Option<Percent>, cx: &Context<'_>) -> Self {
+        let mut way = Self::standing(release, share, cx);
         way.through_window(cx.now, cx);
         way
     }
 
-    fn standing(release: &Release, cx: &Context<'_>) -> Self {
+    fn standing(release: &Release, share: Option<Percent>, cx: &Context<'_>) -> Self {
         let policy = &cx.spec.release;
         let mut way = Self { obstacles: Vec::new(), due: cx.now };
         if let Some(freeze) = cx.freeze {
@@ -115,6 +120,17 @@ impl Way {
         }
         if let Gate::Closed(missing) = gate(release, cx) {
             way.add(Some(Rule::Health), missing);
+        }
+        let lack = match share {
+            None => match proof::before_first(release, cx) {
+                Proof::Given(_) => None,
+                Proof::Missing(why) | Proof::Refuted(why) => Some(why),
+            },
+            Some(share) => proof::trouble(release, share, cx),
+        };
+        let unconfirmed = proof::unconfirmed(release, share, cx);
+        for why in lack.into_iter().chain(unconfirmed) {
+            way.add(Some(Rule::Gate), why);
         }
         let (interval, last) = (policy.min_change_interval, cx.last_step);
         if let Some(next) = last.map(|last| last + interval).filter(|next| *next > cx.now) {

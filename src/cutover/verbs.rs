@@ -96,8 +96,9 @@ impl Order {
         let kept: Vec<_> = in_the_way.iter().filter(is_kept).collect();
         if !kept.is_empty() {
             let whys: Vec<&str> = kept.iter().map(|(_, why)| why.as_str()).collect();
-            let force: Vec<String> =
-                kept.iter().map(|(rule, _)| format!("--force {rule}")).collect();
+            let mut rules: Vec<Rule> = kept.iter().map(|(rule, _)| *rule).collect();
+            rules.dedup();
+            let force: Vec<String> = rules.iter().map(|rule| format!("--force {rule}")).collect();
             return refuse(format!("{}: only with `{}`", whys.join("; "), force.join(" ")));
         }
         let broken = in_the_way.iter().map(|(rule, why)| format!("{rule} ({why})"));
@@ -196,7 +197,7 @@ fn step(
     order: &Order,
     cx: &Context<'_>,
 ) -> Result<Edge, Refusal> {
-    let obstacles = Way::at_once(&release, cx).obstacles.into_iter();
+    let obstacles = Way::at_once(&release, share, cx).obstacles.into_iter();
     let mut in_the_way: Vec<(Rule, String)> =
         obstacles.filter_map(|obstacle| Some((obstacle.rule?, obstacle.why))).collect();
     let is_told = in_the_way.iter().any(|(rule, _)| *rule == Rule::Health);
@@ -204,7 +205,8 @@ fn step(
     let trouble = share.and_then(|_| trouble(&release.to, &release.safe, cx));
     in_the_way.extend(trouble.filter(|_| !is_told).map(|trouble| (Rule::Health, trouble)));
     let why = order.pass(&in_the_way)?;
-    release.is_forced |= in_the_way.iter().any(|(rule, _)| *rule == Rule::Health);
+    let is_of_guards = |rule: Rule| matches!(rule, Rule::Health | Rule::Gate);
+    release.is_forced |= in_the_way.iter().any(|(rule, _)| is_of_guards(*rule));
     Ok(waiting::take(release, share, why, cx))
 }
 

@@ -188,7 +188,10 @@ impl Phase {
             Self::Settling(settling) => settling.deadline(),
             Self::Judging(judging) => judging.deadline(),
             // Held past its bake, it waits for a verdict and not for the clock.
-            Self::Baking(baking) => baking.held.is_none().then_some(baking.since + baking.bake),
+            Self::Baking(baking) => {
+                let is_clocked = baking.held.is_none() && baking.lacks.is_none();
+                is_clocked.then_some(baking.since + baking.bake)
+            }
             Self::Draining(draining) => Some(draining.until),
             Self::RollingBack(back) => back.deadline(),
             Self::Paused(paused) => paused.phase.instant_ahead(),
@@ -202,8 +205,8 @@ impl Phase {
             Self::Paused(paused) => return Some(paused.why().into()),
             Self::Waiting(waiting) => waiting.held.as_deref().or(Some(&waiting.reason)),
             Self::Settling(settling) => settling.held.as_deref(),
-            Self::Judging(judging) => judging.held.as_deref(),
-            Self::Baking(baking) => baking.held.as_deref(),
+            Self::Judging(judging) => judging.held.as_deref().or(judging.lacks.as_deref()),
+            Self::Baking(baking) => baking.held.as_deref().or(baking.lacks.as_deref()),
             Self::RollingBack(back) => back.failure.as_deref(),
             Self::Failed(failed) => Some(failed.reason.as_str()),
             _ => None,

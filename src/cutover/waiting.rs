@@ -7,7 +7,8 @@
 use super::{
     Cutover,
     edge::{Context, Edge},
-    phase::{Phase, Probing, Release, Shifting, Watched, give_up_replaced, watch},
+    phase::{Failed, Phase, Probing, Release, Shifting, Watched, give_up_replaced, watch},
+    proof::{self, Proof},
     rolling_back::RollingBack,
     rules::Way,
     schedule::missed_instant,
@@ -89,8 +90,11 @@ impl Waiting {
                 }
                 news = Some(format!("{why}; {} is still waiting", self.release.to));
             }
-        } else {
-            match watch(&self.release, &mut self.held, &cx.standing_still()) {
+            if let Proof::Refuted(why) = proof::before_first(&self.release, cx) {
+                return Failed::unmoved(self.over(cx.now).0, why);
+            }
+        } else if let Some(share) = self.share {
+            match watch(&self.release, share, &mut self.held, &cx.standing_still()) {
                 Watched::Back(trouble) => return RollingBack::after(trouble, self.release, cx),
                 Watched::Held(None) => return Edge::Stay(Phase::Waiting(self)),
                 Watched::Held(Some(why)) => return Edge::Go(Phase::Waiting(self), why),

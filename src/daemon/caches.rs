@@ -99,7 +99,7 @@ mod tests {
     use crate::{
         config::release,
         dns::{Clock, Counters, Responder},
-        model::{CookieSecrets, DnsName, RrlSettings, ZoneSpec},
+        model::{CookieSecrets, DnsName, Outside, RrlSettings, ZoneSpec},
     };
 
     const FILE: &str = r#"version = 1
@@ -123,7 +123,8 @@ pools.v2.endpoints = ["192.0.2.2"]
             hostmaster: name("hostmaster.zone.test"),
             records: Vec::new(),
         };
-        let desired = release::parse("release.toml".as_ref(), FILE, &zone).expect("good");
+        let desired = release::parse("release.toml".as_ref(), FILE, &zone, &Outside::default())
+            .expect("good");
         let plane = Plane {
             store: Arc::new(ArcSwap::from_pointee(Table::new(&zone, (1, 2), 1))),
             responder: Responder::new(CookieSecrets::random([1; 16]), None),

@@ -27,6 +27,7 @@ use tracing::{error, info, warn};
 use super::{
     caches::Caches,
     drift,
+    examiner::{self, Job},
     failpoint::{Place, pass},
     file::FileState,
     keeper::Keeper,
@@ -62,6 +63,8 @@ pub(super) enum Event {
     File(Reading),
     /// An endpoint was probed.
     Tried(Tried),
+    /// Something was found out about a release.
+    Found(examiner::Found),
     /// Another daemon takes our place, or we take another's.
     Handing(Handing),
 }
@@ -72,10 +75,17 @@ impl From<Tried> for Event {
     }
 }
 
+impl From<examiner::Found> for Event {
+    fn from(found: examiner::Found) -> Self {
+        Self::Found(found)
+    }
+}
+
 pub(super) struct Conductor {
     plane: Arc<Plane>,
     around: Around,
     assignments: mpsc::UnboundedSender<Assignment>,
+    jobs: mpsc::UnboundedSender<Job>,
     metrics: Metrics,
     file: FileState,
     services: BTreeMap<ServiceName, Service>,
@@ -102,7 +112,7 @@ pub(super) struct Conductor {
 impl Conductor {
     pub(super) fn new(
         plane: Arc<Plane>,
-        assignments: mpsc::UnboundedSender<Assignment>,
+        (assignments, jobs): (mpsc::UnboundedSender<Assignment>, mpsc::UnboundedSender<Job>),
         path: PathBuf,
         first_look: oneshot::Sender<()>,
         keeper: Keeper,
@@ -112,6 +122,7 @@ impl Conductor {
             around: Around { caches: Caches::new(plane.clone()), freeze: None },
             plane,
             assignments,
+            jobs,
             metrics: Metrics::register(registry)?,
             file: FileState { path, ..FileState::default() },
             services: BTreeMap::new(),
@@ -183,6 +194,7 @@ impl Conductor {
                 }
             }
             Event::Tried(tried) => self.weigh(now, tried),
+            Event::Found(found) => self.note_found(now, found),
         }
     }
 
@@ -308,6 +320,9 @@ impl Conductor {
                 let Assignment { addresses, spec, .. } = &assignment;
                 self.doubt.assign(&name, spec.as_ref(), addresses);
                 let _ = self.assignments.send(assignment);
+            }
+            if let Some(job) = service.job() {
+                let _ = self.jobs.send(job);
             }
             let next = service.cutover.next_deadline();
             let next = next.map(|at| deadlines::look_at(at, service.cutover.steps_at()));

@@ -5,13 +5,13 @@ use std::{path::Path, sync::Arc};
 use crate::{
     admin::{orders::Mistaken, plan::Drafts, status::FileError},
     config::{Rejected, finding::Finding, read::FILE_LEN_MAX, release},
-    model::ZoneSpec,
+    model::{Outside, ZoneSpec},
 };
 
-/// Reads files for `zone`.
-pub(super) fn drafts(zone: ZoneSpec) -> Drafts {
+/// Reads files for `zone`, of a daemon that may ask these outside of it.
+pub(super) fn drafts(zone: ZoneSpec, outside: Outside) -> Drafts {
     let read = move |path: &Path, text: &str| {
-        release::parse(path, text, &zone).map_err(|rejected| Mistaken {
+        release::parse(path, text, &zone, &outside).map_err(|rejected| Mistaken {
             errors: mistakes(&rejected),
             shown: rejected.to_string(),
         })

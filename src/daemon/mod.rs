@@ -11,6 +11,7 @@ mod conductor;
 mod drafts;
 mod drift;
 mod error;
+mod examiner;
 pub mod failpoint;
 mod file;
 mod handover;
@@ -55,6 +56,7 @@ use crate::{
 use conductor::{Conductor, Event, Handing};
 pub use drafts::mistakes;
 pub use error::StartError;
+use examiner::{Examiner, Tools};
 pub use handover::HandoverError;
 use handover::{Offer, Succession};
 use place::Draft;
@@ -188,15 +190,26 @@ impl Daemon {
         let (events, events_in) = mpsc::channel(EVENTS_MAX);
         let (requests, requests_in) = mpsc::channel(REQUESTS_MAX);
         let (assignments, assignments_in) = mpsc::unbounded_channel();
+        let (jobs, jobs_in) = mpsc::unbounded_channel();
         let (looked, first_look) = oneshot::channel();
         let means = Arc::new(Means::new(settings.permit));
+        let zone = settings.zone.apex.to_string();
+        let tools = Tools::new(settings.outside.clone(), zone, means.clone(), clock);
+        let examiner = Examiner::new(tools);
         let prober = Prober::register(means, &registry)?;
         let path = settings.release_file;
-        let conductor =
-            Conductor::new(plane.clone(), assignments, path.clone(), looked, keeper, &registry)?;
+        let conductor = Conductor::new(
+            plane.clone(),
+            (assignments, jobs),
+            path.clone(),
+            looked,
+            keeper,
+            &registry,
+        )?;
         let (told, handed) = (events.clone(), events.clone());
         let secrets_asked = Arc::new(Notify::new());
         let mut control_plane = vec![
+            tokio::spawn(examiner.run(jobs_in, events.clone())).abort_handle(),
             tokio::spawn(prober.run(assignments_in, events)).abort_handle(),
             tokio::spawn(conductor.run(found, events_in, requests_in)).abort_handle(),
         ];
@@ -204,8 +217,9 @@ impl Daemon {
             let watched = secrets::watch(file, plane.clone(), secrets_asked.clone());
             control_plane.push(tokio::spawn(watched).abort_handle());
         }
-        let drafts = drafts::drafts(settings.zone.clone());
-        let watch = ReleaseWatch::start(path, settings.zone, move |reading| {
+        let drafts = drafts::drafts(settings.zone.clone(), settings.outside.clone());
+        let around = (settings.zone, settings.outside);
+        let watch = ReleaseWatch::start(path, around, move |reading| {
             // Fails only when the conductor has ended, and then nobody wants to know.
             let _ = told.blocking_send(Event::File(reading));
         });

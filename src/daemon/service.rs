@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
-use super::caches::Caches;
+use super::{caches::Caches, examiner::Job};
 use crate::{
     cutover::{
         Answering, CACHE_CLOCK, Cutover, Event, Facts, Horizons, Order, Record, Refusal,
@@ -45,6 +45,8 @@ pub(super) struct Service {
     pub(super) record: Option<Record>,
     /// What the prober was last told.
     assigned: Option<Assignment>,
+    /// What the examiner was last told, if that is something.
+    job: Option<Job>,
 }
 
 impl Service {
@@ -94,6 +96,7 @@ impl Service {
             before: None,
             record: None,
             assigned: None,
+            job: None,
         };
         service.retarget(now);
         service
@@ -239,9 +242,27 @@ impl Service {
         Some(wanted)
     }
 
+    /// What the examiner must be told, if it does not know it yet.
+    pub(super) fn job(&mut self) -> Option<Job> {
+        let (spec, wanted) = (self.cutover.spec().clone(), self.cutover.wanted(&self.health));
+        let job = wanted.map(|wanted| Job {
+            service: spec.name.clone(),
+            step: self.cutover.step_ahead(),
+            wanted: Some(wanted),
+            spec: spec.clone(),
+        });
+        if self.job == job {
+            return None;
+        }
+        self.job.clone_from(&job);
+        Some(job.unwrap_or_else(|| Job::none(spec)))
+    }
+
     pub(super) fn retarget(&mut self, now: Timestamp) {
         let addresses = self.cutover.addresses();
-        self.health.retarget(now, &self.cutover.spec().probe, addresses, Verdict::Unproven);
+        let spec = self.cutover.spec();
+        self.health.retarget(now, &spec.probe, addresses, Verdict::Unproven);
+        self.health.evidence.follow(self.cutover.scope(), &spec.release);
     }
 }
 

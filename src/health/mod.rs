@@ -1,17 +1,23 @@
 //! Floor 1: verdicts. Outcomes of probes go in, `up` and `down` come out after `rise` and `fall`.
 //!
-//! [`Doubt`] is about all of them together: whether it is the endpoints that fail, or us.
+//! [`Doubt`] is about all of them together: whether it is the endpoints that fail, or us. [`Evidence`]
+//! is what is found out about a release beside them.
 //!
 //! Pure: what a try was and when it ended are arguments. Which endpoints are probed, and how, is
 //! decided elsewhere.
 
 mod doubt;
+mod evidence;
 mod tally;
 mod tracker;
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 pub use doubt::Doubt;
+pub use evidence::{
+    Answer, Asked, Evidence, Finding, Measured, Reading, Sample, Scope, Subject, Tested, Watched,
+    judged_samples, judged_value,
+};
 pub use tally::{Count, Tally};
 pub use tracker::{Outcome, Tracker, Verdict};
 
@@ -27,6 +33,8 @@ pub struct ServiceHealth {
     trackers: BTreeMap<IpAddr, Tracker>,
     /// Since when it is doubted that failures are the endpoints' doing.
     doubted_since: Option<Timestamp>,
+    /// What is known of its release besides.
+    pub evidence: Evidence,
 }
 
 impl ServiceHealth {

@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    DnsName, Endpoint, GroupName, Percent, PoolName, ProbeSetting, ServiceName, Split, Spread,
-    Timestamp, Ttl, Windows,
+    DnsName, Endpoint, GroupName, Guard, Label, Percent, Performance, PoolName, ProbeSetting,
+    ServiceName, SmokeTest, Split, Spread, Timestamp, Ttl, Windows,
 };
 
 /// A named set of endpoints: one deployed version.
@@ -126,6 +126,14 @@ pub struct ReleasePolicy {
     pub pin_allowance: Duration,
     /// How much longer, at the end of it, connections may take to end.
     pub drain_grace: Duration,
+    /// What each endpoint that is to have clients must pass once before.
+    pub tests: Vec<Arc<SmokeTest>>,
+    /// How fast the new pool must be, before it has clients and while it has some.
+    pub performance: Option<Arc<Performance>>,
+    /// What must stay true while it has some; no name twice.
+    pub guards: Vec<Arc<Guard>>,
+    /// Who must say yes before each step.
+    pub confirm: Vec<Label>,
 }
 
 impl Default for ReleasePolicy {
@@ -146,6 +154,10 @@ impl Default for ReleasePolicy {
             min_change_interval: Duration::ZERO,
             pin_allowance: Duration::from_secs(60),
             drain_grace: Duration::ZERO,
+            tests: Vec::new(),
+            performance: None,
+            guards: Vec::new(),
+            confirm: Vec::new(),
         }
     }
 }

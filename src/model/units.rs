@@ -17,6 +17,9 @@ pub enum UnitError {
     /// A share outside its range.
     #[error("a share is a whole number of millionths from 0 to {}", Share::ALL.0)]
     Share,
+    /// Infinite, or no number at all.
+    #[error("not a finite number")]
+    Number,
 }
 
 /// How long a cache may keep an rrset (RFC 2181 §8): 1 s to 7 days.
@@ -152,6 +155,41 @@ impl Share {
 impl From<Percent> for Share {
     fn from(percent: Percent) -> Self {
         Self(u32::from(percent.0) * (Self::ALL.0 / 100))
+    }
+}
+
+/// A finite number, the same as another when it has the same bits.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Number(f64);
+
+impl Number {
+    /// None.
+    pub const ZERO: Self = Self(0.0);
+    /// One of a hundred.
+    pub const HUNDREDTH: Self = Self(0.01);
+
+    /// A number, unless it is none.
+    pub fn new(value: f64) -> Result<Self, UnitError> {
+        if value.is_finite() { Ok(Self(value)) } else { Err(UnitError::Number) }
+    }
+
+    /// As it is.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl PartialEq for Number {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.to_bits() == other.0.to_bits()
+    }
+}
+
+impl Eq for Number {}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

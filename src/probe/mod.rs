@@ -2,7 +2,8 @@
 //!
 //! [`run_once`] makes one try, of all checks at once; each kind of check is one file. [`mod@verdict`] says
 //! what they mean together. [`schedule`] decides purely when the next try of each endpoint is due;
-//! [`Prober`] is the task that runs what is due. What a try means for an endpoint is decided by `health`.
+//! [`Prober`] is the task that runs what is due. What a try means for an endpoint is decided by
+//! `health`. [`measure()`] and [`smoke_test`] make checks for a release instead.
 //!
 //! A probe goes straight to the address: no proxy, no resolver, no redirect.
 
@@ -11,6 +12,7 @@ mod exec;
 mod file;
 mod grpc;
 mod http;
+mod measure;
 mod prober;
 mod schedule;
 mod tcp;
@@ -37,6 +39,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+pub use measure::{measure, smoke_test};
 pub use prober::{Assignment, Prober, Tried};
 use trust::Trust;
 

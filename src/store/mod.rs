@@ -13,6 +13,7 @@ mod freeze;
 mod history;
 mod lock;
 mod probe;
+mod proof;
 mod row;
 mod spec;
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::model::{
     ProbeKind, TcpProbe, TlsProbe, TlsSettings,
 };
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) enum KindRow {
     Tcp { port: u16 },
     Http(HttpRow),
@@ -27,7 +27,7 @@ pub(super) enum KindRow {
 }
 
 /// Numbers for the type and the RCODE.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct DnsRow {
     port: u16,
     tcp: bool,
@@ -37,7 +37,7 @@ pub(super) struct DnsRow {
     data: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct HttpRow {
     port: u16,
     method: String,
@@ -52,7 +52,7 @@ pub(super) struct HttpRow {
 }
 
 /// Durations are in microseconds.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct TlsRow {
     server_name: String,
     ca: Option<PathBuf>,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     probe::KindRow,
+    proof::ProofsRow,
     row::{PoolList, RowError, wrong},
 };
 use crate::model::{
@@ -83,6 +84,8 @@ struct PolicyRow {
     min_change_interval: u64,
     pin_allowance: u64,
     drain_grace: u64,
+    #[serde(default)]
+    proofs: ProofsRow,
 }
 
 impl PoolRow {
@@ -241,6 +244,7 @@ impl PolicyRow {
             min_change_interval: micros(*min_change_interval),
             pin_allowance: micros(*pin_allowance),
             drain_grace: micros(*drain_grace),
+            proofs: ProofsRow::of(policy),
         }
     }
 
@@ -276,6 +280,10 @@ impl PolicyRow {
             min_change_interval: duration("min_change_interval", self.min_change_interval)?,
             pin_allowance: duration("pin_allowance", self.pin_allowance)?,
             drain_grace: duration("drain_grace", self.drain_grace)?,
+            tests: self.proofs.tests()?,
+            performance: self.proofs.performance()?,
+            guards: self.proofs.guards()?,
+            confirm: self.proofs.confirm()?,
         })
     }
 }

@@ -4,15 +4,26 @@ use std::{num::NonZeroUsize, time::Duration};
 
 use jiff::tz::TimeZone;
 
-use super::{super::document::nearest, ENDPOINTS_MAX, Table, Value, ttl};
-use crate::model::{Percent, Pool, RampStep, ReleasePolicy, Timestamp, Window, Windows};
+use super::{
+    super::document::nearest,
+    ENDPOINTS_MAX, Table, Value,
+    proof::{Proofs, proofs},
+    ttl,
+};
+use crate::model::{
+    DnsName, Outside, Percent, Pool, RampStep, ReleasePolicy, Timestamp, Window, Windows,
+};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const RAMP_STEPS_MAX: usize = 20;
 const WINDOWS_MAX: usize = 20;
 
 /// The table `release` of a service.
-pub(super) fn policy(value: &Value<'_>) -> Option<ReleasePolicy> {
+pub(super) fn policy(
+    value: &Value<'_>,
+    owner: Option<&DnsName>,
+    outside: &Outside,
+) -> Option<ReleasePolicy> {
     let mut table = value.table()?;
     let default = ReleasePolicy::default();
     let group = optional(table.optional("group"), |value| value.parse());
@@ -43,6 +54,7 @@ pub(super) fn policy(value: &Value<'_>) -> Option<ReleasePolicy> {
     };
     let pin_allowance = day_at_most(table.optional("pin_allowance"), default.pin_allowance);
     let drain_grace = day_at_most(table.optional("drain_grace"), default.drain_grace);
+    let Proofs { tests, performance, guards, confirm } = proofs(&mut table, owner, outside);
     table.finish();
     Some(ReleasePolicy {
         group: group?,
@@ -60,6 +72,10 @@ pub(super) fn policy(value: &Value<'_>) -> Option<ReleasePolicy> {
         min_change_interval: min_change_interval?,
         pin_allowance: pin_allowance?,
         drain_grace: drain_grace?,
+        tests: tests?,
+        performance: performance?,
+        guards: guards?,
+        confirm: confirm?,
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod cookies;
 mod listen;
+mod outside;
 mod probes;
 mod rrl;
 mod tls;
@@ -16,9 +17,10 @@ use super::{
     Rejected,
     document::{self, Value},
 };
-use crate::model::{EncryptedListen, Permit, RrlSettings, ZoneSpec};
+use crate::model::{EncryptedListen, Outside, Permit, RrlSettings, ZoneSpec};
 use cookies::{Cookies, cookies};
 use listen::{Listen, listen};
+use outside::outside;
 pub(super) use probes::absolute_path;
 use probes::probes;
 use rrl::rrl;
@@ -54,6 +56,8 @@ pub struct Settings {
     pub rrl: RrlSettings,
     /// What probes may do.
     pub permit: Permit,
+    /// Whom releases may ask.
+    pub outside: Outside,
     /// Where the secrets of DNS cookies stand; without it one is drawn at each start.
     pub cookie_secret_file: Option<PathBuf>,
     /// Encrypted transports, if there are to be any.
@@ -78,6 +82,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
         let rrl = root.optional("rrl").map_or(Some(RrlSettings::default()), |v| rrl(&v));
         let cookies = root.optional("cookies").map_or(Some(Cookies::default()), |v| cookies(&v));
         let permit = root.optional("probes").map_or(Some(Permit::default()), |v| probes(&v));
+        let outside = outside(&mut root);
         let nsid = root.optional("nsid").map_or(Some(None), |value| nsid(&value).map(Some));
         let tls = root.optional("tls");
         let encrypted = encrypted(listen.as_ref(), tls.as_ref(), beside);
@@ -95,10 +100,19 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
             nsid: nsid?,
             rrl: rrl?,
             permit: permit?,
+            outside: beside_of(outside?, beside),
             cookie_secret_file: cookies?.secret_file.map(|file| beside.join(file)),
             encrypted: encrypted?,
         })
     })
+}
+
+/// With the paths of files that stand beside the settings.
+fn beside_of(mut outside: Outside, beside: &Path) -> Outside {
+    let tokens = outside.prometheus.iter_mut().filter_map(|it| it.token_file.as_mut());
+    let secrets = outside.confirm.values_mut().filter_map(|it| it.secret_file.as_mut());
+    tokens.chain(secrets).for_each(|path| *path = beside.join(&path));
+    outside
 }
 
 /// Where systemd has made a directory for that (`StateDirectory=`), else beside the settings.

@@ -22,6 +22,7 @@ use super::{
     edge::{Context, Edge},
     gate::{Gate, gate},
     phase::{Failed, Phase, Probing, Release, Shifting},
+    proof::{self, Proof},
     rolling_back::RollingBack,
     side::lack,
     waiting::Waiting,
@@ -225,9 +226,11 @@ impl Group<'_, '_> {
         let (phase, cx) = (self.phase(at), self.cx(at));
         if let Some(release) = phase.together()
             && phase.is_before_first_step()
-            && let Gate::Closed(missing) = gate(release, &cx)
         {
-            return missing;
+            match (gate(release, &cx), proof::before_first(release, &cx)) {
+                (Gate::Closed(missing), _) | (_, Proof::Missing(missing)) => return missing,
+                _ => {}
+            }
         }
         match (phase.trouble(), phase.until()) {
             (Some(trouble), _) => trouble.into_owned(),

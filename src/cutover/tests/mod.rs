@@ -17,6 +17,7 @@ mod paused;
 mod plan;
 mod pools;
 mod probes;
+mod proof;
 mod ramp;
 mod release;
 mod restore;
@@ -260,6 +261,10 @@ impl Sim {
         self.health.retarget(self.now, &probe, self.cutover.addresses(), Verdict::Unproven);
     }
 
+    fn follow(&mut self) {
+        self.health.evidence.follow(self.cutover.scope(), &self.cutover.spec().release);
+    }
+
     fn handle(&mut self, event: Event) {
         self.hand_over(event);
         if self.publishes && self.cutover.phase().is_unpublished() {
@@ -277,6 +282,7 @@ impl Sim {
         let freeze = self.freeze.as_ref();
         let facts = Facts { health: &self.health, horizons: &horizons, freeze };
         self.told.extend(self.cutover.handle(self.now, event, facts));
+        self.follow();
         self.answer();
     }
 

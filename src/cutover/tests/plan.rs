@@ -71,9 +71,9 @@ fn rules_say_what_holds_now() {
     };
     let all = rules(&sim, &file("v2"));
     let names: Vec<&str> = all.iter().map(|(name, ..)| *name).collect();
-    assert_eq!(names, ["freeze", "window", "interval", "health", "way back"]);
+    assert_eq!(names, ["freeze", "window", "interval", "health", "gate", "way back"]);
     assert_eq!(all[3], ("health", false, "1 of 2 endpoints of v2 are up (100% needed)".into()));
-    assert_eq!(all[4], ("way back", true, "1 of 2 endpoints of v1 could take it".into()));
+    assert_eq!(all[5], ("way back", true, "1 of 2 endpoints of v1 could take it".into()));
     assert!(all.iter().filter(|(_, holds, _)| !holds).count() == 1);
     sim.down(&[1]);
     sim.set_frozen(true);

@@ -185,7 +185,7 @@ fn what_was_forced_no_guard_takes_back() {
     sim.ask(Verb::Retry, false).expect("it has failed");
     sim.ask(Verb::Promote, true).expect("forced");
     let why = "1 of 2 endpoints of v2 are down (100% must be up), \
-               but a person has broken the rule health: not rolled back";
+               but a person has broken the rule health or gate: not rolled back";
     assert_eq!(sim.cutover.phase().trouble().as_deref(), Some(why));
     sim.run_to(500);
     assert_eq!(sim.phase(), "Settling", "what fails is not called good either");

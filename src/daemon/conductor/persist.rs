@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use super::{Conductor, Service};
 use crate::{
     cutover::{Record, Transition},
-    daemon::keeper::Unwritten,
+    daemon::{examiner::Job, keeper::Unwritten},
     model::{Desired, ServiceName, Timestamp},
     probe::Assignment,
     store::Batch,
@@ -240,8 +240,9 @@ impl Conductor {
         self.doubt.assign(name, None, &BTreeSet::new());
         let (addresses, awaited) = Default::default();
         let stop = Assignment { service: name.clone(), spec: None, addresses, awaited };
-        // The prober ends only with the daemon.
+        // The prober ends only with the daemon, and so does the examiner.
         let _ = self.assignments.send(stop);
+        let _ = self.jobs.send(Job::none(service.cutover.spec().clone()));
     }
 
     /// What was kept was kept in another file.

@@ -1,9 +1,11 @@
-//! What the tries of probes mean: for an endpoint, and for whether it is us when they fail.
+//! What the tries of probes mean: for an endpoint, and for whether it is us when they fail. And what was
+//! found out besides.
 
 use tracing::{info, warn};
 
 use super::{Conductor, Service};
 use crate::{
+    daemon::examiner::{Found, What},
     model::{ProbeSetting, ServiceName, Timestamp},
     probe::Tried,
 };
@@ -36,6 +38,27 @@ impl Conductor {
             self.tell_doubt(is_doubted);
             self.spread_doubt(now);
         }
+    }
+
+    /// Something was found out about a release.
+    pub(super) fn note_found(&mut self, now: Timestamp, found: Found) {
+        let Found { service: name, scope, what } = found;
+        let Some(service) = self.services.get_mut(&name) else { return };
+        let evidence = &mut service.health.evidence;
+        if evidence.scope() != Some(scope) {
+            return;
+        }
+        match what {
+            What::Tested(subject, test, tested) => evidence.tests.tested(subject, &test, tested),
+            What::Measured(performance, measured) => {
+                evidence.performance.measured(&performance, measured);
+            }
+            What::Read(guard, reading) => evidence.guards.read(&guard, reading),
+            What::Answered(name, answer) => evidence.answered(name, answer),
+            // Nothing is decided by it.
+            What::Progress(done, of) => return evidence.performance.go_on(done, of),
+        }
+        self.observe(now, name);
     }
 
     /// Releases stand still without data, and go on with some.

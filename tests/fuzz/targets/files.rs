@@ -6,7 +6,7 @@ use std::{path::Path, sync::LazyLock};
 
 use cutover::{
     config::{release, settings},
-    model::{CookieSecrets, ZoneSpec},
+    model::{CookieSecrets, Outside, ZoneSpec},
 };
 use cutover_fuzz::allocator::measured;
 use libfuzzer_sys::fuzz_target;
@@ -25,7 +25,7 @@ fuzz_target!(|text: &str| {
     let zone = &*ZONE;
     let (refusals, allocated) = measured(|| {
         let settings = settings::parse(Path::new("cutover.toml"), text).map(drop);
-        let release = release::parse(Path::new("release.toml"), text, zone).map(drop);
+        let release = release::parse(Path::new("release.toml"), text, zone, &Outside::default()).map(drop);
         let _ = CookieSecrets::parse(text);
         [settings, release].map(|parsed| parsed.err().map(|rejected| rejected.to_string()))
     });

@@ -1,0 +1,291 @@
+//! What a release has to prove: `tests`, `performance`, `guards` and `confirm` of the table `release`.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use super::{
+    Table, Value,
+    kinds::{KINDS, ReadKind},
+};
+use crate::{
+    config::document::nearest,
+    model::{
+        Bound, DnsName, Guard, Label, Limit, Measure, Number, Outside, Performance, ProbeKind,
+        Ratio, SmokeTest,
+    },
+};
+
+const GUARDS_MAX: usize = 16;
+const CONFIRM_MAX: usize = 4;
+const QUERY_LEN_MAX: usize = 4096;
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3_600);
+/// Of what is left out.
+const ERRORS: Limit = Limit { measure: Measure::Errors, bound: Bound::Value(Number::HUNDREDTH) };
+
+/// What is asked beside the probes.
+pub(super) struct Proofs {
+    pub(super) tests: Option<Vec<Arc<SmokeTest>>>,
+    pub(super) performance: Option<Option<Arc<Performance>>>,
+    pub(super) guards: Option<Vec<Arc<Guard>>>,
+    pub(super) confirm: Option<Vec<Label>>,
+}
+
+/// Reads it, for the service with this name.
+pub(super) fn proofs(table: &mut Table<'_>, owner: Option<&DnsName>, outside: &Outside) -> Proofs {
+    let tests = table.optional("tests").map_or(Some(Vec::new()), |value| tests(&value, owner));
+    let performance = table.optional("performance");
+    let performance = performance
+        .map_or(Some(None), |value| self::performance(&value, owner).map(|it| Some(Arc::new(it))));
+    let guards = table.optional("guards");
+    let guards = guards.map_or(Some(Vec::new()), |value| self::guards(&value, outside));
+    let confirm = table.optional("confirm");
+    let confirm = confirm.map_or(Some(Vec::new()), |value| self::confirm(&value, outside));
+    Proofs { tests, performance, guards, confirm }
+}
+
+fn tests(value: &Value<'_>, owner: Option<&DnsName>) -> Option<Vec<Arc<SmokeTest>>> {
+    let items = value.array()?;
+    if items.len() > SmokeTest::EACH_MAX {
+        value.wrong(format!("there are at most {} tests", SmokeTest::EACH_MAX));
+    }
+    // Each is looked at, so that all mistakes are shown.
+    let tests: Vec<_> = items.iter().map(|item| test(item, owner).map(Arc::new)).collect();
+    tests.into_iter().collect()
+}
+
+fn test(value: &Value<'_>, owner: Option<&DnsName>) -> Option<SmokeTest> {
+    let mut table = value.table()?;
+    let kind = kind(&mut table, owner);
+    let timeout = duration(&mut table, "timeout", SmokeTest::TIMEOUT, SECOND / 100..=HOUR);
+    table.finish();
+    Some(SmokeTest { kind: kind?, timeout: timeout? })
+}
+
+/// The one kind of check that a table has.
+fn kind(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<ProbeKind> {
+    let found = KINDS.map(|(key, read)| (table.optional(key), read));
+    let found: Vec<(Value<'_>, ReadKind)> =
+        found.into_iter().filter_map(|(value, read)| Some((value?, read))).collect();
+    match found.as_slice() {
+        [(value, read)] => {
+            let mut table = value.table()?;
+            let kind = read(&mut table, owner);
+            table.finish();
+            kind
+        }
+        [] => {
+            let hint =
+                "add for example http = { port = 8080, path = \"/\" }; `probe` has the kinds";
+            table.mistakes.add_with_hint(table.span(), "it says not what is done", hint);
+            None
+        }
+        [_, (second, _), ..] => {
+            second.wrong("it does one thing only: leave this out, or give it a table of its own");
+            None
+        }
+    }
+}
+
+fn duration(
+    table: &mut Table<'_>,
+    key: &'static str,
+    default: Duration,
+    range: std::ops::RangeInclusive<Duration>,
+) -> Option<Duration> {
+    table.optional(key).map_or(Some(default), |value| value.duration_in(range))
+}
+
+fn count(
+    table: &mut Table<'_>,
+    key: &'static str,
+    default: u32,
+    range: std::ops::RangeInclusive<u64>,
+) -> Option<u32> {
+    let value = table.optional(key);
+    let count = value.map_or(Some(default.into()), |value| value.integer_in(range))?;
+    u32::try_from(count).ok()
+}
+
+fn performance(value: &Value<'_>, owner: Option<&DnsName>) -> Option<Performance> {
+    let mut table = value.table()?;
+    let kind = kind(&mut table, owner);
+    let requests = count(&mut table, "requests", Performance::REQUESTS, 1..=100_000);
+    let duration_max = duration(&mut table, "duration", Performance::DURATION, SECOND..=HOUR);
+    let concurrency = count(&mut table, "concurrency", Performance::CONCURRENCY, 1..=64);
+    let rate = count(&mut table, "rate", Performance::RATE, 1..=1_000);
+    let timeout = duration(&mut table, "timeout", Performance::TIMEOUT, SECOND / 100..=HOUR);
+    let most = requests.unwrap_or(u32::MAX);
+    let default = Performance::SAMPLES_MIN.min(most);
+    let samples_min = count(&mut table, "samples_min", default, 1..=most.into());
+    let interval = duration(&mut table, "interval", Performance::INTERVAL, SECOND..=24 * HOUR);
+    let tolerance = duration(&mut table, "tolerance", Duration::ZERO, Duration::ZERO..=HOUR);
+    let limits = Measure::ALL.map(|measure| {
+        let value = table.optional(measure.name())?;
+        Some(bound_of(measure, &value).map(|bound| Limit { measure, bound }))
+    });
+    table.finish();
+    let limits: Option<Vec<Limit>> = limits.into_iter().flatten().collect();
+    let mut limits = limits?;
+    if limits.is_empty() {
+        let hint = "add for example p95 = \"1.2x\" (of what the old pool has) or p95 = \"200ms\"";
+        value.wrong_with_hint("nothing limits what is measured", hint);
+    }
+    if limits.iter().all(|limit| limit.measure != Measure::Errors) {
+        limits.push(ERRORS);
+    }
+    Some(Performance {
+        kind: kind?,
+        requests: requests?,
+        duration: duration_max?,
+        concurrency: concurrency?,
+        rate: rate?,
+        timeout: timeout?,
+        samples_min: samples_min?,
+        interval: interval?,
+        tolerance: tolerance?,
+        limits,
+    })
+}
+
+/// `"1.2x"`, or what the measure is counted in.
+fn bound_of(measure: Measure, value: &Value<'_>) -> Option<Bound> {
+    if let Some(text) = value.as_text().filter(|text| text.ends_with('x')) {
+        return ratio(value, text);
+    }
+    let number = match measure {
+        Measure::Mean | Measure::Percentile(_) => {
+            value.duration_in(SECOND / 1_000_000..=HOUR)?.as_secs_f64()
+        }
+        Measure::Errors => percentage(value)?,
+        Measure::Throughput => value.number_in(0.0..=1e9)?,
+    };
+    Number::new(number).map(Bound::Value).map_err(|error| value.wrong(error.to_string())).ok()
+}
+
+fn ratio(value: &Value<'_>, text: &str) -> Option<Bound> {
+    text.parse::<Ratio>().map(Bound::Ratio).map_err(|error| value.wrong(error.to_string())).ok()
+}
+
+/// Of the requests; unlike a share of clients it can be less than one of a hundred.
+fn percentage(value: &Value<'_>) -> Option<f64> {
+    let number = value.text()?.strip_suffix('%').and_then(|number| number.trim().parse().ok());
+    let number: Option<f64> = number.filter(|number| (0.0..=100.0).contains(number));
+    if number.is_none() {
+        let hint = "write for example \"1%\", \"0.1%\", or \"1.5x\" of what the old pool has";
+        value.wrong_with_hint("not a percentage from 0% to 100%", hint);
+    }
+    number.map(|number| number / 100.0)
+}
+
+fn guards(value: &Value<'_>, outside: &Outside) -> Option<Vec<Arc<Guard>>> {
+    let items = value.array()?;
+    if items.len() > GUARDS_MAX {
+        value.wrong(format!("there are at most {GUARDS_MAX} guards"));
+    }
+    if !items.is_empty() && outside.prometheus.is_none() {
+        let hint = "write there: prometheus = { url = \"http://127.0.0.1:9090\" }";
+        value.wrong_with_hint("no Prometheus is named in the settings (cutover.toml)", hint);
+    }
+    let mut names = BTreeSet::new();
+    let guards: Vec<Option<Arc<Guard>>> = items
+        .iter()
+        .map(|item| {
+            let guard = guard(item)?;
+            if !names.insert(guard.name.clone()) {
+                item.wrong(format!("there are two guards {}", guard.name));
+            }
+            Some(Arc::new(guard))
+        })
+        .collect();
+    guards.into_iter().collect()
+}
+
+fn guard(value: &Value<'_>) -> Option<Guard> {
+    let mut table = value.table()?;
+    let name = table.required("name", "\"errors\"").and_then(|value| value.parse::<Label>());
+    let query = table.required("query", r#"'rate(errors{pool="{{pool}}"}[1m])'"#);
+    let query = query.and_then(|value| self::query(&value));
+    let [min, max] = ["min", "max"].map(|key| table.optional(key));
+    if min.is_none() && max.is_none() {
+        let hint = "add for example max = 0.01, or max = \"1.2x\" of what the old pool has";
+        value.wrong_with_hint("the guard says not what is good", hint);
+    }
+    let [min, max] = [min, max].map(|value| match value {
+        None => Some(None),
+        Some(value) => bound(&value).map(Some),
+    });
+    let tolerance = table
+        .optional("tolerance")
+        .map_or(Some(Number::ZERO), |value| Number::new(value.number_in(0.0..=f64::MAX)?).ok());
+    let interval = duration(&mut table, "interval", Guard::INTERVAL, SECOND..=HOUR);
+    let needed = count(&mut table, "count", Guard::COUNT, 1..=100);
+    let fail_limit = count(&mut table, "fail_limit", 0, 0..=100);
+    let error_limit = count(&mut table, "error_limit", Guard::ERROR_LIMIT, 0..=100);
+    table.finish();
+    let guard = Guard {
+        name: name?,
+        query: query?,
+        min: min?,
+        max: max?,
+        tolerance: tolerance?,
+        interval: interval?,
+        count: needed?,
+        fail_limit: fail_limit?,
+        error_limit: error_limit?,
+    };
+    if guard.is_relative() && !guard.query.contains(Guard::POOL) {
+        let hint = "write {{pool}} where the query names the pool";
+        value.wrong_with_hint("a guard that compares pools asks for each of them", hint);
+    }
+    Some(guard)
+}
+
+fn query(value: &Value<'_>) -> Option<String> {
+    let text = value.text()?;
+    if text.trim().is_empty() || text.len() > QUERY_LEN_MAX {
+        value.wrong(format!("a query has 1 to {QUERY_LEN_MAX} octets"));
+    }
+    let known = text.replace(Guard::SERVICE, "").replace(Guard::POOL, "");
+    if known.contains("{{") {
+        let hint = "{{service}} and {{pool}} are filled in, and nothing else";
+        value.wrong_with_hint("there is a placeholder that is not known", hint);
+    }
+    Some(text.to_owned())
+}
+
+/// A number, or `"1.2x"`.
+fn bound(value: &Value<'_>) -> Option<Bound> {
+    match value.as_text() {
+        Some(text) => ratio(value, text),
+        None => Number::new(value.number_in(f64::MIN..=f64::MAX)?).map(Bound::Value).ok(),
+    }
+}
+
+fn confirm(value: &Value<'_>, outside: &Outside) -> Option<Vec<Label>> {
+    let items = value.array()?;
+    if items.len() > CONFIRM_MAX {
+        value.wrong(format!("at most {CONFIRM_MAX} can be asked"));
+    }
+    let known: Vec<&str> = outside.confirm.keys().map(Label::as_str).collect();
+    let mut names: Vec<Label> = Vec::new();
+    let mut is_good = true;
+    for item in &items {
+        let Some(name) = item.parse::<Label>() else {
+            is_good = false;
+            continue;
+        };
+        if !outside.confirm.contains_key(&name) {
+            let hint = match nearest(name.as_str(), &known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("write there: [confirm.{name}], with a url"),
+            };
+            let message = format!("the settings (cutover.toml) have no `confirm.{name}`");
+            item.wrong_with_hint(message, hint);
+        }
+        if names.contains(&name) {
+            item.wrong(format!("{name} is asked once"));
+        }
+        names.push(name);
+    }
+    is_good.then_some(names)
+}

@@ -1,0 +1,67 @@
+//! `[prometheus]` and `[confirm.NAME]`: whom releases may ask.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use crate::{
+    config::document::{Table, Value},
+    model::{Label, Outside, Prometheus, Webhook},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Reads both; paths are as they stand there.
+pub(super) fn outside(root: &mut Table<'_>) -> Option<Outside> {
+    let prometheus = root.optional("prometheus");
+    let prometheus = prometheus.map_or(Some(None), |value| prometheus_of(&value).map(Some));
+    let confirm = root.optional("confirm");
+    let confirm = confirm.map_or(Some(BTreeMap::new()), |value| confirm_of(&value));
+    Some(Outside { prometheus: prometheus?, confirm: confirm? })
+}
+
+fn prometheus_of(value: &Value<'_>) -> Option<Prometheus> {
+    let mut table = value.table()?;
+    let url = table.required("url", r#""http://127.0.0.1:9090""#);
+    let url = url.and_then(|value| value.parse());
+    let token_file = path(&mut table, "token_file");
+    let timeout = table.optional("timeout");
+    let timeout =
+        timeout.map_or(Some(Prometheus::TIMEOUT), |value| value.duration_in(SECOND..=60 * SECOND));
+    table.finish();
+    Some(Prometheus { url: url?, token_file: token_file?, timeout: timeout? })
+}
+
+fn confirm_of(value: &Value<'_>) -> Option<BTreeMap<Label, Webhook>> {
+    let table = value.table()?;
+    let mut hooks = Some(BTreeMap::new());
+    for (key, value) in table.entries() {
+        match (&mut hooks, key.parse::<Label>(), webhook(&value)) {
+            (Some(hooks), Some(name), Some(hook)) => drop(hooks.insert(name, hook)),
+            _ => hooks = None,
+        }
+    }
+    hooks
+}
+
+fn webhook(value: &Value<'_>) -> Option<Webhook> {
+    let mut table = value.table()?;
+    let url = table.required("url", r#""https://change.example.com/cutover""#);
+    let url = url.and_then(|value| value.parse());
+    let secret_file = path(&mut table, "secret_file");
+    let duration = |value: Option<Value<'_>>, default, most| {
+        value.map_or(Some(default), |value: Value<'_>| value.duration_in(SECOND..=most))
+    };
+    let timeout = duration(table.optional("timeout"), Webhook::TIMEOUT, 60 * SECOND);
+    let interval = duration(table.optional("interval"), Webhook::INTERVAL, 3_600 * SECOND);
+    table.finish();
+    Some(Webhook { url: url?, secret_file: secret_file?, timeout: timeout?, interval: interval? })
+}
+
+fn path(table: &mut Table<'_>, key: &'static str) -> Option<Option<PathBuf>> {
+    let Some(value) = table.optional(key) else { return Some(None) };
+    let path = PathBuf::from(value.text()?);
+    if path.as_os_str().is_empty() {
+        value.wrong("not the name of a file");
+        return None;
+    }
+    Some(Some(path))
+}

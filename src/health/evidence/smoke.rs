@@ -1,0 +1,103 @@
+//! Smoke tests: made once of each endpoint before it has clients.
+
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+
+use super::Finding;
+use crate::model::{PoolName, SmokeTest, Timestamp};
+
+/// One test of one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subject {
+    /// Of this pool.
+    pub pool: PoolName,
+    /// This endpoint.
+    pub address: IpAddr,
+    /// The place of the test in the file, from 0.
+    pub number: usize,
+}
+
+/// What came of a test. Unjudged: it could not be made, and is made again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tested {
+    /// When it had ended.
+    pub at: Timestamp,
+    /// How long it took.
+    pub latency: Duration,
+    /// Whether it passed, or what it said.
+    pub finding: Finding,
+}
+
+/// The tests of one release.
+#[derive(Clone, Debug, Default)]
+pub struct Tests {
+    tests: Vec<Arc<SmokeTest>>,
+    results: BTreeMap<Subject, Tested>,
+}
+
+impl Tests {
+    pub(super) fn follow(&mut self, tests: &[Arc<SmokeTest>]) {
+        if self.tests != tests {
+            self.tests = tests.to_vec();
+            self.results.clear();
+        }
+    }
+
+    /// One has been made of what the file asks for now.
+    pub fn tested(&mut self, subject: Subject, test: &SmokeTest, tested: Tested) {
+        if self.tests.get(subject.number).is_some_and(|known| **known == *test) {
+            self.results.insert(subject, tested);
+        }
+    }
+
+    /// What is known of each.
+    pub fn results(&self) -> impl Iterator<Item = (&Subject, &Tested)> {
+        self.results.iter()
+    }
+
+    /// What is done in a test.
+    pub fn test(&self, number: usize) -> Option<&SmokeTest> {
+        self.tests.get(number).map(|test| &**test)
+    }
+
+    /// The tests of endpoints of a pool that have not been made.
+    pub fn missing<'t>(
+        &'t self,
+        pool: &'t PoolName,
+        addresses: &'t [IpAddr],
+    ) -> impl Iterator<Item = Subject> + 't {
+        let each = addresses.iter().flat_map(|address| {
+            (0..self.tests.len()).map(|number| Subject {
+                pool: pool.clone(),
+                address: *address,
+                number,
+            })
+        });
+        each.filter(|subject| {
+            let known = self.results.get(subject);
+            known.is_none_or(|known| matches!(known.finding, Finding::Unjudged(_)))
+        })
+    }
+
+    /// How many of these pools have passed.
+    pub fn passed(&self, pools: &[&PoolName]) -> usize {
+        let is_good = |(subject, tested): &(&Subject, &Tested)| {
+            pools.contains(&&subject.pool) && matches!(tested.finding, Finding::Good(_))
+        };
+        self.results.iter().filter(is_good).count()
+    }
+
+    /// The first that has failed, in one sentence with what it said.
+    pub fn failure(&self, pools: &[&PoolName]) -> Option<String> {
+        let of_pools = self.results.iter().filter(|(subject, _)| pools.contains(&&subject.pool));
+        let mut failed = of_pools.filter(|(_, tested)| matches!(tested.finding, Finding::Bad(_)));
+        let (Subject { pool, address, number }, tested) = failed.next()?;
+        let more = match failed.count() {
+            0 => String::new(),
+            more => format!(" (and {more} more failed)"),
+        };
+        let kind = self.tests.get(*number).map_or("", |test| test.kind.name());
+        let number = number + 1;
+        let said = &tested.finding;
+        Some(format!("smoke test {number} ({kind}) failed on {address} of {pool}: {said}{more}"))
+    }
+}

@@ -1,0 +1,75 @@
+//! Asks whether a step may be taken.
+
+use http_body_util::Full;
+use hyper::{Method, body::Bytes, header::CONTENT_TYPE};
+use serde::Serialize;
+use tokio::task::spawn_blocking;
+
+use super::{
+    Client, request,
+    signature::{ID, SIGNATURE, Secret, TIMESTAMP},
+};
+use crate::model::{Timestamp, Webhook};
+
+/// How much of what they say is told, in characters.
+const SHOWN_MAX: usize = 200;
+
+/// What is asked: may this step be taken?
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct Question {
+    /// The zone.
+    pub zone: String,
+    /// The service.
+    pub service: String,
+    /// The number of the release.
+    pub release: u64,
+    /// What answers, or answers the rest.
+    pub from: String,
+    /// What is to answer.
+    pub to: String,
+    /// How many percent of the clients it has.
+    pub share: u8,
+    /// How many it is to have.
+    pub next_share: u8,
+}
+
+/// Whether they say yes, or in a few words why not; with the beginning of what they say.
+pub async fn ask(
+    client: &Client,
+    hook: &Webhook,
+    now: Timestamp,
+    question: &Question,
+) -> (Result<(), String>, String) {
+    match send(client, hook, now, question).await {
+        Ok((status @ 200..300, said)) => (Ok(()), format!("status {status}: {said}")),
+        Ok((status, said)) => (Err(format!("status {status}")), said),
+        Err(why) => (Err(why), String::new()),
+    }
+}
+
+async fn send(
+    client: &Client,
+    hook: &Webhook,
+    now: Timestamp,
+    question: &Question,
+) -> Result<(u16, String), String> {
+    let body = serde_json::to_vec(question).map_err(|error| error.to_string())?;
+    let Question { service, release, share, .. } = question;
+    let id = format!("{service}-{release}-{share}-{}", now.unix_secs());
+    let mut request = request(&hook.url)
+        .method(Method::POST)
+        .header(CONTENT_TYPE, "application/json")
+        .header(ID, &id)
+        .header(TIMESTAMP, now.unix_secs());
+    if let Some(path) = hook.secret_file.clone() {
+        let secret = spawn_blocking(move || Secret::read(&path)).await;
+        let secret = secret.map_err(|error| error.to_string())??;
+        request = request.header(SIGNATURE, secret.sign(&id, now, &body));
+    }
+    let request = request.body(Full::new(Bytes::from(body))).map_err(|error| error.to_string())?;
+    let reply = client.send(request, hook.timeout).await?;
+    let said = String::from_utf8_lossy(&reply.body);
+    let said = said.trim().lines().next().unwrap_or_default();
+    let said = said.chars().filter(|c| !c.is_control()).take(SHOWN_MAX).collect();
+    Ok((reply.status, said))
+}
