@@ -124,10 +124,31 @@ fn error_of(headers: &HeaderMap) -> Option<String> {
         "14" => "UNAVAILABLE",
         _ => "an error",
     };
-    let said = headers.get("grpc-message").and_then(|value| value.to_str().ok());
-    let said: String = said.unwrap_or_default().chars().take(MESSAGE_MAX).collect();
+    let said = headers.get("grpc-message").map(|value| message_in(value.as_bytes()));
+    let said = said.unwrap_or_default();
     let said = if said.is_empty() { said } else { format!(": {said}") };
     Some(format!("gRPC status {code}, {what}{said}"))
+}
+
+/// The text in `grpc-message`, of which any octet may be written as `%20` is. What is badly written stays
+/// as it is: the protocol forbids to throw a message away for that.
+fn message_in(value: &[u8]) -> String {
+    let (mut octets, mut rest) = (Vec::new(), value);
+    while let Some((first, more)) = rest.split_first() {
+        let written = more.split_first_chunk().filter(|_| *first == b'%');
+        let written = written.and_then(|(digits, more)| Some((octet_of(digits)?, more)));
+        let (octet, more) = written.unwrap_or((*first, more));
+        octets.push(octet);
+        rest = more;
+    }
+    let text = String::from_utf8_lossy(&octets);
+    let text = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    text.take(MESSAGE_MAX).collect::<String>().trim().to_owned()
+}
+
+fn octet_of(digits: &[u8; 2]) -> Option<u8> {
+    let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
+    u8::try_from(high? * 16 + low?).ok()
 }
 
 /// The field of `HealthCheckResponse { status }`; what is not written is 0.
@@ -198,11 +219,21 @@ mod tests {
         assert_eq!(&long[..8], [0, 0, 0, 0, 203, 0x0a, 0xc8, 1]);
     }
 
+    #[test]
+    fn a_message_is_told_as_it_was_meant() {
+        assert_eq!(message_in(b"service%20not registered"), "service not registered");
+        assert_eq!(message_in(b"gr%C3%BC%c3%9fe: 100%25"), "gr\u{fc}\u{df}e: 100%");
+        assert_eq!(message_in(b"100% %zz %+1 %2"), "100% %zz %+1 %2", "badly written");
+        assert_eq!(message_in(b"%1b[2J one%0Aline %FF"), "[2J one line \u{fffd}", "not for eyes");
+        assert_eq!(message_in(&[b'a'; 300]).len(), MESSAGE_MAX);
+    }
+
     proptest! {
         #[test]
         fn any_octets_are_read_without_a_panic(octets in prop::collection::vec(any::<u8>(), 0..64)) {
             status_in(&octets);
             status_in(&framed(&octets));
+            message_in(&octets);
         }
     }
 }
