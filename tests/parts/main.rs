@@ -4,6 +4,7 @@
 
 #![cfg(target_os = "linux")] // All of 127.0.0.0/8 is there.
 
+mod grpc;
 mod nginx;
 mod nsd;
 mod pki;
