@@ -1,6 +1,6 @@
-//! Probes against servers that others wrote: nginx and NSD, from Debian's packages. One that is not
-//! installed is said to be skipped: `apt-get install nginx nsd`, and run
-//! `cargo test --test parts`.
+//! What others wrote, as they run it: probes against nginx and NSD, and against the gRPC health service of
+//! tonic; and a Prometheus that scrapes. One that is not installed is said to be skipped:
+//! `apt-get install nginx nsd prometheus`, and run `cargo test --test parts`.
 
 #![cfg(target_os = "linux")] // All of 127.0.0.0/8 is there.
 
@@ -8,6 +8,7 @@ mod grpc;
 mod nginx;
 mod nsd;
 mod pki;
+mod prometheus;
 mod server;
 
 use std::{
