@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! let errors = Exporter::start(&[("errors_ratio", 0.01)]).await;
-//! let target = (&*errors.target(), &[("pool", "v42")][..]);
-//! let Some(prometheus) = Prometheus::start(Duration::from_millis(200), &[target]).await else { return };
+//! let targets: [(&str, &[_]); 1] = [(&errors.target(), &[("pool", "v42")])];
+//! let Some(prometheus) = Prometheus::start(Duration::from_millis(200), &targets).await else { return };
 //! prometheus.wait_for(r#"errors_ratio{pool="v42"}"#, |values| values == [0.01]).await;
 //! errors.set("errors_ratio", 0.5);
 //! ```
