@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::proof::{TestStatus, test_line};
+
 /// One release.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct Past {
     /// Its service.
     pub service: String,
@@ -25,6 +27,8 @@ pub struct Past {
     pub steps: Vec<PastStep>,
     /// How many more there were in between.
     pub omitted: u64,
+    /// Its smoke tests, first of those that have failed; some of them, if there were many.
+    pub tests: Vec<TestStatus>,
 }
 
 /// A change of phase.
@@ -52,6 +56,7 @@ pub fn text(history: &[Past]) -> String {
         lines.push(format!(
             "{service}  release {id}: {from} → {to}, begun {begun} by {by}: {result}"
         ));
+        lines.extend(past.tests.iter().map(|test| format!("   {}", test_line(test))));
         for PastStep { at, from, to, why } in &past.steps {
             lines.push(format!("   {at}  {from} → {to}: {why}"));
         }

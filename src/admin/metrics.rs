@@ -7,8 +7,11 @@ use std::time::UNIX_EPOCH;
 
 use prometheus::{Encoder, GaugeVec, Opts, Registry, TextEncoder};
 
-use super::status::{HEALTH, ServiceStatus, Status};
-use crate::cutover::phase::Phase;
+use super::{
+    proof::GuardStatus,
+    status::{HEALTH, ServiceStatus, Status},
+};
+use crate::{cutover::phase::Phase, health::Finding};
 
 /// The text that Prometheus scrapes. Without a status only what is counted is there.
 pub(super) fn render(
@@ -42,6 +45,8 @@ struct Gauges {
     horizon: GaugeVec,
     off: GaugeVec,
     endpoint: GaugeVec,
+    guard: GaugeVec,
+    guard_result: GaugeVec,
 }
 
 impl Gauges {
@@ -89,6 +94,12 @@ impl Gauges {
             )?,
             off: gauge("pool_off", "1 if it can be switched off.", &["service", "pool"])?,
             share: gauge("pool_share_ratio", "Share of clients.", &["service", "pool"])?,
+            guard: gauge("guard_value", "Last value of a guard.", &["service", "guard"])?,
+            guard_result: gauge(
+                "guard_result",
+                "1 for what the last value of a guard means.",
+                &["service", "guard", "result"],
+            )?,
             endpoint: gauge(
                 "endpoint_up",
                 "1 if the endpoint may be answered.",
@@ -119,6 +130,21 @@ impl Gauges {
                 flag(&self.waits, &[name], service.waits.is_some());
             }
             self.set_pools(name, service);
+            self.set_guards(name, service);
+        }
+    }
+
+    fn set_guards(&self, name: &str, service: &ServiceStatus) {
+        let guards = service.release.iter().flat_map(|release| &release.proof.guards);
+        for GuardStatus { name: guard, result, value, .. } in guards {
+            if let Some(value) = value {
+                self.guard.with_label_values(&[name, guard]).set(*value);
+            }
+            for known in Finding::NAMES {
+                let is_it = result.as_deref() == Some(known);
+                let gauge = self.guard_result.with_label_values(&[name, guard, known]);
+                gauge.set(f64::from(u8::from(is_it)));
+            }
         }
     }
 

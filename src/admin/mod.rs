@@ -10,6 +10,7 @@ pub mod history;
 mod metrics;
 pub mod orders;
 pub mod plan;
+pub mod proof;
 pub mod sample;
 pub mod socket;
 pub mod status;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::proof::ProofStatus;
 use crate::model::Freeze;
 
 /// How things are.
@@ -168,6 +169,8 @@ pub struct ReleaseStatus {
     pub reason: Option<String>,
     /// When its first step is to be taken, if the file names an instant that had not passed.
     pub instant: Option<InstantStatus>,
+    /// What was found out besides verdicts.
+    pub proof: ProofStatus,
 }
 
 /// The instant of a release.

@@ -79,6 +79,7 @@ fn service_lines(name: &str, service: &ServiceStatus) -> Vec<String> {
         lines.push(format!("│  release {id}: {from} → {to}{ramp}, begun {at}"));
         lines.extend(release.reason.iter().map(|reason| format!("│  because {reason}")));
         lines.extend(release.instant.iter().map(|instant| format!("│  {}", instant_line(instant))));
+        lines.extend(release.proof.lines().into_iter().map(|line| format!("│  {line}")));
     }
     // With a release it is the reason, unless something worse is.
     if service.release.is_none() {
@@ -131,6 +132,9 @@ fn endpoint_line(endpoint: &EndpointStatus) -> String {
     let mut line = format!("{:<15}  {:<8}  {answered:<8}", endpoint.address, endpoint.verdict);
     if let Some(change) = &endpoint.change {
         line.push_str(&format!("  {change}"));
+    }
+    if let Some(since) = &endpoint.since {
+        line.push_str(&format!("  since {since}"));
     }
     if let Some(latency) = endpoint.latency_ms {
         line.push_str(&format!("  {latency:.1} ms"));

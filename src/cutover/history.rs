@@ -1,11 +1,13 @@
 //! What became of a release: who began it, what it did, and how it ended.
 
 use super::Transition;
-use crate::model::Timestamp;
+use crate::{health::TestRecord, model::Timestamp};
 
 /// Steps of one release that are kept: the first ones and the last ones.
 pub const STEPS_MAX: usize = 64;
-/// Of these, so many of the first ones.
+/// Smoke tests of one release that are kept.
+const TESTS_MAX: usize = 64;
+/// Of the steps, so many of the first ones.
 const FIRST_STEPS: usize = 16;
 
 /// One release.
@@ -27,6 +29,8 @@ pub struct Record {
     pub steps: Vec<Step>,
     /// How many more there were in the middle.
     pub omitted: u64,
+    /// Its smoke tests, first of those that have failed; some of them, if there were many.
+    pub tests: Vec<TestRecord>,
 }
 
 /// A change of phase.
@@ -77,7 +81,17 @@ impl Ending {
 impl Record {
     /// A release that begins.
     pub fn begin(id: u64, from: String, to: String, by: String, begun: Timestamp) -> Self {
-        Self { id, from, to, by, begun, ended: None, steps: Vec::new(), omitted: 0 }
+        Self {
+            id,
+            from,
+            to,
+            by,
+            begun,
+            ended: None,
+            steps: Vec::new(),
+            omitted: 0,
+            tests: Vec::new(),
+        }
     }
 
     /// A change of phase that belongs to it.
@@ -91,6 +105,14 @@ impl Record {
         }
         let ending = self.ending(transition);
         self.ended = ending.map(|ending| (now, ending)).or(self.ended);
+    }
+
+    /// What came of its smoke tests so far.
+    pub fn note_tests(&mut self, mut tests: Vec<TestRecord>) {
+        tests.truncate(TESTS_MAX);
+        if !tests.is_empty() {
+            self.tests = tests;
+        }
     }
 
     /// Another release has begun.

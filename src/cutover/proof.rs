@@ -6,8 +6,9 @@
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use super::{
-    Cutover,
+    Cutover, Facts, Horizons,
     edge::Context,
+    gate::{Gate, gate},
     phase::{Baking, Phase, Probing, Release},
     ramp::{Judging, Settling},
     waiting::Waiting,
@@ -243,6 +244,17 @@ impl Cutover {
     pub fn scope(&self) -> Option<Scope> {
         let share = (!self.phase.is_before_first_step()).then(|| self.phase.share());
         self.phase.release().map(|release| release.scope(share))
+    }
+
+    /// What the new pools lack before they can have any clients, while they are being probed.
+    pub fn gate_closed(&self, now: Timestamp, health: &ServiceHealth) -> Option<String> {
+        let Phase::Probing(Probing { release, .. }) = self.phase.awake() else { return None };
+        let horizons = Horizons::default();
+        let cx = self.context(now, Facts { health, horizons: &horizons, freeze: None });
+        match (gate(release, &cx), before_first(release, &cx)) {
+            (Gate::Closed(missing), _) | (_, Proof::Missing(missing)) => Some(missing),
+            _ => None,
+        }
     }
 
     /// Whether proof is all that it waits for, or part of that.

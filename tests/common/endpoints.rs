@@ -4,8 +4,9 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{Router, http::StatusCode, routing::get};
@@ -16,11 +17,17 @@ pub struct Endpoint {
     pub address: IpAddr,
     healthy: Arc<AtomicBool>,
     asked: Arc<AtomicUsize>,
+    delay_ms: Arc<AtomicU64>,
 }
 
 impl Endpoint {
     pub fn set_healthy(&self, healthy: bool) {
         self.healthy.store(healthy, Ordering::SeqCst);
+    }
+
+    /// How long it takes for each answer from now on.
+    pub fn set_delay(&self, millis: u64) {
+        self.delay_ms.store(millis, Ordering::SeqCst);
     }
 
     /// How many requests it has seen.
@@ -57,9 +64,16 @@ async fn try_start(addresses: &[&str]) -> Option<(u16, Vec<Endpoint>, JoinSet<()
     for (address, listener) in listeners {
         let healthy = Arc::new(AtomicBool::new(true));
         let asked = Arc::new(AtomicUsize::new(0));
-        endpoints.push(Endpoint { address, healthy: healthy.clone(), asked: asked.clone() });
+        let delay_ms = Arc::new(AtomicU64::new(0));
+        endpoints.push(Endpoint {
+            address,
+            healthy: healthy.clone(),
+            asked: asked.clone(),
+            delay_ms: delay_ms.clone(),
+        });
         let page = get(async move || {
             asked.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(delay_ms.load(Ordering::SeqCst))).await;
             match healthy.load(Ordering::SeqCst) {
                 true => (StatusCode::OK, "ok"),
                 false => (StatusCode::SERVICE_UNAVAILABLE, "broken"),

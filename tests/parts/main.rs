@@ -40,7 +40,8 @@ async fn tried(probe: &str) -> Result<Option<String>, String> {
     let file = format!(
         "version = 1\n[services.api]\nlive = \"v1\"\npools.v1.endpoints = [\"{HERE}\"]\n{probe}\n"
     );
-    let desired = release::parse(Path::new("release.toml"), &file, &zone, &Outside::default()).expect("good");
+    let desired =
+        release::parse(Path::new("release.toml"), &file, &zone, &Outside::default()).expect("good");
     let service = desired.services.values().next().expect("one");
     let spec = service.probe.spec().expect("a probe");
     let tried = run_once(spec, HERE, &Means::new(Permit::default())).await;

@@ -154,7 +154,7 @@ fn a_test_that_fails_is_the_end_of_the_release_and_nothing_has_been_moved() {
     assert_eq!(sim.last_why(), why);
     assert_eq!(sim.cutover.phase().trouble().as_deref(), Some(why));
     sim.assert_live("v1");
-    assert_eq!(sim.health.evidence.tests.results().count(), 2, "the results can still be seen");
+    assert_eq!(sim.health.evidence.tests.records().len(), 2, "the results can still be seen");
     sim.ask(Verb::Retry, false).expect("it can be tried again");
     sim.follow();
     assert_eq!(sim.wanted().tests.len(), 2, "and all is tested again");

@@ -323,5 +323,11 @@ fn records(service: &Service, news: Vec<News>) -> Vec<Record> {
             record.note(at, &transition);
         }
     }
+    let evidence = &service.health.evidence;
+    if let (Some(record), Some(scope)) = (records.last_mut(), evidence.scope())
+        && record.id == scope.release
+    {
+        record.note_tests(evidence.tests.records());
+    }
     if is_changed { records } else { Vec::new() }
 }

@@ -19,7 +19,7 @@ use std::{
 
 pub use guards::{Asked, Reading, Watched, judged_value};
 pub use performance::{Measured, Sample, judged_samples};
-pub use smoke::{Subject, Tested};
+pub use smoke::{Subject, TestRecord, Tested};
 
 use crate::model::{Label, Percent, ReleasePolicy, Timestamp};
 use guards::Guards;
@@ -48,6 +48,9 @@ pub enum Finding {
 }
 
 impl Finding {
+    /// Every name that [`Finding::name`] can give.
+    pub const NAMES: [&str; 3] = ["good", "bad", "unjudged"];
+
     /// The word for people.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -27,6 +27,23 @@ pub struct Tested {
     pub finding: Finding,
 }
 
+/// A test that was made, as it is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestRecord {
+    /// Of this pool.
+    pub pool: PoolName,
+    /// This endpoint.
+    pub address: IpAddr,
+    /// Its number, from 1, and its kind: `1 (http)`.
+    pub test: String,
+    /// When it had ended.
+    pub at: Timestamp,
+    /// How long it took.
+    pub latency: Duration,
+    /// What came of it.
+    pub finding: Finding,
+}
+
 /// The tests of one release.
 #[derive(Clone, Debug, Default)]
 pub struct Tests {
@@ -49,14 +66,21 @@ impl Tests {
         }
     }
 
-    /// What is known of each.
-    pub fn results(&self) -> impl Iterator<Item = (&Subject, &Tested)> {
-        self.results.iter()
+    /// What came of each, first of those that have failed.
+    pub fn records(&self) -> Vec<TestRecord> {
+        let record = |(subject, tested): (&Subject, &Tested)| {
+            let Tested { at, latency, finding } = tested.clone();
+            let (pool, address) = (subject.pool.clone(), subject.address);
+            TestRecord { pool, address, test: self.name(subject.number), at, latency, finding }
+        };
+        let mut records: Vec<TestRecord> = self.results.iter().map(record).collect();
+        records.sort_by_key(|record| !matches!(record.finding, Finding::Bad(_)));
+        records
     }
 
-    /// What is done in a test.
-    pub fn test(&self, number: usize) -> Option<&SmokeTest> {
-        self.tests.get(number).map(|test| &**test)
+    fn name(&self, number: usize) -> String {
+        let kind = self.tests.get(number).map_or("", |test| test.kind.name());
+        format!("{} ({kind})", number + 1)
     }
 
     /// The tests of endpoints of a pool that have not been made.
@@ -95,9 +119,7 @@ impl Tests {
             0 => String::new(),
             more => format!(" (and {more} more failed)"),
         };
-        let kind = self.tests.get(*number).map_or("", |test| test.kind.name());
-        let number = number + 1;
-        let said = &tested.finding;
-        Some(format!("smoke test {number} ({kind}) failed on {address} of {pool}: {said}{more}"))
+        let (name, said) = (self.name(*number), &tested.finding);
+        Some(format!("smoke test {name} failed on {address} of {pool}: {said}{more}"))
     }
 }

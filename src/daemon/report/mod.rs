@@ -7,6 +7,8 @@ use std::{
     sync::Arc,
 };
 
+mod proof;
+
 use super::{
     caches::Caches, conductor::Unkept, drafts::mistakes, file::FileState, keeper::Keeper,
     service::Service,
@@ -85,7 +87,7 @@ pub(super) fn pulse(
 }
 
 pub(super) fn past(service: &str, record: &Record) -> Past {
-    let Record { id, from, to, by, begun, ended, steps, omitted } = record;
+    let Record { id, from, to, by, begun, ended, steps, omitted, tests } = record;
     let step = |Step { at, from, to, why }: &Step| PastStep {
         at: at.to_string(),
         from: from.clone(),
@@ -103,6 +105,7 @@ pub(super) fn past(service: &str, record: &Record) -> Past {
         result: ended.map(|(_, ending)| ending.name().to_owned()),
         steps: steps.iter().map(step).collect(),
         omitted: *omitted,
+        tests: tests.iter().map(proof::test).collect(),
     }
 }
 
@@ -137,8 +140,13 @@ fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> Service
         from: release.from.to_string(),
         to: release.to.to_string(),
         started_at: release.started_at.to_string(),
-        reason: phase.trouble().map(Cow::into_owned).or_else(|| waits.clone()),
+        reason: phase
+            .trouble()
+            .map(Cow::into_owned)
+            .or_else(|| waits.clone())
+            .or_else(|| cutover.gate_closed(now, &service.health)),
         instant: instant(release, &horizons),
+        proof: proof::proof(cutover, &service.health),
     });
     ServiceStatus {
         serving: by_name(answering.shares()),
