@@ -206,7 +206,7 @@ fn changes(cutover: &Cutover, wanted: &ServiceSpec) -> Vec<Change> {
 
 /// Keys of a service, and what it says under them.
 type Value = (&'static str, fn(&ServiceSpec) -> String);
-const VALUES: [Value; 17] = [
+const VALUES: [Value; 21] = [
     ("live", |spec| spec.live.to_string()),
     ("spread", |spec| spec.spread.name().to_owned()),
     ("ttl", |spec| seconds(spec.ttl)),
@@ -228,7 +228,16 @@ const VALUES: [Value; 17] = [
     ("release.min_up", |spec| spec.release.needed()),
     ("release.pin_allowance", |spec| duration(spec.release.pin_allowance)),
     ("release.drain_grace", |spec| duration(spec.release.drain_grace)),
+    ("release.tests", |spec| list(&spec.release.tests)),
+    ("release.performance", |spec| list(spec.release.performance.as_slice())),
+    ("release.guards", |spec| list(&spec.release.guards)),
+    ("release.confirm", |spec| list(&spec.release.confirm)),
 ];
+
+fn list(items: &[impl ToString]) -> String {
+    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+    if items.is_empty() { "none".to_owned() } else { items.join("; ") }
+}
 
 fn duration(duration: Duration) -> String {
     format_duration(duration).to_string()

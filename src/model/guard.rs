@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use humantime::format_duration;
+
 use super::{NameError, Number, ServiceName};
 
 /// The name of a guard, or of something else that a release asks: one label, lower case.
@@ -70,6 +72,25 @@ impl Guard {
     /// Whether it compares the new pool with the old one.
     pub fn is_relative(&self) -> bool {
         [&self.min, &self.max].into_iter().flatten().any(|bound| matches!(bound, Bound::Ratio(_)))
+    }
+}
+
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, query, min, max, tolerance, interval, .. } = self;
+        let Self { count, fail_limit, error_limit, .. } = self;
+        write!(f, "{name}")?;
+        min.iter().try_for_each(|min| write!(f, " at least {min}"))?;
+        max.iter().try_for_each(|max| write!(f, " at most {max}"))?;
+        if *tolerance != Number::ZERO {
+            write!(f, " (tolerance {tolerance})")?;
+        }
+        let interval = format_duration(*interval);
+        write!(
+            f,
+            " every {interval}, count {count}, fail_limit {fail_limit}, error_limit {error_limit}: \
+             {query}"
+        )
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use humantime::format_duration;
+
 use super::{Bound, ProbeKind};
 
 /// A smoke test: made once of each endpoint before it has clients.
@@ -73,6 +75,28 @@ impl Performance {
     }
 }
 
+impl fmt::Display for SmokeTest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} within {}", self.kind, format_duration(self.timeout))
+    }
+}
+
+impl fmt::Display for Performance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, requests, duration, concurrency, rate, timeout, .. } = self;
+        let Self { samples_min, interval, tolerance, limits, .. } = self;
+        let limits: Vec<String> = limits.iter().map(Limit::to_string).collect();
+        let [duration, timeout, interval, tolerance] =
+            [duration, timeout, interval, tolerance].map(|it| format_duration(*it));
+        write!(
+            f,
+            "{} of {requests} requests within {duration} every {interval}, {concurrency} at once, \
+             {rate}/s, timeout {timeout}, at least {samples_min}, tolerance {tolerance}: {kind}",
+            limits.join(", ")
+        )
+    }
+}
+
 /// What a measurement may show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
@@ -80,6 +104,18 @@ pub struct Limit {
     pub measure: Measure,
     /// At most this much; of the throughput at least.
     pub bound: Bound,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let least = if self.measure == Measure::Throughput { "at least" } else { "at most" };
+        match self.bound {
+            Bound::Value(number) => {
+                write!(f, "{} {least} {}", self.measure, self.measure.shown(number.get()))
+            }
+            Bound::Ratio(ratio) => write!(f, "{} {least} {ratio}", self.measure),
+        }
+    }
 }
 
 /// What is looked at in a measurement. Latencies are in seconds, of requests that did not fail.

@@ -11,10 +11,12 @@ use crate::{
         Bond, Ending, InstantState, PauseReason, Schedule, Side, Snapshot, Stage, Step,
         phase::Release,
     },
+    health::{Finding, TestRecord},
     model::{
-        DnsProbe, Endpoint, FailPolicy, GrpcProbe, Header, HttpProbe, Method, Pass, Percent, Pool,
-        PoolName, ProbeKind, ProbeSetting, ProbeSpec, RampStep, ReleasePolicy, ServiceSpec, Spread,
-        Timestamp, TlsProbe, TlsSettings, Ttl, Weight, Windows,
+        Bound, DnsProbe, Endpoint, FailPolicy, GrpcProbe, Guard, Header, HttpProbe, Limit, Measure,
+        Method, Number, Pass, Percent, Performance, Pool, PoolName, ProbeKind, ProbeSetting,
+        ProbeSpec, RampStep, ReleasePolicy, ServiceSpec, SmokeTest, Spread, TcpProbe, Timestamp,
+        TlsProbe, TlsSettings, Ttl, Weight, Windows,
     },
 };
 
@@ -39,6 +41,41 @@ fn side<const N: usize>(parts: [(&str, u8, u64); N]) -> Side {
 
 fn one_side(name: &str, last: u8) -> Side {
     side([(name, last, 1)])
+}
+
+fn performance() -> Performance {
+    let value = Bound::Value(Number::new(0.1 + 0.2).expect("finite"));
+    let limits = [(Measure::Percentile(99), value), (Measure::Throughput, ratio())];
+    Performance {
+        kind: ProbeKind::Tcp(TcpProbe { port: 80 }),
+        requests: 1,
+        duration: Duration::from_secs(2),
+        concurrency: 3,
+        rate: 4,
+        timeout: Duration::from_secs(5),
+        samples_min: 6,
+        interval: Duration::from_secs(7),
+        tolerance: Duration::from_millis(8),
+        limits: limits.map(|(measure, bound)| Limit { measure, bound }).into(),
+    }
+}
+
+fn ratio() -> Bound {
+    Bound::Ratio("0.8x".parse().expect("a ratio"))
+}
+
+fn guard() -> Guard {
+    Guard {
+        name: "errors".parse().expect("a label"),
+        query: "up{pool=\"{{pool}}\"}".to_owned(),
+        min: Some(Bound::Value(Number::new(-1e-300).expect("finite"))),
+        max: Some(ratio()),
+        tolerance: Number::HUNDREDTH,
+        interval: Duration::from_secs(10),
+        count: 2,
+        fail_limit: 3,
+        error_limit: 4,
+    }
 }
 
 /// With something in every place.
@@ -118,6 +155,13 @@ fn spec(of: &str) -> Arc<ServiceSpec> {
                 zone: jiff::tz::TimeZone::get("Europe/Berlin").expect("known"),
             },
             min_change_interval: Duration::from_secs(60),
+            tests: vec![Arc::new(SmokeTest {
+                kind: ProbeKind::Tcp(TcpProbe { port: 81 }),
+                timeout: Duration::from_secs(90),
+            })],
+            performance: Some(Arc::new(performance())),
+            guards: vec![Arc::new(guard())],
+            confirm: vec!["board".parse().expect("a label")],
             ..ReleasePolicy::default()
         },
     })
@@ -201,6 +245,18 @@ fn record(id: u64) -> Record {
         why: "because".into(),
     });
     record.ended = Some((Timestamp::from_unix_micros(6), Ending::RolledBack));
+    let why = "exit status 1".to_owned();
+    for finding in [Finding::Bad(why.clone()), Finding::Unjudged(why), Finding::Good(String::new())]
+    {
+        record.tests.push(TestRecord {
+            pool: "v2".parse().expect("a name"),
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+            test: "1 (exec)".into(),
+            at: Timestamp::from_unix_micros(4),
+            latency: Duration::from_millis(3),
+            finding,
+        });
+    }
     record
 }
 

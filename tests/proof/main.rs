@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod confirm;
+mod file;
 mod guards;
 mod performance;
 mod server;

@@ -109,6 +109,12 @@ fn count(
 fn performance(value: &Value<'_>, owner: Option<&DnsName>) -> Option<Performance> {
     let mut table = value.table()?;
     let kind = kind(&mut table, owner);
+    if let Some(ProbeKind::Exec(_) | ProbeKind::StatusFile(_)) = kind {
+        value.wrong_with_hint(
+            "a measurement asks the endpoints themselves",
+            "measure by tcp, http, https, tls, grpc or dns",
+        );
+    }
     let requests = count(&mut table, "requests", Performance::REQUESTS, 1..=100_000);
     let duration_max = duration(&mut table, "duration", Performance::DURATION, SECOND..=HOUR);
     let concurrency = count(&mut table, "concurrency", Performance::CONCURRENCY, 1..=64);
