@@ -144,7 +144,41 @@ fn the_defaults_that_the_examples_show_are_those_of_the_code() {
     let (shown_settings, shown_release) = (with_defaults(&settings), with_defaults(&release));
     assert_eq!(load(&settings, &release), load(&shown_settings, &shown_release));
     let shown = |text: &str| text.lines().filter(|line| is_default(line)).count();
-    assert_eq!((shown(&settings), shown(&release)), (20, 20), "every default is shown");
+    assert_eq!((shown(&settings), shown(&release)), (20, 22), "every default is shown");
+}
+
+#[test]
+fn the_examples_of_what_a_release_must_prove_load() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let [at, beside] = ["cutover.toml", "release.toml"].map(|name| folder.path().join(name));
+    let read = |name| fs::read_to_string(root().join("config").join(name)).expect("readable");
+    let settings = shown_from(&read("cutover.toml"), "# [prometheus]", "# The certificate");
+    let release = shown_from(&read("release.toml"), "# confirm = ", "the end");
+    fs::write(&at, settings).expect("writable");
+    fs::write(&beside, release).expect("writable");
+    let settings = config::load_settings(&at).unwrap_or_else(|error| panic!("{error}"));
+    let release = config::load_release(&beside, &settings);
+    let release = release.unwrap_or_else(|error| panic!("{error}"));
+    let policy = &release.services.values().next().expect("one").release;
+    let limits = policy.performance.as_ref().map(|performance| performance.limits.len());
+    assert_eq!((limits, policy.guards.len(), policy.confirm.len()), (Some(7), 1, 1));
+}
+
+/// Takes the `# ` away from the lines of examples, from one that begins so to one that does.
+fn shown_from(text: &str, first: &str, last: &str) -> String {
+    let mut is_within = false;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        is_within = (is_within || line.starts_with(first)) && !line.starts_with(last);
+        let shown = line.strip_prefix("# ").filter(|shown| {
+            let key = shown.split(" = ").next().unwrap_or_default();
+            let is_key =
+                key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            shown.starts_with('[') || (is_key && shown.contains(" = "))
+        });
+        lines.push(shown.filter(|_| is_within).unwrap_or(line));
+    }
+    lines.join("\n")
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::{Label, Url};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outside {
     /// Whom guards ask.
-    pub prometheus: Option<Prometheus>,
+    pub metrics: Option<Prometheus>,
     /// Who can be made to say yes before a step.
     pub confirm: BTreeMap<Label, Webhook>,
 }

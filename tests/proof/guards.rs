@@ -20,7 +20,7 @@ async fn scene(pools: &Pools, server: &Server, more: &str) -> House {
     let url = format!("http://{}/prom", server.at).parse().expect("a URL");
     let house = House::start_with("127.0.0.1", &watched(pools, "v1", more), |settings| {
         let timeout = Prometheus::TIMEOUT;
-        settings.outside.prometheus = Some(Prometheus { url, token_file: None, timeout });
+        settings.outside.metrics = Some(Prometheus { url, token_file: None, timeout });
     })
     .await;
     house.until_pool_is("v2", "up").await;

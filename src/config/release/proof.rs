@@ -188,7 +188,7 @@ fn guards(value: &Value<'_>, outside: &Outside) -> Option<Vec<Arc<Guard>>> {
     if items.len() > GUARDS_MAX {
         value.wrong(format!("there are at most {GUARDS_MAX} guards"));
     }
-    if !items.is_empty() && outside.prometheus.is_none() {
+    if !items.is_empty() && outside.metrics.is_none() {
         let hint = "write there: prometheus = { url = \"http://127.0.0.1:9090\" }";
         value.wrong_with_hint("no Prometheus is named in the settings (cutover.toml)", hint);
     }

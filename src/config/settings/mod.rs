@@ -109,7 +109,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
 
 /// With the paths of files that stand beside the settings.
 fn beside_of(mut outside: Outside, beside: &Path) -> Outside {
-    let tokens = outside.prometheus.iter_mut().filter_map(|it| it.token_file.as_mut());
+    let tokens = outside.metrics.iter_mut().filter_map(|it| it.token_file.as_mut());
     let secrets = outside.confirm.values_mut().filter_map(|it| it.secret_file.as_mut());
     tokens.chain(secrets).for_each(|path| *path = beside.join(&path));
     outside

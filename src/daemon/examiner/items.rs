@@ -206,7 +206,7 @@ impl<E: From<Found>> Task<E> {
     ) -> Asked {
         let name = pool.map(PoolName::as_str).unwrap_or_default();
         let query = guard.query.replace(Guard::SERVICE, owner).replace(Guard::POOL, name);
-        let value = match &self.tools.outside.prometheus {
+        let value = match &self.tools.outside.metrics {
             Some(server) => prometheus::query(&self.tools.client, server, &query, at).await,
             None => Err("no Prometheus is named in the settings".to_owned()),
         };
