@@ -229,7 +229,9 @@ impl Conductor {
 
     fn retarget(&mut self, now: Timestamp) {
         let addresses = self.cutover.addresses();
-        self.health.retarget(now, &self.cutover.spec().probe, addresses, Verdict::Unproven);
+        let spec = self.cutover.spec();
+        self.health.retarget(now, &spec.probe, addresses, Verdict::Unproven);
+        self.health.evidence.follow(self.cutover.scope(), &spec.release);
     }
 
     /// Stores what the machine wants answered, until it wants nothing else.

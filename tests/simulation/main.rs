@@ -4,7 +4,7 @@
 //! between them in a few lines ([`conductor`]); in front, caches that clients ask at random
 //! ([`caches`]). One seed is one service in a [`world`] of its own, and a person who edits, orders
 //! and breaks things ([`scene`]). After each event everything is compared with what was promised
-//! ([`promises`]). Where there is a formula, it is compared with that ([`formulas`]).
+//! ([`promises`], [`proof`]). Where there is a formula, it is compared with that ([`formulas`]).
 //!
 //! `CUTOVER_SEEDS` in the environment says how many seeds, and `CUTOVER_FIRST_SEED` from which on;
 //! `CUTOVER_SEED` plays one alone and tells its story (with `--nocapture`).
@@ -16,6 +16,7 @@ mod conductor;
 mod formulas;
 mod held;
 mod promises;
+mod proof;
 mod scene;
 mod seen;
 mod wanted;

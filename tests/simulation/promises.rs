@@ -12,7 +12,7 @@ use cutover::{
     model::{ClientNetwork, Percent, Split, Spread, Timestamp},
 };
 
-use super::{answers::picked, caches::Cache, conductor::Conductor};
+use super::{answers::picked, caches::Cache, conductor::Conductor, proof::Log};
 
 /// A promise was kept, or which one was not.
 pub(crate) type Checked = Result<(), String>;
@@ -90,13 +90,15 @@ pub(crate) struct Promises {
     watched_since: Timestamp,
     /// Since when it stands still, if it does.
     paused_since: Option<Timestamp>,
+    /// What was found out of the step.
+    pub(crate) log: Log,
 }
 
 impl Promises {
     pub(crate) fn new(caches: &[Cache]) -> Self {
         let panel = caches.iter().map(|cache| cache.network).take(PANEL_MAX).collect();
-        let (alone, moved, watched_since, paused_since) = Default::default();
-        Self { panel, alone, moved, watched_since, paused_since }
+        let (alone, moved, watched_since, paused_since, log) = Default::default();
+        Self { panel, alone, moved, watched_since, paused_since, log }
     }
 
     /// Looks at the machine and the table after an event.
@@ -127,6 +129,10 @@ impl Promises {
         if after.stores > before.stores {
             self.look_at_table(&after, conductor)?;
         }
+        let stood = self.paused_since.map(|since| now.since(since)).unwrap_or_default();
+        let since = self.watched_since + stood;
+        let is_promoted = matches!(cause, Cause::Asked { verb: Verb::Promote, .. });
+        self.log.check(since, is_promoted, told, before, conductor)?;
         self.watch(now, told);
         Ok(())
     }

@@ -131,6 +131,7 @@ impl Scene {
     /// When nothing is broken, paused or frozen any more, whatever is under way ends by itself.
     fn finish(&mut self) -> Checked {
         self.world.mend_all();
+        self.world.is_all_good = true;
         self.world.freeze(false)?;
         self.world.ask(Verb::Resume, false)?;
         let end = self.world.now + Duration::from_secs(HOURS_MAX * 3_600);

@@ -14,7 +14,7 @@ use cutover::model::{
     RampStep, ReleasePolicy, ServiceSpec, Split, Spread, TcpProbe, Timestamp, Ttl, Weight,
 };
 
-use super::chance::Chance;
+use super::{chance::Chance, proof};
 
 /// How many pools there are.
 pub(crate) const POOLS: u8 = 3;
@@ -77,6 +77,7 @@ impl Wanted {
         wanted.set_random_ttl(chance);
         wanted.set_random_policy(chance);
         wanted.set_random_ramp(chance);
+        proof::random_policy(&mut wanted.spec.release, chance);
         if chance.once_in(10) {
             wanted.spec.spread = Spread::Random;
         }

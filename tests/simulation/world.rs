@@ -38,6 +38,8 @@ enum Due {
     Looks,
     /// Endpoints are probed.
     Probes,
+    /// Something is found out about the release.
+    Finds,
     /// A client asks this cache.
     Asks(usize),
     /// Someone opens this browser.
@@ -59,6 +61,9 @@ pub(crate) struct World {
     promises: Promises,
     queue: BinaryHeap<Reverse<(Timestamp, Due)>>,
     is_probing: bool,
+    is_finding: bool,
+    /// Whether what is found out is good from now on.
+    pub(crate) is_all_good: bool,
 }
 
 impl World {
@@ -80,6 +85,8 @@ impl World {
             broken: BTreeSet::new(),
             queue: BinaryHeap::new(),
             is_probing: false,
+            is_finding: false,
+            is_all_good: false,
         };
         for index in 0..world.caches.len() {
             let wait = world.caches[index].first_wait(ttl, &mut world.chance);
@@ -210,6 +217,7 @@ impl World {
         let Self { conductor, caches, browsers, seen, .. } = self;
         Caches { conductor, caches, browsers }.check(self.now, cause, &before, &told, seen)?;
         self.begin_probes();
+        self.begin_to_find();
         Ok(done)
     }
 
@@ -218,6 +226,7 @@ impl World {
             Due::Asks(index) => self.cache_asks(index),
             Due::Opens(index) => self.browser_opens(index),
             Due::Probes => self.probe(),
+            Due::Finds => self.find(),
             Due::Loads => {
                 self.conductor.load();
                 Ok(())
@@ -305,6 +314,26 @@ impl World {
             let wait = self.chance.within(probe.interval);
             self.is_due(wait, Due::Probes);
             self.is_probing = true;
+        }
+    }
+
+    /// What the release wants to know by now is found out.
+    fn find(&mut self) -> Checked {
+        self.is_finding = false;
+        let Self { now, conductor, promises, chance, is_all_good, .. } = self;
+        let Some(wanted) = conductor.cutover.wanted(&conductor.health) else { return Ok(()) };
+        let found = promises.log.find(*now, &wanted, conductor, chance, *is_all_good);
+        self.tell(|| found);
+        self.happen(Cause::Verdict, |conductor, now| conductor.observe(now))
+    }
+
+    fn begin_to_find(&mut self) {
+        let is_wanted = self.conductor.cutover.wanted(&self.conductor.health).is_some();
+        if is_wanted && !self.is_finding {
+            let ttl = self.conductor.cutover.spec().ttl.duration();
+            let wait = self.chance.within(ttl) + Duration::from_millis(1);
+            self.is_due(wait, Due::Finds);
+            self.is_finding = true;
         }
     }
 
