@@ -71,8 +71,8 @@ pub struct ServicePlan {
     pub changes: Vec<Change>,
     /// What a step forward hangs on.
     pub rules: Vec<Rule>,
-    /// What would happen, if every endpoint passes its probes from now on and clients ask all the
-    /// time.
+    /// What would happen, if every endpoint passes its probes from now on, and whatever else is asked
+    /// of it, and clients ask all the time.
     pub steps: Vec<Step>,
     /// The pools that would be left.
     pub left: Vec<Left>,

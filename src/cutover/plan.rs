@@ -285,17 +285,17 @@ fn endpoints(pool: &Pool) -> String {
 /// Of a release that has yet to take a step.
 fn rules(release: &Release, cx: &Context<'_>) -> Vec<Ruling> {
     let way = Way::ahead(release, None, cx);
-    let obstacle = |rule| way.obstacles.iter().find(|obstacle| obstacle.rule == rule);
-    let ruling = |rule: Rule| match (obstacle(Some(rule)), rule) {
-        (Some(obstacle), _) => {
-            Ruling { name: rule.name(), holds: false, why: obstacle.why.clone() }
-        }
-        (None, rule) => Ruling { name: rule.name(), holds: true, why: kept(rule, release, cx) },
+    let obstacle = |rule| {
+        let of_rule = way.obstacles.iter().filter(|obstacle| obstacle.rule == rule);
+        let whys: Vec<&str> = of_rule.map(|obstacle| obstacle.why.as_str()).collect();
+        (!whys.is_empty()).then(|| whys.join("; "))
+    };
+    let ruling = |rule: Rule| match obstacle(Some(rule)) {
+        Some(why) => Ruling { name: rule.name(), holds: false, why },
+        None => Ruling { name: rule.name(), holds: true, why: kept(rule, release, cx) },
     };
     let mut rules: Vec<Ruling> = Rule::ALL.into_iter().map(ruling).collect();
-    if let Some(obstacle) = obstacle(None) {
-        rules.push(Ruling { name: "at", holds: false, why: obstacle.why.clone() });
-    }
+    rules.extend(obstacle(None).map(|why| Ruling { name: "at", holds: false, why }));
     if let Some(end) = release.smears_until(cx.horizons) {
         let why = format!("caches hold what was answered before until {end}: it smears until then");
         rules.push(Ruling { name: "clean", holds: false, why });

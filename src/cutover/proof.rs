@@ -115,11 +115,12 @@ pub(super) fn before_first(release: &Release, cx: &Context<'_>) -> Proof {
     if let Some(trouble) = evidence.performance.trouble() {
         return Proof::Refuted(trouble);
     }
-    if let Some(Subject { pool, address, number }) = missing_tests(release, cx.health).first() {
-        let number = number + 1;
-        let passed = evidence.tests.passed(&pools);
-        let next = format!("number {number} of {count} has not passed on {address} of {pool}");
-        return Proof::Missing(format!("{passed} smoke tests have passed: {next}"));
+    let missing = missing_tests(release, cx.health);
+    if let Some(Subject { pool, address, number }) = missing.first() {
+        let (number, passed) = (number + 1, evidence.tests.passed(&pools));
+        let all = passed + missing.len();
+        let next = format!("number {number} has not on {address} of {pool}");
+        return Proof::Missing(format!("{passed} of {all} smoke tests have passed: {next}"));
     }
     if !evidence.performance.is_good() {
         let why = evidence.lacks_data();

@@ -13,7 +13,7 @@ use super::{
 };
 
 impl Sim {
-    fn plan(&self, wanted: &Wanted) -> Option<Plan> {
+    pub(super) fn plan(&self, wanted: &Wanted) -> Option<Plan> {
         let (cutover, health, horizons) = (self.cutover.clone(), self.health.clone(), self.known());
         let wanted = wanted.0.clone();
         let is_other = self.cutover.differs_from(&Arc::new(wanted.clone()));

@@ -167,8 +167,8 @@ fn what_is_not_tested_by_the_deadline_has_failed() {
     sim.tested(3, 0, good());
     sim.run_to(600);
     assert_eq!(sim.phase(), "Failed");
-    let why = "after 10m 1 smoke tests have passed: number 1 of 1 has not passed on 192.0.2.4 of \
-               v2; nothing was moved";
+    let why = "after 10m 1 of 2 smoke tests have passed: number 1 has not on 192.0.2.4 of v2; \
+               nothing was moved";
     assert_eq!(sim.last_why(), why);
 }
 
@@ -426,4 +426,23 @@ fn the_old_pool_is_looked_at_when_it_had_clients() {
     (0..2).for_each(|_| sim.read(&guard(), good()));
     assert_eq!(sim.phase(), "Baking");
     assert_eq!(sim.wanted().old_at, Some(at(90)));
+}
+
+#[test]
+fn a_plan_says_what_is_to_be_proven_and_how_long_that_takes() {
+    let guard = Guard { interval: secs(20), count: 3, ..guard() };
+    let ramp = |live| {
+        file(live).tests(1).performance().guard(guard.clone()).confirm().ramp(&[(10, 5)]).bake(5)
+    };
+    let sim = Sim::proven(ramp("v1"));
+    let plan = sim.plan(&ramp("v2")).expect("a release");
+    let gate = plan.rules.iter().find(|rule| rule.name == "gate").expect("it is asked for");
+    let why = "0 of 2 smoke tests have passed: number 1 has not on 192.0.2.3 of v2; board has not \
+               said yes yet";
+    assert_eq!((gate.holds, gate.why.as_str()), (false, why));
+    let at = |phase| plan.steps.iter().find(|step| step.phase == phase).map(|step| step.at);
+    // 500 requests at 50 in a second would take 10 s, and three values of the guard a minute.
+    let judged = at("Judging").expect("it is judged");
+    assert_eq!(at("Baking"), Some(judged + secs(60)));
+    assert_eq!(at("Draining"), Some(judged + secs(120)));
 }

@@ -127,16 +127,17 @@ fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> Service
     let horizons = caches.horizons(now, service);
     let waits = cutover.waits().map(|waits| waits.why.clone());
     let policy = &cutover.spec().release;
-    let taken = policy.ramp.iter().filter(|step| step.share < phase.share()).count();
+    let share = |release: &Release| match &answering.moved {
+        Some(moved) => moved.share.get(),
+        None if answering.split == *release.to.split() => 100,
+        None => 0,
+    };
+    let taken = |share| policy.ramp.iter().filter(|step| step.share.get() < share).count();
     let release = phase.release().map(|release| ReleaseStatus {
         id: release.id,
-        step: taken + 1,
+        step: taken(share(release)) + 1,
         steps: policy.ramp.len() + 1,
-        share: match &answering.moved {
-            Some(moved) => moved.share.get(),
-            None if answering.split == *release.to.split() => 100,
-            None => 0,
-        },
+        share: share(release),
         from: release.from.to_string(),
         to: release.to.to_string(),
         started_at: release.started_at.to_string(),

@@ -2,7 +2,7 @@
 
 use crate::{
     admin::proof::{ConfirmStatus, GuardStatus, PerformanceStatus, ProofStatus, TestStatus},
-    cutover::Cutover,
+    cutover::{Cutover, Wanted},
     health::{Evidence, Finding, Measured, Reading, ServiceHealth, TestRecord, Watched},
     model::{Label, Performance, Timestamp},
 };
@@ -12,14 +12,24 @@ pub(super) fn proof(cutover: &Cutover, health: &ServiceHealth) -> ProofStatus {
     let (policy, evidence) = (&cutover.spec().release, &health.evidence);
     let tests: Vec<TestStatus> = evidence.tests.records().iter().map(test).collect();
     let judged = tests.iter().filter(|test| test.result != "unjudged").count();
-    let ahead = cutover.wanted(health).map_or(0, |wanted| wanted.tests.len());
-    let is_moved = evidence.scope().is_some_and(|scope| scope.share.is_some());
+    let wanted = cutover.wanted(health);
+    let is_wanted = |what: fn(&Wanted) -> bool| wanted.as_ref().is_some_and(what);
+    let is_known = evidence.performance.last().is_some();
+    let is_measured = is_known || is_wanted(|wanted| wanted.performance);
+    let measured = policy.performance.as_deref().filter(|_| is_measured);
+    let is_asked =
+        |name: &&Label| evidence.answer(name).is_some() || is_wanted(|wanted| wanted.confirm);
     ProofStatus {
         tests,
-        tests_wanted: judged + ahead,
-        performance: policy.performance.as_deref().map(|it| performance(it, evidence)),
-        guards: evidence.guards.iter().filter(|_| is_moved).map(guard).collect(),
-        confirm: policy.confirm.iter().map(|name| confirm(name, evidence)).collect(),
+        tests_wanted: judged + wanted.as_ref().map_or(0, |wanted| wanted.tests.len()),
+        performance: measured.map(|it| performance(it, evidence)),
+        guards: evidence.guards.iter().filter(|_| is_wanted(|it| it.guards)).map(guard).collect(),
+        confirm: policy
+            .confirm
+            .iter()
+            .filter(is_asked)
+            .map(|name| confirm(name, evidence))
+            .collect(),
     }
 }
 

@@ -188,12 +188,15 @@ fn against(
     };
     let old = old.ok_or("nothing to be compared with")?;
     let before = old.number().map_err(|why| format!("no value{}: {why}", old.of()))?;
-    let (bound, tolerance) = (ratio.of(before), guard.tolerance.get());
-    let bound = match is_least {
-        true => bound.min(before - tolerance),
-        false => bound.max(before + tolerance),
+    let (by_ratio, tolerance) = (ratio.of(before), guard.tolerance.get());
+    let (tolerated, word) =
+        if is_least { (before - tolerance, "less") } else { (before + tolerance, "more") };
+    let is_tolerated = if is_least { tolerated < by_ratio } else { tolerated > by_ratio };
+    let (bound, times) = match is_tolerated {
+        true => (tolerated, format!("{tolerance} {word} than")),
+        false => (by_ratio, format!("{ratio} of")),
     };
-    Ok((bound, format!(", {ratio} of {}{}", rounded(before), old.of())))
+    Ok((bound, format!(", {times} {}{}", rounded(before), old.of())))
 }
 
 impl Asked {

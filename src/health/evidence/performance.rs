@@ -138,13 +138,15 @@ fn judged(performance: &Performance, limit: &Limit, new: &Sample, old: Option<&S
                 Ok(before) => before,
                 Err(why) => return Finding::Unjudged(why),
             };
-            let side = &old.side;
-            let how =
-                format!(", {ratio} of the {} of {side} ({})", measure.shown(before), old.size());
-            let most = ratio.of(before);
             let tolerance = performance.tolerance.as_secs_f64();
-            let most = if measure.is_latency() { most.max(before + tolerance) } else { most };
-            (most, how)
+            let tolerated = Some(before + tolerance).filter(|_| measure.is_latency());
+            let by_ratio = ratio.of(before);
+            let (allowed, times) = match tolerated.filter(|tolerated| *tolerated > by_ratio) {
+                Some(tolerated) => (tolerated, format!("{} more than", measure.shown(tolerance))),
+                None => (by_ratio, format!("{ratio} of")),
+            };
+            let (shown, side, size) = (measure.shown(before), &old.side, old.size());
+            (allowed, format!(", {times} the {shown} of {side} ({size})"))
         }
     };
     let (is_good, word) = match measure {
