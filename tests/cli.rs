@@ -60,7 +60,7 @@ fn check_looks_at_the_secrets_of_cookies_and_shows_nothing_of_them() {
         let checked = cutover(&["check", "--config", config]);
         (checked.status.code(), text(&checked.stdout))
     };
-    let file = example("cutover.toml").replace("# secret_file =", "secret_file =");
+    let file = example("cutover.toml").replace("# secret_file = \"cookie", "secret_file = \"cookie");
     fs::write(&settings, file).expect("writable");
     fs::write(folder.path().join("release.toml"), example("release.toml")).expect("writable");
     let missing = cutover(&["check", "--config", config]);
@@ -96,7 +96,7 @@ fn a_rule_that_is_none_is_refused_with_the_list() {
     let ended = cutover(&["promote", "api", "--force", "health", "--force", "windows"]);
     assert_eq!(ended.status.code(), Some(2));
     let said = text(&ended.stderr);
-    assert!(said.contains("the rules are freeze, window, interval and health"), "{said}");
+    assert!(said.contains("the rules are freeze, window, interval, health and gate"), "{said}");
 }
 
 #[test]

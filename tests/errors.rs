@@ -129,7 +129,7 @@ fn nothing_but_the_version() {
 
 #[test]
 fn keys_of_a_later_version() {
-    let text = format!("{SERVICE}release = {{ ramp = [], guards = [\"errors\"] }}\n");
+    let text = format!("{SERVICE}release = {{ ramp = [], mirror = \"1%\" }}\n");
     insta::assert_snapshot!(release_error(&text));
 }
 

@@ -26,10 +26,10 @@ const ERROR_LIMIT: u32 = 1;
 /// Has a release prove something, or nothing.
 pub(crate) fn random_policy(policy: &mut ReleasePolicy, chance: &mut Chance) {
     let kind = || ProbeKind::Tcp(TcpProbe { port: 80 });
-    if chance.once_in(3) {
+    if chance.once_in(5) {
         policy.tests = vec![Arc::new(SmokeTest { kind: kind(), timeout: SmokeTest::TIMEOUT })];
     }
-    if chance.once_in(3) {
+    if chance.once_in(5) {
         policy.performance = Some(Arc::new(Performance {
             kind: kind(),
             requests: Performance::REQUESTS,
@@ -43,7 +43,7 @@ pub(crate) fn random_policy(policy: &mut ReleasePolicy, chance: &mut Chance) {
             limits: Vec::new(),
         }));
     }
-    if chance.once_in(3) {
+    if chance.once_in(5) {
         policy.guards = vec![Arc::new(Guard {
             name: label("errors"),
             query: "up".to_owned(),
@@ -56,7 +56,7 @@ pub(crate) fn random_policy(policy: &mut ReleasePolicy, chance: &mut Chance) {
             error_limit: ERROR_LIMIT,
         })];
     }
-    if chance.once_in(4) {
+    if chance.once_in(6) {
         policy.confirm = vec![label("board")];
     }
 }
