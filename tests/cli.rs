@@ -51,6 +51,26 @@ fn check_says_good_and_exits_0_or_shows_every_mistake_and_exits_1() {
 }
 
 #[test]
+fn check_looks_at_the_secrets_of_hooks_and_shows_nothing_of_them() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let settings = folder.path().join("cutover.toml");
+    let hook = "[events.a]\nurl = \"http://127.0.0.1/\"\nsecret_file = \"a.secret\"\n";
+    fs::write(&settings, format!("{}\n{hook}", example("cutover.toml"))).expect("writable");
+    fs::write(folder.path().join("release.toml"), example("release.toml")).expect("writable");
+    let config = settings.to_str().expect("text");
+    let checked = |secret: &str| {
+        fs::write(folder.path().join("a.secret"), secret).expect("writable");
+        let checked = cutover(&["check", "--config", config]);
+        (checked.status.success(), text(&checked.stdout))
+    };
+    let (is_good, said) = checked("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
+    assert!(is_good && said.contains("a.secret: good"), "{said}");
+    let (is_good, said) = checked("too-short");
+    assert!(!is_good && said.contains("a.secret: a secret has at least 24 octets"), "{said}");
+    assert!(!said.contains("too-short"), "{said}");
+}
+
+#[test]
 fn check_looks_at_the_secrets_of_cookies_and_shows_nothing_of_them() {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let settings = folder.path().join("cutover.toml");
@@ -60,7 +80,7 @@ fn check_looks_at_the_secrets_of_cookies_and_shows_nothing_of_them() {
         let checked = cutover(&["check", "--config", config]);
         (checked.status.code(), text(&checked.stdout))
     };
-    let file = example("cutover.toml").replace("# secret_file = \"cookie", "secret_file = \"cookie");
+    let file = example("cutover.toml").replacen("# secret_file =", "secret_file =", 1);
     fs::write(&settings, file).expect("writable");
     fs::write(folder.path().join("release.toml"), example("release.toml")).expect("writable");
     let missing = cutover(&["check", "--config", config]);

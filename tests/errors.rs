@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use cutover::{
     config::{load_settings, release, settings},
-    model::{Outside, RrlSettings, ZoneSpec},
+    model::{Hook, HookKind, Outside, RrlSettings, ZoneSpec},
 };
 use proptest::prelude::*;
 
@@ -136,6 +136,60 @@ fn keys_of_a_later_version() {
 #[test]
 fn a_handover_without_a_name() {
     insta::assert_snapshot!(limits_error("listen = { handover = \"\" }\n"));
+}
+
+#[test]
+fn hooks_that_are_none() {
+    let many: String = (1..=9).map(|n| format!("h{n} = {{ command = \"/bin/true\" }}\n")).collect();
+    insta::assert_snapshot!(limits_error("events = 1\n"));
+    insta::assert_snapshot!(limits_error(&format!("[events]\n{many}")));
+    insta::assert_snapshot!(limits_error(
+        r#"[events."a b"]
+url = "https://user:word@hooks.test/"
+[events.chat]
+url = "hooks.test"
+secret_file = ""
+timeout = "1h"
+arguments = ["a"]
+[events.CHAT]
+command = "page"
+secret_file = "a"
+arguments = ["a", "b\u0000"]
+[events.both]
+url = "https://hooks.test/#a"
+command = "/bin/page"
+[events.none]
+timeout = "999ms"
+[events.twice]
+url = "https://hooks.test/"
+[events.Twice]
+url = "https://hooks.test/"
+"#
+    ));
+}
+
+#[test]
+fn hooks_are_read_as_they_are_written() {
+    let text = r#"
+[events.pager]
+command = "/usr/bin/page"
+arguments = ["--team", "dns"]
+timeout = "1m"
+[events.chat]
+url = "https://hooks.test:8443/services?room=7"
+secret_file = "chat.secret"
+"#;
+    let parsed =
+        settings::parse(Path::new("/etc/cutover/cutover.toml"), &format!("{LIMITED}{text}"));
+    let [chat, pager] = &parsed.expect("good").events[..] else { panic!("two, by name") };
+    let url = "https://hooks.test:8443/services?room=7".parse().expect("a URL");
+    let secret_file = Some("/etc/cutover/chat.secret".into());
+    let kind = HookKind::Web { url, secret_file };
+    let name = |text: &str| text.parse().expect("a name");
+    assert_eq!(chat, &Hook { name: name("chat"), kind, timeout: Duration::from_secs(10) });
+    let arguments = vec!["--team".to_owned(), "dns".to_owned()];
+    let kind = HookKind::Command { command: "/usr/bin/page".into(), arguments };
+    assert_eq!(pager, &Hook { name: name("pager"), kind, timeout: Duration::from_secs(60) });
 }
 
 #[test]

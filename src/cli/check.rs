@@ -1,4 +1,4 @@
-//! `cutover check`: both files and the secrets of cookies, every mistake.
+//! `cutover check`: both files, the secrets of cookies and those of hooks, every mistake.
 
 use std::{
     io::Write,
@@ -13,7 +13,8 @@ use crate::{
     admin::status::FileError,
     config::{self, Rejected},
     daemon,
-    model::Desired,
+    model::{Desired, Hook, HookKind},
+    web::signature::Secret,
 };
 
 /// One file and what is wrong with it.
@@ -33,6 +34,7 @@ pub(super) fn run(path: &Path, form: Form, out: &mut impl Write) -> anyhow::Resu
         if let Some(secrets) = &settings.cookie_secret_file {
             files.push((secrets, config::secrets::check(secrets).map(|()| String::new())));
         }
+        files.extend(settings.events.iter().filter_map(hook_secret));
     }
     match form {
         Form::Text => as_text(&files, settings.is_ok(), out)?,
@@ -44,6 +46,13 @@ pub(super) fn run(path: &Path, form: Form, out: &mut impl Write) -> anyhow::Resu
 
 /// A file, and what there is to say of it when it is good.
 type File<'a> = (&'a Path, Result<String, Rejected>);
+
+/// The file with the secret of a hook, if it has one; what it holds is not shown.
+fn hook_secret(hook: &Hook) -> Option<File<'_>> {
+    let HookKind::Web { secret_file: Some(path), .. } = &hook.kind else { return None };
+    let read = Secret::read(path).map(|_| String::new());
+    Some((path, read.map_err(|why| Rejected::hidden(path, (0, 0), why))))
+}
 
 fn as_text(files: &[File<'_>], all: bool, out: &mut impl Write) -> std::io::Result<()> {
     for (path, result) in files {

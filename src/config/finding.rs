@@ -64,7 +64,7 @@ impl Rejected {
     }
 
     /// A file whose text is not shown with what is wrong in it.
-    pub(super) fn hidden(path: &Path, place: (usize, usize), message: String) -> Self {
+    pub fn hidden(path: &Path, place: (usize, usize), message: String) -> Self {
         let rendered = format!("error: {}: {message}", path.display());
         let (line, column) = place;
         Self { findings: vec![Finding { line, column, message, hint: None }], rendered }

@@ -19,7 +19,7 @@ pub use document::nearest;
 pub use finding::Rejected;
 pub use settings::Settings;
 
-use crate::model::Desired;
+use crate::model::{Desired, HookKind};
 
 /// Reads and checks the daemon's own file.
 pub fn load_settings(path: &Path) -> Result<Settings, Rejected> {
@@ -32,6 +32,11 @@ pub fn load_settings(path: &Path) -> Result<Settings, Rejected> {
     settings.cookie_secret_file = settings.cookie_secret_file.map(absolute);
     if let Some(encrypted) = &mut settings.encrypted {
         for path in [&mut encrypted.certificate, &mut encrypted.key] {
+            *path = absolute(std::mem::take(path));
+        }
+    }
+    for hook in &mut settings.events {
+        if let HookKind::Web { secret_file: Some(path), .. } = &mut hook.kind {
             *path = absolute(std::mem::take(path));
         }
     }

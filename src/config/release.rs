@@ -17,7 +17,7 @@ use std::{
 use super::{
     Rejected,
     document::{self, Name, Table, Value},
-    settings::{absolute_path, ttl},
+    settings::{absolute_path, arguments, ttl},
 };
 use crate::model::{
     Desired, DnsName, Endpoint, FailPolicy, Outside, Pool, PoolName, ProbeSetting, ReleasePolicy,

@@ -62,8 +62,10 @@ async fn send(
         .header(ID, &id)
         .header(TIMESTAMP, now.unix_secs());
     if let Some(path) = hook.secret_file.clone() {
-        let secret = spawn_blocking(move || Secret::read(&path)).await;
-        let secret = secret.map_err(|error| error.to_string())??;
+        let secret = spawn_blocking(move || {
+            Secret::read(&path).map_err(|why| format!("the secret in {}: {why}", path.display()))
+        });
+        let secret = secret.await.map_err(|error| error.to_string())??;
         request = request.header(SIGNATURE, secret.sign(&id, now, &body));
     }
     let request = request.body(Full::new(Bytes::from(body))).map_err(|error| error.to_string())?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hickory_proto::{op::ResponseCode, rr::RecordType};
 use hyper::http::uri::{Authority, PathAndQuery};
 
-use super::{Table, Value, absolute_path};
+use super::{Table, Value, absolute_path, arguments};
 use crate::model::{
     DnsName, DnsProbe, ExecProbe, FileProbe, GrpcProbe, Header, HeaderError, HttpProbe, HttpsProbe,
     Method, Pattern, ProbeKind, TcpProbe, TlsProbe, TlsSettings,
@@ -13,7 +13,6 @@ use crate::model::{
 
 const HEADERS_MAX: usize = 20;
 const GRPC_SERVICE_LEN_MAX: usize = 200;
-const ARGUMENTS_MAX: usize = 64;
 const AGE_MIN: Duration = Duration::from_secs(1);
 const AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
 
@@ -115,20 +114,7 @@ fn dns_probe(table: &mut Table<'_>, _: Option<&DnsName>) -> Option<ProbeKind> {
 fn exec_probe(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<ProbeKind> {
     let command = table.required("command", r#""/usr/local/bin/check""#);
     let command = command.and_then(|value| absolute_path(&value));
-    let arguments = table.optional("arguments").map_or(Some(Vec::new()), |value| {
-        let items = value.array()?;
-        if items.len() > ARGUMENTS_MAX {
-            value.wrong(format!("a command has at most {ARGUMENTS_MAX} arguments"));
-        }
-        let argument = |item: &Value<'_>| {
-            let text = item.text()?;
-            if text.contains('\0') {
-                item.wrong("an argument has no NUL");
-            }
-            Some(text.to_owned())
-        };
-        items.iter().map(argument).collect()
-    });
+    let arguments = arguments(table);
     let (command, arguments) = (command?, arguments?);
     Some(ProbeKind::Exec(ExecProbe { command, arguments, host: owner?.to_string() }))
 }

@@ -1,6 +1,7 @@
 //! `cutover.toml`: the daemon's own settings. One file per part of it.
 
 mod cookies;
+mod events;
 mod listen;
 mod outside;
 mod probes;
@@ -17,12 +18,13 @@ use super::{
     Rejected,
     document::{self, Value},
 };
-use crate::model::{EncryptedListen, Outside, Permit, RrlSettings, ZoneSpec};
+use crate::model::{EncryptedListen, Hook, Outside, Permit, RrlSettings, ZoneSpec};
 use cookies::{Cookies, cookies};
+use events::events;
 use listen::{Listen, listen};
 use outside::outside;
-pub(super) use probes::absolute_path;
 use probes::probes;
+pub(super) use probes::{absolute_path, arguments};
 use rrl::rrl;
 use tls::encrypted;
 pub(super) use zone::ttl;
@@ -62,6 +64,8 @@ pub struct Settings {
     pub cookie_secret_file: Option<PathBuf>,
     /// Encrypted transports, if there are to be any.
     pub encrypted: Option<EncryptedListen>,
+    /// To whom transitions are told, by name.
+    pub events: Vec<Hook>,
 }
 
 /// Reads the text of a settings file. Paths in it are relative to `path`'s directory.
@@ -83,6 +87,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
         let cookies = root.optional("cookies").map_or(Some(Cookies::default()), |v| cookies(&v));
         let permit = root.optional("probes").map_or(Some(Permit::default()), |v| probes(&v));
         let outside = outside(&mut root);
+        let events = root.optional("events").map_or(Some(Vec::new()), |v| events(&v, beside));
         let nsid = root.optional("nsid").map_or(Some(None), |value| nsid(&value).map(Some));
         let tls = root.optional("tls");
         let encrypted = encrypted(listen.as_ref(), tls.as_ref(), beside);
@@ -103,6 +108,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
             outside: beside_of(outside?, beside),
             cookie_secret_file: cookies?.secret_file.map(|file| beside.join(file)),
             encrypted: encrypted?,
+            events: events?,
         })
     })
 }

@@ -8,6 +8,8 @@ use crate::{
     model::Permit,
 };
 
+const ARGUMENTS_MAX: usize = 64;
+
 pub(super) fn probes(value: &Value<'_>) -> Option<Permit> {
     let mut table = value.table()?;
     let networks = table
@@ -26,6 +28,23 @@ fn paths(table: &mut Table<'_>, key: &'static str) -> Option<Vec<PathBuf>> {
         value.wrong(format!("at most {} of them", Permit::EACH_MAX));
     }
     items.iter().map(absolute_path).collect()
+}
+
+/// What a command is given.
+pub(in crate::config) fn arguments(table: &mut Table<'_>) -> Option<Vec<String>> {
+    let Some(value) = table.optional("arguments") else { return Some(Vec::new()) };
+    let items = value.array()?;
+    if items.len() > ARGUMENTS_MAX {
+        value.wrong(format!("a command has at most {ARGUMENTS_MAX} arguments"));
+    }
+    let argument = |item: &Value<'_>| {
+        let text = item.text()?;
+        if text.contains('\0') {
+            item.wrong("an argument has no NUL");
+        }
+        Some(text.to_owned())
+    };
+    items.iter().map(argument).collect()
 }
 
 /// A path that says where it leads: without `.` and `..`.
