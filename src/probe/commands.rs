@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Failure, Means, Passed, battery::spec, exec::attempt, run_once};
+use super::{Command, Failure, Means, Passed, battery::spec, exec::attempt, run_command, run_once};
 use crate::model::{ExecProbe, Permit, ProbeKind};
 
 const SHELL: &str = "/bin/sh";
@@ -64,6 +64,28 @@ async fn it_has_two_variables_no_input_and_no_capabilities() {
         [ "$(pwd)" = / ] || exit 6
     "#;
     assert_eq!(shell(script, LONG).await, Ok(None));
+}
+
+#[tokio::test]
+async fn one_of_a_hook_has_its_input_and_what_is_named_for_it() {
+    let input = "x".repeat(1 << 20).into_bytes();
+    let command = |script: &str| Command {
+        path: SHELL.into(),
+        arguments: vec!["-c".to_owned(), script.to_owned()],
+        environment: vec![("CUTOVER_TO", "Baking".to_owned())],
+        input: input.clone(),
+    };
+    let script = r#"
+        [ "$CUTOVER_TO" = Baking ] || exit 1
+        tr '\0' '\n' < /proc/$$/environ | grep -qv ^CUTOVER_ && exit 2
+        [ "$(wc -c)" = 1048576 ] || exit 3
+        [ "$(grep -c '^Cap[PEA]..:[[:space:]]*0*$' /proc/$$/status)" = 3 ] || exit 4
+    "#;
+    assert_eq!(run_command(command(script), LONG).await, Ok(()));
+    // Whether it reads or not.
+    assert_eq!(run_command(command("exit 0"), LONG).await, Ok(()));
+    let ended = run_command(command("echo no luck; sleep 1000"), SHORT).await;
+    assert_eq!(ended, Err("not done within 100ms, and killed: no luck".to_owned()));
 }
 
 /// Whether a process is there that is more than an entry for its parent to read.

@@ -1,14 +1,15 @@
-//! The `exec` probe: a command that the settings allow ends with status 0.
+//! The `exec` probe: a command that the settings allow ends with status 0. Commands of hooks run by the
+//! same rules.
 //!
-//! It runs in `/`, in a process group of its own, with `CUTOVER_ADDRESS` and `CUTOVER_HOST` and nothing
-//! else in its environment, without input, capabilities, other descriptors or a way to gain
-//! privileges. The beginning of its output is the reason when it fails. When it has ended, or its time
+//! It runs in `/`, in a process group of its own, with what is named for it and nothing else in its
+//! environment, without capabilities, other descriptors or a way to gain privileges; one of a probe has
+//! no input. The beginning of its output is the reason when it fails. When it has ended, or its time
 //! is up, what is left of its group is killed; a process that has left the group is beyond reach.
 //!
 //! A thread of its own starts it and waits for it, because what a thread gives up its children never
 //! have.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -20,6 +21,19 @@ pub(super) const AT_ONCE_MAX: usize = 32;
 /// How much of what it says is told, in characters.
 const SHOWN_MAX: usize = 200;
 
+/// A program and all that it is given.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// Its absolute path.
+    pub path: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Its environment, all of it.
+    pub environment: Vec<(&'static str, String)>,
+    /// What it can read from its standard input.
+    pub input: Vec<u8>,
+}
+
 pub(super) async fn attempt(
     probe: &ExecProbe,
     address: IpAddr,
@@ -30,18 +44,33 @@ pub(super) async fn attempt(
     if let Some(refusal) = means.permit.refusal_of_command(&probe.command) {
         return Err(Failure::Endpoint(refusal));
     }
+    let ExecProbe { command, arguments, host } = probe.clone();
+    let environment = vec![("CUTOVER_ADDRESS", address.to_string()), ("CUTOVER_HOST", host)];
+    let command = Command { path: command, arguments, environment, input: Vec::new() };
+    run_on_a_thread(command, limit, turn).await.map(|()| None)
+}
+
+/// Runs a command that the settings name, and waits until it has ended well; or says why not.
+pub async fn run_command(command: Command, limit: Duration) -> Result<(), String> {
+    let ended = run_on_a_thread(command, limit, None).await;
+    ended.map_err(|(Failure::Endpoint(why) | Failure::Ours(why))| why)
+}
+
+async fn run_on_a_thread(
+    command: Command,
+    limit: Duration,
+    turn: Option<OwnedSemaphorePermit>,
+) -> Result<(), Failure> {
     let (told, result) = oneshot::channel();
-    let probe = probe.clone();
     let run = move || {
-        let result = run::to_its_end(&probe, address, limit);
+        let result = run::to_its_end(&command, limit);
         drop(turn);
         // Nobody waits any longer when the try has run out of time.
         let _ = told.send(result);
     };
-    let thread = std::thread::Builder::new().name("probe-exec".to_owned()).spawn(run);
+    let thread = std::thread::Builder::new().name("command".to_owned()).spawn(run);
     thread.map_err(|error| Failure::Ours(format!("no thread for a command: {error}")))?;
-    let broke = Failure::Ours("the thread of a command broke".to_owned());
-    result.await.unwrap_or(Err(broke)).map(|()| None)
+    result.await.unwrap_or(Err(Failure::Ours("the thread of a command broke".to_owned())))
 }
 
 /// The beginning of what others have written, fit for one line.
@@ -54,41 +83,37 @@ pub(super) fn shown(octets: &[u8]) -> String {
 #[cfg(target_os = "linux")]
 mod run {
     use std::{
-        io::{PipeReader, Read, pipe},
-        net::IpAddr,
+        fs::File,
+        io::{PipeReader, Read, Seek, Write, pipe},
         os::{
             fd::{AsFd, OwnedFd},
             unix::process::{CommandExt, ExitStatusExt},
         },
-        process::{Child, Command, ExitStatus, Stdio},
+        process::{self, Child, ExitStatus, Stdio},
         time::{Duration, Instant},
     };
 
     use humantime::format_duration;
     use rustix::{
         event::{PollFd, PollFlags, Timespec, poll},
+        fs::{MemfdFlags, memfd_create},
         process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open},
         thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs},
     };
 
-    use super::{super::Failure, shown};
-    use crate::model::ExecProbe;
+    use super::{super::Failure, Command, shown};
 
     /// How much of its output is kept; the rest is read and forgotten.
     const OUTPUT_MAX: usize = 4096;
     const READ_LEN: usize = 1 << 16;
 
     /// Runs it on this thread, which is good for nothing else afterwards.
-    pub(super) fn to_its_end(
-        probe: &ExecProbe,
-        address: IpAddr,
-        limit: Duration,
-    ) -> Result<(), Failure> {
+    pub(super) fn to_its_end(command: &Command, limit: Duration) -> Result<(), Failure> {
         let deadline = Instant::now() + limit;
-        let command = probe.command.display();
-        let ours = |error: std::io::Error| Failure::Ours(format!("cannot run {command}: {error}"));
+        let path = command.path.display();
+        let ours = |error: std::io::Error| Failure::Ours(format!("cannot run {path}: {error}"));
         give_up_privileges().map_err(|error| ours(error.into()))?;
-        let (reader, child) = start(probe, address).map_err(ours)?;
+        let (reader, child) = start(command).map_err(ours)?;
         let mut running = Running { child, reader, output: Vec::new() };
         let status = running.wait(deadline).map_err(ours)?;
         let said = shown(&running.output);
@@ -121,20 +146,28 @@ mod run {
         if capabilities(None)? == none { Ok(()) } else { set_capabilities(None, none) }
     }
 
-    fn start(probe: &ExecProbe, address: IpAddr) -> std::io::Result<(PipeReader, Child)> {
+    fn start(command: &Command) -> std::io::Result<(PipeReader, Child)> {
+        let Command { path, arguments, environment, input } = command;
         let (reader, writer) = pipe()?;
-        let child = Command::new(&probe.command)
-            .args(&probe.arguments)
+        let child = process::Command::new(path)
+            .args(arguments)
             .env_clear()
-            .env("CUTOVER_ADDRESS", address.to_string())
-            .env("CUTOVER_HOST", &probe.host)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .current_dir("/")
             .process_group(0)
-            .stdin(Stdio::null())
+            .stdin(if input.is_empty() { Stdio::null() } else { stdin(input)? })
             .stdout(writer.try_clone()?)
             .stderr(writer)
             .spawn()?;
         Ok((reader, child))
+    }
+
+    /// A file in memory: whether and when it is read is the command's business.
+    fn stdin(input: &[u8]) -> std::io::Result<Stdio> {
+        let mut file = File::from(memfd_create("input", MemfdFlags::CLOEXEC)?);
+        file.write_all(input)?;
+        file.rewind()?;
+        Ok(file.into())
     }
 
     struct Running {
@@ -201,12 +234,11 @@ mod run {
 
 #[cfg(not(target_os = "linux"))]
 mod run {
-    use std::{net::IpAddr, time::Duration};
+    use std::time::Duration;
 
-    use super::super::Failure;
-    use crate::model::ExecProbe;
+    use super::{super::Failure, Command};
 
-    pub(super) fn to_its_end(_: &ExecProbe, _: IpAddr, _: Duration) -> Result<(), Failure> {
-        Err(Failure::Ours("commands of probes are run on Linux only".to_owned()))
+    pub(super) fn to_its_end(_: &Command, _: Duration) -> Result<(), Failure> {
+        Err(Failure::Ours("commands of probes and hooks are run on Linux only".to_owned()))
     }
 }

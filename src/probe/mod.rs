@@ -39,6 +39,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+pub use exec::{Command, run_command};
 pub use measure::{measure, smoke_test};
 pub use prober::{Assignment, Prober, Tried};
 use trust::Trust;
