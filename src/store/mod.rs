@@ -2,13 +2,15 @@
 //!
 //! What was written by one [`Store::write`] is there after a crash as a whole or not at all, and is
 //! there once it has returned. `row` is one service, with `spec` for what was asked of it; `history`
-//! is one release. [`look`] reads without touching the file: a copy of it in memory is checked, page
+//! is one release; `events` is what is to be told to hooks. [`look`] reads without touching the file: a copy of it in memory is checked, page
 //! by page, and mended there. So what was kept can be served again from a disk that is full or read
 //! only, and beside another process that has the file.
 //!
 //! The file belongs to redb (a B-tree whose pages are written beside the old ones); each row is JSON
 //! in it. Left out: when to write and what to do if that fails, which the daemon decides.
 
+mod error;
+mod events;
 mod freeze;
 mod history;
 mod lock;
@@ -30,13 +32,15 @@ use std::{
 
 use redb::{
     Builder, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, ReadableTable,
-    StorageBackend, StorageError, TableDefinition, TableError, backends::InMemoryBackend,
+    StorageBackend, TableDefinition, TableError, backends::InMemoryBackend,
 };
 
 use crate::{
     cutover::Record,
     model::{DnsName, Freeze, ServiceName},
 };
+pub use error::StoreError;
+pub use events::{FoundEvents, Outgoing};
 use history::RecordRow;
 pub use lock::{Lock, LockError};
 use row::Row;
@@ -49,35 +53,13 @@ pub const RELEASES_MAX: u64 = 50;
 /// Of pages in memory: the file is read rarely, and in order.
 const CACHE_OCTETS: usize = 64 << 20;
 
-/// What the file is: `format` and `zone`; and the [`freeze`], while there is one.
+/// What the file is: `format` and `zone`; the [`freeze`], while there is one; and who numbers
+/// [`events`], if somebody does.
 const ABOUT: TableDefinition<'_, &str, &str> = TableDefinition::new("about");
 /// Rows of services by name.
 const SERVICES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("services");
 /// Rows of releases by service and number.
 const HISTORY: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("history");
-
-/// Why the file cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The system said no.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// It is not what was written.
-    #[error("it is damaged: {0}")]
-    Damaged(String),
-    /// A later version of this program has written it.
-    #[error("it has format {0}, and this version knows {FORMAT}: it is left as it is")]
-    Newer(String),
-    /// It belongs to another zone.
-    #[error("it is of the zone {0}")]
-    OtherZone(String),
-    /// Another process has it.
-    #[error("another daemon keeps its state there")]
-    Taken,
-    /// Anything else.
-    #[error("{0}")]
-    Other(String),
-}
 
 /// What goes into one transaction.
 #[derive(Clone, Debug, Default)]
@@ -90,13 +72,16 @@ pub struct Batch {
     pub history: Vec<(ServiceName, Record)>,
     /// The global stop, or that there is none, where that has changed.
     pub freeze: Option<Option<Freeze>>,
+    /// What is to be told to hooks, and what they have been told.
+    pub events: Option<Outgoing>,
 }
 
 impl Batch {
     /// Whether there is nothing to be written.
     pub fn is_empty(&self) -> bool {
-        let Self { services, removed, history, freeze } = self;
-        services.is_empty() && removed.is_empty() && history.is_empty() && freeze.is_none()
+        let Self { services, removed, history, freeze, events } = self;
+        let are_empty = services.is_empty() && removed.is_empty() && history.is_empty();
+        are_empty && freeze.is_none() && events.is_none()
     }
 }
 
@@ -109,6 +94,8 @@ pub struct Found {
     pub releases: Vec<(ServiceName, Record)>,
     /// The global stop.
     pub freeze: Option<Freeze>,
+    /// What was to be told to hooks, if there ever were any.
+    pub events: Option<FoundEvents>,
     /// Rows that mean nothing.
     pub wrong: Vec<(String, RowError)>,
 }
@@ -221,6 +208,9 @@ impl Store {
             if let Some(freeze) = &batch.freeze {
                 freeze::write(&mut writing.open_table(ABOUT)?, freeze.as_ref())?;
             }
+            if let Some(events) = &batch.events {
+                events::write(&writing, events)?;
+            }
         }
         Ok(writing.commit()?)
     }
@@ -323,6 +313,7 @@ fn found(database: &Database, zone: &DnsName) -> Result<Found, StoreError> {
         Ok(freeze) => found.freeze = freeze,
         Err(why) => found.wrong.push(("the freeze".to_owned(), why)),
     }
+    found.events = events::read(&reading)?;
     for row in services.iter()? {
         let (key, row) = row?;
         let (name, kept) = match service(key.value(), row.value(), zone) {
@@ -369,36 +360,3 @@ fn record(id: u64, row: &[u8]) -> Result<Record, StoreError> {
 fn encode(row: &impl serde::Serialize) -> Result<Vec<u8>, StoreError> {
     serde_json::to_vec(row).map_err(|error| StoreError::Other(error.to_string()))
 }
-
-impl From<redb::Error> for StoreError {
-    fn from(error: redb::Error) -> Self {
-        match error {
-            redb::Error::Io(error) => Self::Io(error),
-            redb::Error::Corrupted(why) => Self::Damaged(why),
-            redb::Error::DatabaseAlreadyOpen => Self::Taken,
-            other => Self::Other(other.to_string()),
-        }
-    }
-}
-
-impl From<LockError> for StoreError {
-    fn from(error: LockError) -> Self {
-        match error {
-            LockError::Taken => Self::Taken,
-            LockError::Io(error) => Self::Io(error),
-        }
-    }
-}
-
-/// Each operation of redb has an error type of its own.
-macro_rules! from_redb {
-    ($($error:ty),*) => {$(
-        impl From<$error> for StoreError {
-            fn from(error: $error) -> Self {
-                redb::Error::from(error).into()
-            }
-        }
-    )*};
-}
-
-from_redb!(DatabaseError, StorageError, TableError, redb::TransactionError, redb::CommitError);
