@@ -47,6 +47,7 @@ struct Gauges {
     endpoint: GaugeVec,
     guard: GaugeVec,
     guard_result: GaugeVec,
+    pending: GaugeVec,
 }
 
 impl Gauges {
@@ -105,6 +106,7 @@ impl Gauges {
                 "1 if the endpoint may be answered.",
                 &["service", "pool", "endpoint"],
             )?,
+            pending: gauge("events_pending", "Events that a hook has not been told.", &["hook"])?,
         })
     }
 
@@ -131,6 +133,9 @@ impl Gauges {
             }
             self.set_pools(name, service);
             self.set_guards(name, service);
+        }
+        for (name, hook) in &status.events {
+            self.pending.with_label_values(&[name]).set(hook.pending as f64);
         }
     }
 

@@ -29,6 +29,9 @@ pub struct Status {
     pub file: FileStatus,
     /// What survives a restart.
     pub store: StoreStatus,
+    /// The hooks, to whom transitions are told, by name.
+    #[serde(default)]
+    pub events: BTreeMap<String, HookStatus>,
     /// The services by name.
     pub services: BTreeMap<String, ServiceStatus>,
 }
@@ -97,6 +100,17 @@ pub struct StoreStatus {
     pub since: Option<String>,
     /// How many services stand elsewhere than is kept.
     pub unkept: usize,
+}
+
+/// One hook.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct HookStatus {
+    /// How many events it has not been told yet.
+    pub pending: usize,
+    /// Why it did not take the first of them when that was last tried, if it was.
+    pub error: Option<String>,
+    /// Since when it does not (RFC 3339).
+    pub since: Option<String>,
 }
 
 /// One mistake in the file.

@@ -2,7 +2,8 @@
 //! listener in a browser.
 
 use super::status::{
-    EndpointStatus, FreezeStatus, InstantStatus, PoolStatus, ServiceStatus, Status, StoreStatus,
+    EndpointStatus, FreezeStatus, HookStatus, InstantStatus, PoolStatus, ServiceStatus, Status,
+    StoreStatus,
 };
 
 /// The whole tree, ending with a line feed.
@@ -25,6 +26,7 @@ pub fn tree(status: &Status) -> String {
         lines.push(format!("   {place}{}", error.message));
     }
     lines.extend(store_line(&status.store));
+    lines.extend(status.events.iter().filter_map(|(name, hook)| hook_line(name, hook)));
     let services: Vec<Vec<String>> =
         status.services.iter().map(|(name, service)| service_lines(name, service)).collect();
     lines.extend(branches(services));
@@ -61,6 +63,13 @@ fn store_line(store: &StoreStatus) -> Option<String> {
         "{path} CANNOT BE WRITTEN since {since}: {error}\n   releases stand still until it can be; \
          answers go on"
     ))
+}
+
+/// Likewise.
+fn hook_line(name: &str, hook: &HookStatus) -> Option<String> {
+    let HookStatus { pending, error, since } = hook;
+    let (error, since) = (error.as_ref()?, since.as_deref().unwrap_or_default());
+    Some(format!("hook {name} TAKES NO EVENTS since {since}: {error} ({pending} waiting)"))
 }
 
 fn service_lines(name: &str, service: &ServiceStatus) -> Vec<String> {

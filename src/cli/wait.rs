@@ -227,6 +227,7 @@ mod tests {
             doubted_since: None,
             file: FileStatus { accepted: true, path, loaded_at, waiting: false, checksum, errors },
             store: StoreStatus::default(),
+            events: BTreeMap::new(),
             services: BTreeMap::from([("api".to_owned(), api)]),
         }
     }

@@ -10,6 +10,7 @@ mod handing;
 mod persist;
 mod planning;
 mod requests;
+mod telling;
 mod together;
 mod tries;
 
@@ -27,6 +28,7 @@ use tracing::{error, info, warn};
 use super::{
     caches::Caches,
     drift,
+    events::Outbox,
     examiner::{self, Job},
     failpoint::{Place, pass},
     file::FileState,
@@ -95,6 +97,8 @@ pub(super) struct Conductor {
     touched: BTreeSet<ServiceName>,
     /// Transitions that are told with the generation of the table that shows them.
     told: Vec<(ServiceName, Transition)>,
+    /// The same for hooks.
+    outbox: Outbox,
     /// Owners to take out of the next table.
     removed: Vec<DnsName>,
     /// Told when there is something to answer with, or the release file has been looked at.
@@ -116,6 +120,7 @@ impl Conductor {
         path: PathBuf,
         first_look: oneshot::Sender<()>,
         keeper: Keeper,
+        outbox: Outbox,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
         Ok(Self {
@@ -130,6 +135,7 @@ impl Conductor {
             deadlines: BTreeSet::new(),
             touched: BTreeSet::new(),
             told: Vec::new(),
+            outbox,
             removed: Vec::new(),
             first_look: Some(first_look),
             keeper,
@@ -152,12 +158,14 @@ impl Conductor {
         loop {
             let mut ordered = None;
             let deadline = tokio::time::sleep(self.until_next_deadline());
+            let moved = self.outbox.moved();
             tokio::select! {
                 received = events.recv_many(&mut batch, BATCH_MAX) => match received {
                     0 => return,
                     _ => batch.drain(..).for_each(|event| self.take(event)),
                 },
                 Some(request) = requests.recv() => ordered = self.heed(request),
+                () = moved => self.outbox.note_moved(self.now()),
                 () = deadline => {}
             }
             self.meet_deadlines();
@@ -367,28 +375,5 @@ impl Conductor {
             left.extend(before.map(|before| (name.clone(), before.ttl_max(now))));
         }
         (change, left)
-    }
-
-    /// What a machine told when it was given this as the time.
-    fn keep(&mut self, now: Timestamp, name: &ServiceName, told: Vec<Transition>) {
-        self.unkept.note(now, name, &told);
-        self.told.extend(told.into_iter().map(|transition| (name.clone(), transition)));
-    }
-
-    fn tell(&mut self) {
-        let generation = self.plane.store.load().generation();
-        for (name, Transition { from, to, why, release }) in self.told.drain(..) {
-            self.metrics.transition(&name, from, to);
-            match to {
-                "RollingBack" | "Failed" => {
-                    warn!(service = %name, from, to, why, release, generation, "transition");
-                }
-                // Entered anew by what is answered already: held, or rolled back on the way.
-                _ if from == to => {
-                    warn!(service = %name, from, to, why, release, generation, "transition");
-                }
-                _ => info!(service = %name, from, to, why, release, generation, "transition"),
-            }
-        }
     }
 }

@@ -26,7 +26,7 @@ use crate::{
 
 /// How long one write may take, and less than others wait for the conductor.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How much longer for each service in it: about ten times what it takes.
+/// How much longer for each service and event in it: about ten times what it takes.
 const PATIENCE_PER_SERVICE: Duration = Duration::from_micros(100);
 /// How many octets of a file are read in a second at the least.
 const OPENED_PER_SECOND: u64 = 64 << 20;
@@ -199,7 +199,8 @@ impl Keeper {
 
     /// A file that was not closed is read as a whole when it is opened.
     fn patience(&self, batch: &Batch) -> Duration {
-        let services = u32::try_from(batch.services.len()).unwrap_or(u32::MAX);
+        let events = batch.events.as_ref().map_or(0, |events| events.events.len());
+        let services = u32::try_from(batch.services.len() + events).unwrap_or(u32::MAX);
         let to_open = if matches!(self.hand, Hand::Closed) { self.octets } else { 0 };
         PATIENCE
             + PATIENCE_PER_SERVICE.saturating_mul(services)

@@ -2,7 +2,7 @@
 //! stores the table.
 //!
 //! [`conductor`] is the one writer: it takes events from one bounded channel, lets the pure
-//! machines decide, has [`keeper`] make that durable, and stores the next table. [`report`] shows its state to people, [`systemd`]
+//! machines decide, has [`keeper`] make that durable, and stores the next table. [`events`] tells hooks of it. [`report`] shows its state to people, [`systemd`]
 //! to the service manager. [`failpoint`] is for tests that kill it. [`handover`] lets a new process take the place of a running one.
 //! Everything below this floor can be tested without it.
 
@@ -11,6 +11,7 @@ mod conductor;
 mod drafts;
 mod drift;
 mod error;
+mod events;
 mod examiner;
 pub mod failpoint;
 mod file;
@@ -170,7 +171,7 @@ impl Daemon {
         settings: Settings,
         sockets: &Sockets,
         secrets: CookieSecrets,
-        State { keeper, found }: State,
+        State { keeper, mut found }: State,
         registry: Registry,
     ) -> Result<(Self, Begin), StartError> {
         let http_error = |error| StartError::Http(settings.http, error);
@@ -198,21 +199,25 @@ impl Daemon {
         let examiner = Examiner::new(tools);
         let prober = Prober::register(means, &registry)?;
         let path = settings.release_file;
+        let (apex, kept) = (&settings.zone.apex, found.events.take());
+        let (outbox, hooks) = events::start(settings.events, apex, kept, clock, &registry)?;
         let conductor = Conductor::new(
             plane.clone(),
             (assignments, jobs),
             path.clone(),
             looked,
             keeper,
+            outbox,
             &registry,
         )?;
         let (told, handed) = (events.clone(), events.clone());
         let secrets_asked = Arc::new(Notify::new());
-        let mut control_plane = vec![
+        let mut control_plane = hooks;
+        control_plane.extend([
             tokio::spawn(examiner.run(jobs_in, events.clone())).abort_handle(),
             tokio::spawn(prober.run(assignments_in, events)).abort_handle(),
             tokio::spawn(conductor.run(found, events_in, requests_in)).abort_handle(),
-        ];
+        ]);
         if let Some(file) = settings.cookie_secret_file {
             let watched = secrets::watch(file, plane.clone(), secrets_asked.clone());
             control_plane.push(tokio::spawn(watched).abort_handle());

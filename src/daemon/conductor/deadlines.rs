@@ -30,8 +30,8 @@ pub(super) fn look_at(deadline: Timestamp, steps_at: Option<Timestamp>) -> Times
 
 impl Conductor {
     pub(super) fn until_next_deadline(&self) -> Duration {
-        let next =
-            self.deadlines.first().map(|(at, _)| *at).into_iter().chain(self.keeper.next_try());
+        let next = self.deadlines.first().map(|(at, _)| *at).into_iter();
+        let next = next.chain(self.keeper.next_try()).chain(self.outbox.next_deadline());
         let next = next.min().map_or(NO_DEADLINE, |at| at.since(self.now()));
         if self.around.caches.is_unsettled() { next.min(LOOK_AGAIN) } else { next }
     }

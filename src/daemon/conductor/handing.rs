@@ -79,6 +79,7 @@ impl Conductor {
         }
         self.tell();
         pass(Place::Restored);
+        self.outbox.set_open(!self.keeper.is_elsewhere());
         self.say_that_answers_can_begin();
     }
 
@@ -98,6 +99,7 @@ impl Conductor {
         for handing in std::mem::take(&mut self.handed.0) {
             match handing {
                 Handing::Suspend(reply) => {
+                    self.keep_positions().await;
                     self.keeper.suspend().await;
                     pass(Place::Suspended);
                     // Whoever asked may have gone, and then says so.
@@ -107,18 +109,30 @@ impl Conductor {
                     if self.keeper.resume() {
                         info!("deciding again");
                     }
+                    self.outbox.set_open(true);
                 }
                 Handing::Begin => {
                     pass(Place::TakingOver);
                     self.take_over();
                     let _ = self.keeper.resume();
+                    self.outbox.set_open(true);
                 }
                 Handing::Close(reply) => {
+                    self.keep_positions().await;
                     self.keeper.close().await;
                     pass(Place::Closed);
                     let _ = reply.send(());
                 }
             }
+        }
+    }
+
+    /// Hooks are told nothing more by this daemon, and whoever comes next knows how far they have come.
+    async fn keep_positions(&mut self) {
+        self.outbox.set_open(false);
+        self.outbox.hurry(self.now());
+        if self.outbox.next_deadline().is_some() {
+            self.write().await;
         }
     }
 

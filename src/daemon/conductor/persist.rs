@@ -45,8 +45,8 @@ pub(in crate::daemon) struct Unkept {
     ahead: BTreeSet<ServiceName>,
     /// Who begins releases now.
     pub(super) by: Option<String>,
-    /// How much of what is to be told is kept.
-    told_and_kept: usize,
+    /// How much of what is to be told is kept, or goes on without.
+    told_for_sure: usize,
     /// Whether something was kept that cannot be understood.
     pub(super) has_gaps: bool,
     pub(super) freeze: FreezeIs,
@@ -112,7 +112,7 @@ impl Unkept {
 
     /// The services whose machines were put back since this was last asked.
     pub(super) fn take_put_back(&mut self) -> BTreeSet<ServiceName> {
-        self.told_and_kept = 0;
+        self.told_for_sure = 0;
         mem::take(&mut self.put_back)
     }
 }
@@ -129,7 +129,7 @@ impl Conductor {
         }
     }
 
-    async fn write(&mut self) {
+    pub(super) async fn write(&mut self) {
         let now = self.now();
         let is_due = self.keeper.next_try().is_some_and(|at| at <= now);
         if is_due {
@@ -138,7 +138,9 @@ impl Conductor {
                 self.unkept.freeze = FreezeIs::New;
             }
         }
-        let batch = Arc::new(self.batch());
+        let mut batch = self.batch();
+        batch.events = self.outbox.batch(now, is_due);
+        let batch = Arc::new(batch);
         if batch.is_empty() && !is_due {
             self.unkept.carrying = None;
             return;
@@ -152,6 +154,9 @@ impl Conductor {
                     self.nothing_is_kept();
                 }
                 self.kept(&batch);
+                if written.anew && batch.events.as_ref().is_none_or(|events| !events.is_whole) {
+                    self.outbox.nothing_is_kept(now);
+                }
                 if written.again {
                     self.go_on(now);
                 }
@@ -172,6 +177,7 @@ impl Conductor {
         let news = News { at: now, transition: told.clone(), by: None };
         service.record = records(service, vec![news]).pop().or(service.record.take());
         self.unkept.ahead.insert(name.clone());
+        self.outbox.note(now, name, std::slice::from_ref(&told));
         self.told.push((name.clone(), told));
     }
 
@@ -211,7 +217,8 @@ impl Conductor {
             self.unkept.ahead.remove(name);
         }
         self.install(batch, |_| true);
-        self.unkept.told_and_kept = self.told.len();
+        self.outbox.kept(batch.events.as_ref());
+        self.unkept.told_for_sure = self.told.len();
         for (name, service) in mem::take(&mut self.unkept.removing) {
             self.gone(&name, &service);
         }
@@ -287,8 +294,14 @@ impl Conductor {
             }
         }
         self.install(batch, |name| !put_back.contains(name));
-        let unsure = self.told.split_off(self.unkept.told_and_kept);
+        let unsure = self.told.split_off(self.unkept.told_for_sure);
         self.told.extend(unsure.into_iter().filter(|(name, _)| !put_back.contains(name)));
+        // What is left goes on, whatever is put back after it.
+        self.unkept.told_for_sure = self.told.len();
+        match may_go_back {
+            true => self.outbox.not_kept(&put_back),
+            false => self.outbox.not_ours(&put_back),
+        }
         let removing = mem::take(&mut self.unkept.removing);
         let is_held_up = !put_back.is_empty() || !removing.is_empty();
         self.services.extend(removing);

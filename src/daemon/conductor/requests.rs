@@ -54,6 +54,7 @@ impl Conductor {
                 let (table, caches) = (self.plane.store.load(), &self.around.caches);
                 drop(reply.send(Box::new(Status {
                     freeze: self.around.freeze.as_ref().map(FreezeStatus::from),
+                    events: self.outbox.report(),
                     doubted_since: self.doubt.since().map(|since| since.to_string()),
                     ..report::status(now, &table, file, services, caches, keeping)
                 })));

@@ -46,6 +46,7 @@ pub(super) fn status(
         ready: is_ready(file, services),
         freeze: None,
         doubted_since: None,
+        events: BTreeMap::new(),
         file: file_status(file, unkept),
         store: StoreStatus {
             path: keeper.path().display().to_string(),

@@ -1,0 +1,37 @@
+//! What machines have told: it is kept with what it tells of, and then told to people, in the log, and to
+//! hooks.
+
+use tracing::{info, warn};
+
+use super::Conductor;
+use crate::{
+    cutover::Transition,
+    model::{ServiceName, Timestamp},
+};
+
+impl Conductor {
+    /// What a machine told when it was given this as the time.
+    pub(super) fn keep(&mut self, now: Timestamp, name: &ServiceName, told: Vec<Transition>) {
+        self.unkept.note(now, name, &told);
+        self.outbox.note(now, name, &told);
+        self.told.extend(told.into_iter().map(|transition| (name.clone(), transition)));
+    }
+
+    pub(super) fn tell(&mut self) {
+        self.outbox.publish();
+        let generation = self.plane.store.load().generation();
+        for (name, Transition { from, to, why, release }) in self.told.drain(..) {
+            self.metrics.transition(&name, from, to);
+            match to {
+                "RollingBack" | "Failed" => {
+                    warn!(service = %name, from, to, why, release, generation, "transition");
+                }
+                // Entered anew by what is answered already: held, or rolled back on the way.
+                _ if from == to => {
+                    warn!(service = %name, from, to, why, release, generation, "transition");
+                }
+                _ => info!(service = %name, from, to, why, release, generation, "transition"),
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! One hook and its pace: one event at a time, in order, until it is taken or given up.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use hyper::header::CONTENT_TYPE;
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::{sleep, timeout},
+};
+use tracing::{error, info, warn};
+
+use super::{
+    Queue,
+    backoff::{TRIED_MAX, pause},
+    cloud,
+};
+use crate::{
+    dns::Clock,
+    model::{DnsName, Hook, HookKind, Timestamp, TransitionEvent, Url},
+    probe::{Command, run_command},
+    web::{
+        self, Client,
+        signature::{ID, SIGNATURE, Secret, TIMESTAMP},
+    },
+};
+
+/// The longest reason that stands in an environment, in characters; the input has all of it.
+const WHY_MAX: usize = 4_096;
+
+pub(super) struct Delivery {
+    hook: Hook,
+    zone: DnsName,
+    queue: Arc<Queue>,
+    client: Client,
+    clock: Clock,
+    /// A look at the file of the secret that has not ended.
+    reading: Option<JoinHandle<Result<Secret, String>>>,
+}
+
+/// The event that is being tried.
+struct Trying {
+    number: u64,
+    tries: u32,
+    since: Instant,
+}
+
+impl Delivery {
+    pub(super) fn new(
+        hook: Hook,
+        zone: DnsName,
+        queue: Arc<Queue>,
+        client: Client,
+        clock: Clock,
+    ) -> Self {
+        Self { hook, zone, queue, client, clock, reading: None }
+    }
+
+    /// Tells what there is to be told, for ever.
+    pub(super) async fn run(mut self) {
+        let mut trying: Option<Trying> = None;
+        loop {
+            let event = self.queue.next(&self.hook.name).await;
+            let fresh = Trying { number: event.sequence, tries: 0, since: Instant::now() };
+            // The one that was being tried may have been dropped meanwhile.
+            let mut now = trying.take().filter(|it| it.number == event.sequence).unwrap_or(fresh);
+            match self.attempt(&event).await {
+                Ok(()) => self.has_taken(&event),
+                Err(why) => {
+                    now.tries = now.tries.saturating_add(1);
+                    trying = self.has_failed(&event, &why, now).await;
+                }
+            }
+        }
+    }
+
+    fn has_taken(&self, event: &TransitionEvent) {
+        if self.queue.delivered(&self.hook.name, event.sequence) {
+            info!(hook = %self.hook.name, event = event.id(), "the hook takes events again");
+        }
+    }
+
+    /// Waits until it is worth another try; `None` if it is given up.
+    async fn has_failed(
+        &self,
+        event: &TransitionEvent,
+        why: &str,
+        trying: Trying,
+    ) -> Option<Trying> {
+        let (hook, id) = (&self.hook.name, event.id());
+        if self.queue.failed(hook, self.clock.now(), why) {
+            warn!(%hook, event = id, why, "the hook has not taken an event: it is tried again");
+        }
+        let Some(pause) = pause(trying.tries, trying.since.elapsed(), rand::random()) else {
+            let hours = TRIED_MAX.as_secs() / 3_600;
+            error!(%hook, event = id, why, hours, "an event is given up: the hook did not take it");
+            self.queue.give_up(hook, event.sequence);
+            return None;
+        };
+        sleep(pause).await;
+        Some(trying)
+    }
+
+    async fn attempt(&mut self, event: &TransitionEvent) -> Result<(), String> {
+        let (body, limit) = (cloud::json(event, &self.zone), self.hook.timeout);
+        match &self.hook.kind {
+            HookKind::Web { url, secret_file } => {
+                let (url, secret_file) = (url.clone(), secret_file.clone());
+                let secret = match secret_file {
+                    Some(path) => Some(self.secret(&path, limit).await?),
+                    None => None,
+                };
+                self.send(&url, secret.as_ref(), event, body).await
+            }
+            HookKind::Command { command, arguments } => {
+                let (path, arguments) = (command.clone(), arguments.clone());
+                let environment = environment(event);
+                run_command(Command { path, arguments, environment, input: body }, limit).await
+            }
+        }
+    }
+
+    /// Read for each try, so that another one counts without a restart; never two at once, for files
+    /// may hang.
+    async fn secret(&mut self, path: &Path, limit: Duration) -> Result<Secret, String> {
+        let shown = path.display();
+        let path = path.to_owned();
+        let reading =
+            self.reading.get_or_insert_with(|| spawn_blocking(move || Secret::read(&path)));
+        let read = timeout(limit, reading).await;
+        let read = read.map_err(|_| format!("{shown} cannot be read in time"))?;
+        self.reading = None;
+        let secret = read.map_err(|error| error.to_string()).flatten();
+        secret.map_err(|why| format!("the secret in {shown}: {why}"))
+    }
+
+    async fn send(
+        &self,
+        url: &Url,
+        secret: Option<&Secret>,
+        event: &TransitionEvent,
+        body: Vec<u8>,
+    ) -> Result<(), String> {
+        let mut request =
+            web::request(url).method("POST").header(CONTENT_TYPE, cloud::CONTENT_TYPE);
+        let (id, now) = (event.id(), time_of_day());
+        if let Some(secret) = secret {
+            request = request.header(SIGNATURE, secret.sign(&id, now, &body));
+        }
+        let request = request.header(ID, id).header(TIMESTAMP, now.unix_secs()).body(body.into());
+        let request = request.map_err(|error| format!("the request cannot be made: {error}"))?;
+        let reply = self.client.send(request, self.hook.timeout).await?;
+        match reply.status {
+            200..=299 => Ok(()),
+            status => Err(format!("status {status}")),
+        }
+    }
+}
+
+/// As others have it: a receiver refuses what is signed at another time than its own.
+fn time_of_day() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::default() + since_epoch
+}
+
+fn environment(event: &TransitionEvent) -> Vec<(&'static str, String)> {
+    let why = event.why.chars().filter(|c| *c != '\0').take(WHY_MAX).collect();
+    vec![
+        ("CUTOVER_SERVICE", event.service.to_string()),
+        ("CUTOVER_FROM", event.from.clone()),
+        ("CUTOVER_TO", event.to.clone()),
+        ("CUTOVER_WHY", why),
+        ("CUTOVER_SEQUENCE", event.sequence.to_string()),
+    ]
+}

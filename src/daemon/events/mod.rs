@@ -1,0 +1,85 @@
+//! Events out: each transition is told to every hook of the settings, in order, until it is taken.
+//!
+//! [`outbox`] is the conductor's end: it gives the numbers, and has events kept in the transaction that
+//! keeps their transitions. What is kept and published goes into [`queue`], from which each hook takes at
+//! its own pace: one task for each (`deliver`), which tries again by the schedule of `backoff`. What an
+//! event looks like outside is `cloud`.
+//!
+//! At least once: how far a hook has come is kept a little later than it has come there. Nothing here is
+//! ever waited for by the conductor, and no more than [`queue::PENDING_MAX`] events wait. Left out: what
+//! a receiver answers, but for its status.
+
+mod backoff;
+mod cloud;
+mod counters;
+mod deliver;
+mod outbox;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use prometheus::Registry;
+use tokio::task::AbortHandle;
+
+pub(super) use outbox::Outbox;
+
+use crate::{
+    dns::Clock,
+    model::{DnsName, Hook, HookName},
+    store::FoundEvents,
+    web::Client,
+};
+use counters::Counters;
+use deliver::Delivery;
+use queue::Queue;
+
+/// Goes on with what was found; begins to tell once the outbox is opened.
+pub(super) fn start(
+    hooks: Vec<Hook>,
+    zone: &DnsName,
+    found: Option<FoundEvents>,
+    clock: Clock,
+    registry: &Registry,
+) -> Result<(Outbox, Vec<AbortHandle>), prometheus::Error> {
+    let names: Vec<_> = hooks.iter().map(|hook| hook.name.clone()).collect();
+    let counters = Counters::register(registry, &names)?;
+    let (queue, numbering) = queue(names, found, counters);
+    let client = Client::new();
+    let deliver = |hook| {
+        let (zone, queue, client) = (zone.clone(), queue.clone(), client.clone());
+        tokio::spawn(Delivery::new(hook, zone, queue, client, clock).run()).abort_handle()
+    };
+    let tasks = hooks.into_iter().map(deliver).collect();
+    Ok((Outbox::new(queue, numbering), tasks))
+}
+
+/// Of what was found, what the hooks that there are have not been told. A hook that is new is told what
+/// happens from now on.
+fn queue(
+    names: Vec<HookName>,
+    found: Option<FoundEvents>,
+    counters: Counters,
+) -> (Arc<Queue>, Option<outbox::Numbering>) {
+    let numbering = found.as_ref().map(|found| {
+        let after = found.events.last().map_or(0, |event| event.sequence + 1);
+        outbox::Numbering { instance: found.instance, next: found.next.max(after) }
+    });
+    let next = numbering.as_ref().map_or(outbox::FIRST, |numbering| numbering.next);
+    let (events, positions) = match found {
+        Some(FoundEvents { events, positions, wrong, .. }) => {
+            for (number, why) in wrong {
+                tracing::error!(number, %why, "an event that was kept cannot be understood");
+            }
+            (events, positions)
+        }
+        None => (Vec::new(), BTreeMap::new()),
+    };
+    let position = |name| {
+        let position = positions.get(&name).copied().unwrap_or(next).min(next);
+        (name, position)
+    };
+    let positions = names.into_iter().map(position).collect();
+    (Arc::new(Queue::new(events, positions, counters)), numbering)
+}

@@ -1,0 +1,200 @@
+//! The conductor's end: transitions become events with numbers, are kept with what they tell of, and go
+//! to the hooks when that is published.
+//!
+//! What machines told and is neither kept nor put back is `fresh`. A batch offers it under the next
+//! numbers. If that is kept, they are given; if it is not, what was put back has never happened, and the
+//! rest, which goes on all the same, is told under numbers of another instance: what the file holds then
+//! is not known, and after a crash its numbers may be given again.
+
+use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
+
+use super::Queue;
+use crate::{
+    admin::status::HookStatus,
+    cutover::Transition,
+    model::{Instance, ServiceName, Timestamp, TransitionEvent},
+    store::Outgoing,
+};
+
+/// The number of the first event of all.
+pub(super) const FIRST: u64 = 1;
+/// How much later than a hook has come further that is kept, if nothing else is to be kept before.
+const KEEP_WITHIN: Duration = Duration::from_secs(2);
+
+/// Who gives the numbers, and the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Numbering {
+    pub(super) instance: Instance,
+    pub(super) next: u64,
+}
+
+pub(in crate::daemon) struct Outbox {
+    queue: Arc<Queue>,
+    numbering: Numbering,
+    /// Whether the instance may be in the file.
+    is_known: bool,
+    /// Whether the file may hold something else than it should.
+    is_unsure: bool,
+    fresh: Vec<Fresh>,
+    /// What is kept, or goes on without, and is not published yet.
+    decided: Vec<Arc<TransitionEvent>>,
+    /// When it is to be kept how far hooks have come.
+    keep_at: Option<Timestamp>,
+}
+
+struct Fresh {
+    at: Timestamp,
+    service: ServiceName,
+    transition: Transition,
+}
+
+impl Outbox {
+    /// One that goes on with these numbers, or begins with its own.
+    pub(super) fn new(queue: Arc<Queue>, numbering: Option<Numbering>) -> Self {
+        let is_known = numbering.is_some();
+        let begin = || Numbering { instance: Instance::new(rand::random()), next: FIRST };
+        Self {
+            // Hooks that are gone are forgotten, and those that are new are known.
+            is_unsure: is_known || !queue.is_idle(),
+            queue,
+            numbering: numbering.unwrap_or_else(begin),
+            is_known,
+            fresh: Vec::new(),
+            decided: Vec::new(),
+            keep_at: None,
+        }
+    }
+
+    /// Lets hooks be told, or not.
+    pub(in crate::daemon) fn set_open(&self, is_open: bool) {
+        self.queue.set_open(is_open);
+    }
+
+    /// Machines have told this.
+    pub(in crate::daemon) fn note(
+        &mut self,
+        at: Timestamp,
+        service: &ServiceName,
+        told: &[Transition],
+    ) {
+        if !told.is_empty() && !self.queue.is_idle() {
+            let fresh = |transition: &Transition| Fresh {
+                at,
+                service: service.clone(),
+                transition: transition.clone(),
+            };
+            self.fresh.extend(told.iter().map(fresh));
+        }
+    }
+
+    /// What is to be kept now, if anything is. `is_due` says that the store is to be tried anyway.
+    pub(in crate::daemon) fn batch(&mut self, now: Timestamp, is_due: bool) -> Option<Outgoing> {
+        let is_late = self.keep_at.is_some_and(|at| at <= now);
+        if self.fresh.is_empty() && !is_late && !(is_due && self.is_unsure) {
+            return None;
+        }
+        (self.keep_at, self.is_known) = (None, true);
+        let fresh = self.numbered();
+        let Numbering { instance, next } = self.numbering;
+        let next = next + fresh.len() as u64;
+        let positions = self.queue.positions();
+        let first = positions.values().copied().min().unwrap_or(next);
+        let events = match self.is_unsure {
+            true => {
+                self.queue.events().into_iter().chain(self.decided.clone()).chain(fresh).collect()
+            }
+            false => fresh,
+        };
+        Some(Outgoing { instance, next, events, is_whole: self.is_unsure, first, positions })
+    }
+
+    fn numbered(&self) -> Vec<Arc<TransitionEvent>> {
+        let Numbering { instance, next } = self.numbering;
+        let event = |(sequence, fresh): (u64, &Fresh)| {
+            let Fresh { at, service, transition } = fresh;
+            let Transition { from, to, why, release } = transition.clone();
+            let (from, to) = (from.to_owned(), to.to_owned());
+            let (at, service) = (*at, service.clone());
+            Arc::new(TransitionEvent { instance, sequence, at, service, from, to, why, release })
+        };
+        (next..).zip(&self.fresh).map(event).collect()
+    }
+
+    /// All of the batch is kept.
+    pub(in crate::daemon) fn kept(&mut self, outgoing: Option<&Outgoing>) {
+        if outgoing.is_some() {
+            self.decide();
+            self.is_unsure = false;
+        }
+    }
+
+    /// Nothing is kept: these services are put back, and the others go on all the same.
+    pub(in crate::daemon) fn not_kept(&mut self, put_back: &BTreeSet<ServiceName>) {
+        self.is_unsure |= self.is_known;
+        self.fresh.retain(|fresh| !put_back.contains(&fresh.service));
+        if self.fresh.is_empty() {
+            return;
+        }
+        if mem::take(&mut self.is_known) {
+            self.numbering.instance = Instance::new(rand::random());
+        }
+        self.decide();
+    }
+
+    /// Nothing is decided here: these services are put back, and the others wait.
+    pub(in crate::daemon) fn not_ours(&mut self, put_back: &BTreeSet<ServiceName>) {
+        self.is_unsure |= self.is_known;
+        self.fresh.retain(|fresh| !put_back.contains(&fresh.service));
+    }
+
+    fn decide(&mut self) {
+        let events = self.numbered();
+        self.numbering.next += events.len() as u64;
+        self.fresh.clear();
+        self.decided.extend(events);
+    }
+
+    /// The file that it was kept in is not there any more.
+    pub(in crate::daemon) fn nothing_is_kept(&mut self, now: Timestamp) {
+        if self.is_known {
+            (self.is_unsure, self.keep_at) = (true, Some(now));
+        }
+    }
+
+    /// What was decided is published: hooks may know of it.
+    pub(in crate::daemon) fn publish(&mut self) {
+        if !self.decided.is_empty() {
+            self.queue.push(mem::take(&mut self.decided));
+        }
+    }
+
+    /// Waits until a hook has come further, beside the outbox.
+    pub(in crate::daemon) fn moved(&self) -> impl Future<Output = ()> + use<> {
+        let queue = self.queue.clone();
+        async move { queue.moved().await }
+    }
+
+    /// A hook has come further, which is to be kept before long.
+    pub(in crate::daemon) fn note_moved(&mut self, now: Timestamp) {
+        if self.queue.has_moved() {
+            self.keep_at.get_or_insert(now + KEEP_WITHIN);
+        }
+    }
+
+    /// It is to be kept now how far hooks have come, if that is not known.
+    pub(in crate::daemon) fn hurry(&mut self, now: Timestamp) {
+        if self.queue.has_moved() {
+            self.keep_at = Some(now);
+        }
+    }
+
+    /// When something is to be kept although nothing happens.
+    pub(in crate::daemon) fn next_deadline(&self) -> Option<Timestamp> {
+        self.keep_at
+    }
+
+    /// How it is with each hook.
+    pub(in crate::daemon) fn report(&self) -> std::collections::BTreeMap<String, HookStatus> {
+        self.queue.report()
+    }
+}
