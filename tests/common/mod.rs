@@ -6,6 +6,7 @@
 pub mod client;
 pub mod endpoints;
 pub mod pools;
+pub mod receiver;
 
 use std::{
     fs,

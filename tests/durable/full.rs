@@ -18,7 +18,7 @@ use crate::{
 
 const HOUR: &str = "bake = \"1h\"";
 
-fn limit(running: &Running, octets: Option<u64>) {
+pub(crate) fn limit(running: &Running, octets: Option<u64>) {
     let id = Pid::from_raw(running.process.id().try_into().expect("an ID"));
     let limit = Rlimit { current: octets, maximum: None };
     prlimit(id, Resource::Fsize, limit).expect("ours");

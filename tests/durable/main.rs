@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod crash;
+mod events;
 mod full;
 #[path = "../handover/process.rs"]
 #[allow(dead_code, reason = "the tests of the handover use the rest of it")]
