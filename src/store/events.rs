@@ -57,7 +57,8 @@ pub(super) fn write(writing: &WriteTransaction, outgoing: &Outgoing) -> Result<(
     let numbering = numbering.map_err(|error| StoreError::Other(error.to_string()))?;
     writing.open_table(ABOUT)?.insert(NUMBERING, numbering.as_str())?;
     let mut rows = writing.open_table(EVENTS)?;
-    rows.retain(|number, _| !is_whole && number >= *first)?;
+    let end = if *is_whole { u64::MAX } else { *first };
+    rows.retain_in(..end, |_, _| false)?;
     for event in events {
         rows.insert(event.sequence, encode(&EventRow::of(event))?.as_slice())?;
     }

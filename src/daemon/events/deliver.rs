@@ -61,19 +61,29 @@ impl Delivery {
 
     /// Tells what there is to be told, for ever.
     pub(super) async fn run(mut self) {
+        self.look_at_secret().await;
         let mut trying: Option<Trying> = None;
         loop {
             let event = self.queue.next(&self.hook.name).await;
             let fresh = Trying { number: event.sequence, tries: 0, since: Instant::now() };
             // The one that was being tried may have been dropped meanwhile.
-            let mut now = trying.take().filter(|it| it.number == event.sequence).unwrap_or(fresh);
+            let mut current =
+                trying.take().filter(|it| it.number == event.sequence).unwrap_or(fresh);
             match self.attempt(&event).await {
                 Ok(()) => self.has_taken(&event),
                 Err(why) => {
-                    now.tries = now.tries.saturating_add(1);
-                    trying = self.has_failed(&event, &why, now).await;
+                    current.tries = current.tries.saturating_add(1);
+                    trying = self.has_failed(&event, &why, current).await;
                 }
             }
+        }
+    }
+
+    /// What is wrong with it is told at the start already, and not with the first event.
+    async fn look_at_secret(&mut self) {
+        let HookKind::Web { secret_file: Some(path), .. } = self.hook.kind.clone() else { return };
+        if let Err(why) = self.secret(&path, self.hook.timeout).await {
+            error!(hook = %self.hook.name, why, "events cannot be signed, and are not sent until then");
         }
     }
 

@@ -45,7 +45,7 @@ pub(super) fn start(
 ) -> Result<(Outbox, Vec<AbortHandle>), prometheus::Error> {
     let names: Vec<_> = hooks.iter().map(|hook| hook.name.clone()).collect();
     let counters = Counters::register(registry, &names)?;
-    let (queue, numbering) = queue(names, found, counters);
+    let (queue, numbering) = go_on(names, found, counters);
     let client = Client::new();
     let deliver = |hook| {
         let (zone, queue, client) = (zone.clone(), queue.clone(), client.clone());
@@ -57,7 +57,7 @@ pub(super) fn start(
 
 /// Of what was found, what the hooks that there are have not been told. A hook that is new is told what
 /// happens from now on.
-fn queue(
+fn go_on(
     names: Vec<HookName>,
     found: Option<FoundEvents>,
     counters: Counters,

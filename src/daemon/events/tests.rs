@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use futures_util::FutureExt;
 use prometheus::Registry;
 
-use super::{Outbox, counters::Counters, queue, queue::PENDING_MAX};
+use super::{Outbox, counters::Counters, go_on, queue::PENDING_MAX};
 use crate::{
     cutover::Transition,
     model::{HookName, ServiceName, Timestamp, TransitionEvent},
@@ -37,7 +37,7 @@ impl Scene {
     fn start(names: &[&str], file: Option<FoundEvents>) -> Self {
         let registry = Registry::new();
         let counters = Counters::register(&registry, &hooks(names)).expect("new");
-        let (queue, numbering) = queue(hooks(names), file.clone(), counters);
+        let (queue, numbering) = go_on(hooks(names), file.clone(), counters);
         let outbox = Outbox::new(queue.clone(), numbering);
         outbox.set_open(true);
         Self { outbox, queue, file, registry }
