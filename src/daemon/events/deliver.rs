@@ -83,7 +83,7 @@ impl Delivery {
     async fn look_at_secret(&mut self) {
         let HookKind::Web { secret_file: Some(path), .. } = self.hook.kind.clone() else { return };
         if let Err(why) = self.secret(&path, self.hook.timeout).await {
-            error!(hook = %self.hook.name, why, "events cannot be signed, and are not sent until then");
+            error!(hook = %self.hook.name, why, "events are not sent until they can be signed");
         }
     }
 
