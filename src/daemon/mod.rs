@@ -28,14 +28,7 @@ mod sockets;
 mod state;
 pub mod systemd;
 
-use std::{
-    io, mem,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{io, mem, net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use arc_swap::ArcSwap;
 use prometheus::Registry;
@@ -109,7 +102,7 @@ impl Daemon {
         let state = state::open(&settings, succession.is_some()).await?;
         let place_error = |error| HandoverError::Socket(place.clone().unwrap_or_default(), error);
         let draft = place.as_deref().map(Draft::new).transpose().map_err(place_error)?;
-        let admin = settings.admin.as_deref().map(admin_place).transpose()?;
+        let admin = settings.admin.as_deref().map(place::for_admin).transpose()?;
         let inherited = succession.as_mut().map(|them| mem::take(&mut them.sockets));
         let workers = settings.workers.unwrap_or_else(cores);
         let inherited = inherited.unwrap_or_default();
@@ -176,17 +169,8 @@ impl Daemon {
     ) -> Result<(Self, Begin), StartError> {
         let http_error = |error| StartError::Http(settings.http, error);
         let http = sockets.pages.local_addr().map_err(http_error)?;
-        let clock = Clock::start();
-        let key = (rand::random(), rand::random());
-        let table = Table::new(&settings.zone, key, clock.now().unix_secs());
-        let store: Store = Arc::new(ArcSwap::from_pointee(table));
-        let plane = Arc::new(Plane {
-            store,
-            responder: Responder::new(secrets, settings.nsid.as_deref()),
-            rrl: settings.rrl.clone(),
-            counters: Counters::register(&registry)?,
-            clock,
-        });
+        let plane = Arc::new(plane(&settings, secrets, &registry)?);
+        let clock = plane.clock;
 
         let (events, events_in) = mpsc::channel(EVENTS_MAX);
         let (requests, requests_in) = mpsc::channel(REQUESTS_MAX);
@@ -386,13 +370,22 @@ fn handover_place(settings: &Settings, passed: &[Listener]) -> Option<PathBuf> {
     Some(path)
 }
 
-/// The socket for the operator's verbs, still without its name.
-fn admin_place(path: &Path) -> Result<(PathBuf, Draft), StartError> {
-    let error = |error| StartError::Admin(path.to_path_buf(), error);
-    if !place::may_be_taken(path) {
-        return Err(error(io::Error::other("something else has this name")));
-    }
-    Ok((path.to_path_buf(), Draft::new(path).map_err(error)?))
+fn plane(
+    settings: &Settings,
+    secrets: CookieSecrets,
+    registry: &Registry,
+) -> Result<Plane, StartError> {
+    let clock = Clock::start();
+    let key = (rand::random(), rand::random());
+    let table = Table::new(&settings.zone, key, clock.now().unix_secs());
+    let store: Store = Arc::new(ArcSwap::from_pointee(table));
+    Ok(Plane {
+        store,
+        responder: Responder::new(secrets, settings.nsid.as_deref()),
+        rrl: settings.rrl.clone(),
+        counters: Counters::register(registry)?,
+        clock,
+    })
 }
 
 async fn serve_pages(listener: TcpListener, inquiry: Inquiry, registry: Registry) {

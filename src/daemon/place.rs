@@ -16,6 +16,8 @@ use std::{
 use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixListener;
 
+use super::StartError;
+
 /// Clients that may wait in line.
 const BACKLOG: i32 = 16;
 
@@ -68,4 +70,13 @@ impl Drop for Draft {
 pub(super) fn may_be_taken(path: &Path) -> bool {
     // What else is wrong with it, connecting and renaming will tell.
     fs::metadata(path).map_or(true, |found| found.file_type().is_socket())
+}
+
+/// The socket for the operator's verbs, still without its name.
+pub(super) fn for_admin(path: &Path) -> Result<(PathBuf, Draft), StartError> {
+    let error = |error| StartError::Admin(path.to_path_buf(), error);
+    if !may_be_taken(path) {
+        return Err(error(io::Error::other("something else has this name")));
+    }
+    Ok((path.to_path_buf(), Draft::new(path).map_err(error)?))
 }
