@@ -32,7 +32,7 @@ use scene::{Played, play};
 use seen::Seen;
 
 /// So many that a run without optimisation takes some seconds.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 800;
 /// The end of a story is what is told of a seed that failed.
 const LINES_MAX: usize = 60;
 /// So many of the seeds that failed are named.

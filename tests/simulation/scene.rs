@@ -88,11 +88,11 @@ impl Scene {
                 let what = self.wanted.edit(self.world.now, &mut self.chance);
                 self.save(what)
             }
-            4..7 => {
+            4..8 => {
                 let (verb, force) = (self.chance.pick(&Verb::ALL), self.chance.once_in(3));
                 self.world.ask(verb, force).map(drop)
             }
-            7..11 => {
+            8..11 => {
                 self.break_or_mend();
                 Ok(())
             }
