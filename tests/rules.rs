@@ -120,7 +120,8 @@ async fn a_rule_that_is_none_is_refused_with_the_list() {
     let mut reply = String::new();
     stream.read_to_string(&mut reply).await.expect("answered");
     assert!(reply.starts_with("HTTP/1.1 400 "), "{reply}");
-    let said = "there is no rule `windows`; the rules are freeze, window, interval, health and gate";
+    let said =
+        "there is no rule `windows`; the rules are freeze, window, interval, health and gate";
     assert!(reply.contains(said), "{reply}");
 }
 

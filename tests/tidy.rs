@@ -148,6 +148,25 @@ fn the_defaults_that_the_examples_show_are_those_of_the_code() {
 }
 
 #[test]
+fn each_kind_of_probe_is_read_and_documented() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).expect("readable");
+    let model = read("src/model/probe/mod.rs");
+    let names = model.split("impl ProbeKind {").nth(1).expect("it has a name");
+    let names = names.split("\n}\n").next().expect("an end");
+    let names: Vec<&str> = names
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Self::")?.split("=> \"").nth(1))
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert!(names.len() >= 8, "the names were not found: {names:?}");
+    let (kinds, example) = (read("src/config/release/kinds.rs"), read("config/release.toml"));
+    for name in names {
+        assert!(kinds.contains(&format!("    (\"{name}\", ")), "no file can ask for {name}");
+        assert!(example.contains(&format!("#   {name} = {{ ")), "nobody is told of {name}");
+    }
+}
+
+#[test]
 fn the_examples_of_what_a_release_must_prove_load() {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let [at, beside] = ["cutover.toml", "release.toml"].map(|name| folder.path().join(name));

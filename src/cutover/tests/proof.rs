@@ -1,5 +1,8 @@
 //! What a release has to prove: smoke tests, performance, guards and confirmations.
 
+mod asked;
+mod guards;
+
 use super::*;
 use crate::{
     cutover::{PauseReason, phase::Phase},
@@ -264,146 +267,6 @@ fn what_is_bad_stays_where_there_is_nothing_to_go_back_to() {
 }
 
 #[test]
-fn a_guard_rolls_back_when_more_values_are_bad_than_are_forgiven() {
-    let guard = Guard { fail_limit: 1, ..guard() };
-    let ramp = |live| file(live).guard(guard.clone()).ramp(&[(10, 300)]);
-    let mut sim = Sim::proven(ramp("v1"));
-    sim.save(ramp("v2"));
-    assert_eq!(sim.phase(), "Settling");
-    assert!(sim.wanted().guards, "clients have it");
-    sim.read(&guard, bad());
-    assert_eq!(sim.phase(), "Settling");
-    sim.read(&guard, good());
-    sim.read(&guard, bad());
-    assert_eq!(sim.phase(), "RollingBack");
-    let why = "it is bad, 2 times in this step (1 are forgiven): rolled back to v1";
-    assert_eq!(sim.last_why(), why);
-}
-
-#[test]
-fn a_step_needs_as_many_values_as_the_guard_says() {
-    let ramp = |live| file(live).guard(guard()).ramp(&[(10, 30)]);
-    let mut sim = Sim::proven(ramp("v1"));
-    sim.save(ramp("v2"));
-    sim.read(&guard(), good());
-    sim.run_to(100);
-    assert_eq!(sim.phase(), "Judging");
-    sim.read(&guard(), good());
-    assert_eq!(sim.phase(), "Judging");
-    let lacks = sim.cutover.phase().trouble().map(|why| why.into_owned());
-    let why = "guard errors has had 1 of the 2 values that it needs";
-    assert_eq!(lacks.as_deref(), Some(why), "what settles does not count");
-    sim.read(&guard(), good());
-    assert_eq!(sim.phase(), "Baking");
-}
-
-#[test]
-fn without_data_it_neither_passes_nor_fails_and_goes_on_when_there_is_some() {
-    let mut sim = Sim::proven(file("v1").guard(guard()).bake(300));
-    sim.save(file("v2").guard(guard()).bake(300));
-    assert_eq!(sim.phase(), "Baking");
-    sim.read(&guard(), unjudged());
-    assert_eq!(sim.phase(), "Baking", "one is forgiven");
-    sim.run_to(100);
-    sim.read(&guard(), unjudged());
-    assert_eq!(sim.phase(), "Paused");
-    let why = "paused without data (there is no data, 2 times in a row (1 are forgiven))";
-    assert_eq!(sim.last_why(), why);
-    assert!(sim.wanted().guards, "it is still asked");
-    sim.run_to(1_000);
-    assert_eq!(sim.phase(), "Paused");
-    sim.read(&guard(), good());
-    assert_eq!((sim.phase(), sim.last_why()), ("Baking", "there is data again"));
-    sim.read(&guard(), good());
-    sim.run_to(1_199);
-    assert_eq!(sim.phase(), "Baking", "what was left of the bake is left");
-    sim.run_to(1_200);
-    assert_eq!(sim.phase(), "Steady");
-}
-
-#[test]
-fn without_data_what_is_bad_goes_back_all_the_same() {
-    let mut sim = Sim::proven(file("v1").guard(guard()));
-    sim.save(file("v2").guard(guard()));
-    (0..2).for_each(|_| sim.read(&guard(), unjudged()));
-    assert_eq!(sim.phase(), "Paused");
-    sim.down(&[3, 4]);
-    assert_eq!(sim.phase(), "RollingBack");
-}
-
-#[test]
-fn a_pause_without_data_lasts_over_a_restart_until_something_is_read() {
-    let mut sim = Sim::proven(file("v1").guard(guard()));
-    sim.save(file("v2").guard(guard()));
-    (0..2).for_each(|_| sim.read(&guard(), unjudged()));
-    sim.restart();
-    sim.follow();
-    sim.up(&[1, 2, 3, 4]);
-    assert!(
-        matches!(sim.cutover.phase(), Phase::Paused(it) if matches!(it.reason, PauseReason::Guard(_)))
-    );
-    sim.read(&guard(), unjudged());
-    assert_eq!(sim.phase(), "Paused");
-    sim.read(&guard(), good());
-    assert_eq!(sim.phase(), "Baking");
-}
-
-#[test]
-fn before_each_step_somebody_says_yes() {
-    let ramp = |live| file(live).confirm().ramp(&[(10, 30)]);
-    let mut sim = Sim::proven(ramp("v1"));
-    sim.save(ramp("v2"));
-    assert_eq!(sim.phase(), "Waiting");
-    assert!(sim.last_why().ends_with("; board has not said yes yet"), "{}", sim.last_why());
-    assert!(sim.wanted().confirm);
-    sim.answered(Err("status 423"));
-    assert_eq!((sim.phase(), sim.last_why()), ("Waiting", "board holds: status 423"));
-    let told = sim.told.len();
-    sim.answered(Err("status 423"));
-    assert_eq!(sim.told.len(), told, "the same is not told again");
-    sim.assert_live("v1");
-    sim.answered(Ok(()));
-    assert_eq!(sim.phase(), "Settling");
-    sim.run_to(100);
-    assert_eq!(sim.phase(), "Waiting", "each step is a question of its own");
-    sim.answered(Ok(()));
-    assert_eq!(sim.phase(), "Baking");
-}
-
-#[test]
-fn who_has_said_yes_can_take_it_back_until_the_step_is_taken() {
-    let later = |live| file(live).confirm().at(100);
-    let mut sim = Sim::proven(later("v1"));
-    sim.save(later("v2"));
-    sim.answered(Ok(()));
-    assert_eq!(sim.phase(), "Waiting", "for the instant");
-    sim.answered(Err("status 409"));
-    sim.run_to(200);
-    assert_eq!(sim.phase(), "Waiting");
-    sim.answered(Ok(()));
-    assert_eq!(sim.phase(), "Baking");
-}
-
-#[test]
-fn a_person_breaks_the_rule_gate_by_its_name_and_no_guard_undoes_it() {
-    let confirmed = |live| file(live).performance().confirm();
-    let mut sim = Sim::proven(confirmed("v1"));
-    sim.save(confirmed("v2"));
-    let refusal = sim.ask(Verb::Promote, false).expect_err("nothing is proven").to_string();
-    let why = "the performance of v2 is not measured yet; board has not said yes yet: only with \
-               `--force gate`";
-    assert_eq!(refusal, why);
-    sim.ask_breaking(Verb::Promote, &[Rule::Gate]).expect("forced");
-    assert_eq!(sim.phase(), "Baking");
-    sim.measured(bad());
-    assert_eq!(sim.phase(), "Baking");
-    let held = "it is bad, but a person has broken the rule health or gate: not rolled back";
-    assert_eq!(sim.last_why(), held);
-    sim.ask(Verb::Rollback, false).expect("a person can");
-    sim.assert_live("v1");
-}
-
-#[test]
 fn a_restart_proves_again_what_had_been_proven() {
     let mut sim = Sim::proven(file("v1").tests(1).confirm());
     sim.save(file("v2").tests(1).confirm());
@@ -414,35 +277,4 @@ fn a_restart_proves_again_what_had_been_proven() {
     sim.follow();
     sim.up(&[1, 2, 3, 4]);
     assert_eq!((sim.phase(), sim.wanted().tests.len()), ("Probing", 2));
-}
-
-#[test]
-fn the_old_pool_is_looked_at_when_it_had_clients() {
-    let ramp = |live| file(live).guard(guard()).ramp(&[(10, 30)]);
-    let mut sim = Sim::proven(ramp("v1"));
-    sim.save(ramp("v2"));
-    assert_eq!(sim.wanted().old_at, None);
-    sim.run_to(90);
-    (0..2).for_each(|_| sim.read(&guard(), good()));
-    assert_eq!(sim.phase(), "Baking");
-    assert_eq!(sim.wanted().old_at, Some(at(90)));
-}
-
-#[test]
-fn a_plan_says_what_is_to_be_proven_and_how_long_that_takes() {
-    let guard = Guard { interval: secs(20), count: 3, ..guard() };
-    let ramp = |live| {
-        file(live).tests(1).performance().guard(guard.clone()).confirm().ramp(&[(10, 5)]).bake(5)
-    };
-    let sim = Sim::proven(ramp("v1"));
-    let plan = sim.plan(&ramp("v2")).expect("a release");
-    let gate = plan.rules.iter().find(|rule| rule.name == "gate").expect("it is asked for");
-    let why = "0 of 2 smoke tests have passed: number 1 has not on 192.0.2.3 of v2; board has not \
-               said yes yet";
-    assert_eq!((gate.holds, gate.why.as_str()), (false, why));
-    let at = |phase| plan.steps.iter().find(|step| step.phase == phase).map(|step| step.at);
-    // 500 requests at 50 in a second would take 10 s, and three values of the guard a minute.
-    let judged = at("Judging").expect("it is judged");
-    assert_eq!(at("Baking"), Some(judged + secs(60)));
-    assert_eq!(at("Draining"), Some(judged + secs(120)));
 }
