@@ -1,4 +1,4 @@
-//! `cutover check`: both files, the secrets of cookies and those of hooks, every mistake.
+//! `cutover check`: both files and all secrets, every mistake.
 
 use std::{
     io::Write,
@@ -11,10 +11,14 @@ use serde::Serialize;
 use super::Form;
 use crate::{
     admin::status::FileError,
-    config::{self, Rejected},
+    config::{self, Rejected, Settings},
     daemon,
-    model::{Desired, Hook, HookKind},
-    web::signature::Secret,
+    model::{Desired, Hook, HookKind, Outside},
+    web::{
+        file::{self, Parse},
+        prometheus,
+        signature::Secret,
+    },
 };
 
 /// One file and what is wrong with it.
@@ -34,7 +38,7 @@ pub(super) fn run(path: &Path, form: Form, out: &mut impl Write) -> anyhow::Resu
         if let Some(secrets) = &settings.cookie_secret_file {
             files.push((secrets, config::secrets::check(secrets).map(|()| String::new())));
         }
-        files.extend(settings.events.iter().filter_map(hook_secret));
+        files.extend(secrets(settings));
     }
     match form {
         Form::Text => as_text(&files, settings.is_ok(), out)?,
@@ -47,11 +51,27 @@ pub(super) fn run(path: &Path, form: Form, out: &mut impl Write) -> anyhow::Resu
 /// A file, and what there is to say of it when it is good.
 type File<'a> = (&'a Path, Result<String, Rejected>);
 
-/// The file with the secret of a hook, if it has one; what it holds is not shown.
-fn hook_secret(hook: &Hook) -> Option<File<'_>> {
-    let HookKind::Web { secret_file: Some(path), .. } = &hook.kind else { return None };
-    let read = Secret::read(path).map(|_| String::new());
-    Some((path, read.map_err(|why| Rejected::hidden(path, (0, 0), why))))
+/// The files with what hooks, and those whom releases ask, are shown to be sure of us.
+fn secrets(settings: &Settings) -> Vec<File<'_>> {
+    let Outside { metrics, confirm } = &settings.outside;
+    let hooks = settings.events.iter().filter_map(secret_of);
+    let confirm = confirm.values().filter_map(|hook| hook.secret_file.as_deref());
+    let tokens = metrics.iter().filter_map(|server| server.token_file.as_deref());
+    let secrets = hooks.chain(confirm).map(|path| hidden(path, Secret::parse));
+    secrets.chain(tokens.map(|path| hidden(path, prometheus::token))).collect()
+}
+
+fn secret_of(hook: &Hook) -> Option<&Path> {
+    match &hook.kind {
+        HookKind::Web { secret_file, .. } => secret_file.as_deref(),
+        HookKind::Command { .. } => None,
+    }
+}
+
+/// A file of which nothing is shown.
+fn hidden<T>(path: &Path, parse: Parse<T>) -> File<'_> {
+    let read = file::read(path).and_then(|octets| parse(&octets)).map(|_| String::new());
+    (path, read.map_err(|why| Rejected::hidden(path, (0, 0), why)))
 }
 
 fn as_text(files: &[File<'_>], all: bool, out: &mut impl Write) -> std::io::Result<()> {

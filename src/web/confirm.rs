@@ -1,15 +1,13 @@
 //! Asks whether a step may be taken.
 
-use http_body_util::Full;
-use hyper::{Method, body::Bytes, header::CONTENT_TYPE};
 use serde::Serialize;
-use tokio::task::spawn_blocking;
 
 use super::{
-    Client, request,
-    signature::{ID, SIGNATURE, Secret, TIMESTAMP},
+    Client,
+    file::FileReader,
+    signature::{Secret, post},
 };
-use crate::model::{Timestamp, Webhook};
+use crate::model::Webhook;
 
 /// How much of what they say is told, in characters.
 const SHOWN_MAX: usize = 200;
@@ -37,10 +35,10 @@ pub struct Question {
 pub async fn ask(
     client: &Client,
     hook: &Webhook,
-    now: Timestamp,
+    reading: &mut FileReader<Secret>,
     question: &Question,
 ) -> (Result<(), String>, String) {
-    match send(client, hook, now, question).await {
+    match send(client, hook, reading, question).await {
         Ok((status @ 200..300, said)) => (Ok(()), format!("status {status}: {said}")),
         Ok((status, said)) => (Err(format!("status {status}")), said),
         Err(why) => (Err(why), String::new()),
@@ -50,25 +48,17 @@ pub async fn ask(
 async fn send(
     client: &Client,
     hook: &Webhook,
-    now: Timestamp,
+    reading: &mut FileReader<Secret>,
     question: &Question,
 ) -> Result<(u16, String), String> {
     let body = serde_json::to_vec(question).map_err(|error| error.to_string())?;
     let Question { service, release, share, .. } = question;
-    let id = format!("{service}-{release}-{share}-{}", now.unix_secs());
-    let mut request = request(&hook.url)
-        .method(Method::POST)
-        .header(CONTENT_TYPE, "application/json")
-        .header(ID, &id)
-        .header(TIMESTAMP, now.unix_secs());
-    if let Some(path) = hook.secret_file.clone() {
-        let secret = spawn_blocking(move || {
-            Secret::read(&path).map_err(|why| format!("the secret in {}: {why}", path.display()))
-        });
-        let secret = secret.await.map_err(|error| error.to_string())??;
-        request = request.header(SIGNATURE, secret.sign(&id, now, &body));
-    }
-    let request = request.body(Full::new(Bytes::from(body))).map_err(|error| error.to_string())?;
+    let id = format!("{service}-{release}-{share}-{:016x}", rand::random::<u64>());
+    let secret = match &hook.secret_file {
+        Some(path) => Some(reading.read("the secret", path, Secret::parse, hook.timeout).await?),
+        None => None,
+    };
+    let request = post(&hook.url, "application/json", &id, secret.as_ref(), body)?;
     let reply = client.send(request, hook.timeout).await?;
     let said = String::from_utf8_lossy(&reply.body);
     let said = said.trim().lines().next().unwrap_or_default();

@@ -1,18 +1,17 @@
 //! Instant queries of Prometheus's HTTP API: one value, or why there is none.
 
-use std::{fmt::Write, fs};
+use std::fmt::Write;
 
 use http_body_util::Full;
 use hyper::{
     Method,
     body::Bytes,
-    header::{AUTHORIZATION, CONTENT_TYPE},
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::task::spawn_blocking;
 
-use super::{Client, Reply, request};
+use super::{Client, Reply, file::FileReader, request};
 use crate::model::{Prometheus, Timestamp, Url};
 
 /// How much of what it says of an error is told, in characters.
@@ -22,6 +21,7 @@ const SHOWN_MAX: usize = 200;
 pub async fn query(
     client: &Client,
     prometheus: &Prometheus,
+    reading: &mut FileReader<String>,
     text: &str,
     at: Option<Timestamp>,
 ) -> Result<f64, String> {
@@ -30,18 +30,25 @@ pub async fn query(
     let mut request = request(&url)
         .method(Method::POST)
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-    if let Some(path) = prometheus.token_file.clone() {
-        let read = spawn_blocking(move || {
-            let shown = path.display();
-            fs::read_to_string(&path).map_err(|error| format!("{shown} cannot be read: {error}"))
-        });
-        let token = read.await.map_err(|error| unasked(error.to_string()))?.map_err(unasked)?;
-        request = request.header(AUTHORIZATION, format!("Bearer {}", token.trim()));
+    if let Some(path) = &prometheus.token_file {
+        let token =
+            reading.read("the token", path, token, prometheus.timeout).await.map_err(unasked)?;
+        let mut bearer = HeaderValue::from_bytes(format!("Bearer {token}").as_bytes())
+            .map_err(|error| unasked(error.to_string()))?;
+        bearer.set_sensitive(true);
+        request = request.header(AUTHORIZATION, bearer);
     }
     let request = request.body(Full::new(Bytes::from(form(text, at))));
     let request = request.map_err(|error| unasked(error.to_string()))?;
     let reply = client.send(request, prometheus.timeout).await.map_err(unasked)?;
     value(&reply)
+}
+
+/// A bearer token: visible ASCII without blanks (RFC 6750 §2.1), but for those around it.
+pub fn token(octets: &[u8]) -> Result<String, String> {
+    let text = str::from_utf8(octets.trim_ascii()).ok();
+    let text = text.filter(|text| !text.is_empty() && text.bytes().all(|it| it.is_ascii_graphic()));
+    text.map(str::to_owned).ok_or_else(|| "a token is visible ASCII without blanks".to_owned())
 }
 
 fn endpoint(base: &Url) -> Result<Url, String> {

@@ -1,16 +1,8 @@
 //! One hook and its pace: one event at a time, in order, until it is taken or given up.
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Instant};
 
-use hyper::header::CONTENT_TYPE;
-use tokio::{
-    task::{JoinHandle, spawn_blocking},
-    time::{sleep, timeout},
-};
+use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use super::{
@@ -20,11 +12,12 @@ use super::{
 };
 use crate::{
     dns::Clock,
-    model::{DnsName, Hook, HookKind, Timestamp, TransitionEvent, Url},
+    model::{DnsName, Hook, HookKind, TransitionEvent, Url},
     probe::{Command, run_command},
     web::{
-        self, Client,
-        signature::{ID, SIGNATURE, Secret, TIMESTAMP},
+        Client,
+        file::FileReader,
+        signature::{Secret, post},
     },
 };
 
@@ -37,8 +30,8 @@ pub(super) struct Delivery {
     queue: Arc<Queue>,
     client: Client,
     clock: Clock,
-    /// A look at the file of the secret that has not ended.
-    reading: Option<JoinHandle<Result<Secret, String>>>,
+    /// The file of the secret.
+    reading: FileReader<Secret>,
 }
 
 /// The event that is being tried.
@@ -56,7 +49,7 @@ impl Delivery {
         client: Client,
         clock: Clock,
     ) -> Self {
-        Self { hook, zone, queue, client, clock, reading: None }
+        Self { hook, zone, queue, client, clock, reading: FileReader::default() }
     }
 
     /// Tells what there is to be told, for ever.
@@ -82,7 +75,9 @@ impl Delivery {
     /// What is wrong with it is told at the start already, and not with the first event.
     async fn look_at_secret(&mut self) {
         let HookKind::Web { secret_file: Some(path), .. } = self.hook.kind.clone() else { return };
-        if let Err(why) = self.secret(&path, self.hook.timeout).await {
+        if let Err(why) =
+            self.reading.read("the secret", &path, Secret::parse, self.hook.timeout).await
+        {
             error!(hook = %self.hook.name, why, "events are not sent until they can be signed");
         }
     }
@@ -120,7 +115,9 @@ impl Delivery {
             HookKind::Web { url, secret_file } => {
                 let (url, secret_file) = (url.clone(), secret_file.clone());
                 let secret = match secret_file {
-                    Some(path) => Some(self.secret(&path, limit).await?),
+                    Some(path) => {
+                        Some(self.reading.read("the secret", &path, Secret::parse, limit).await?)
+                    }
                     None => None,
                 };
                 self.send(&url, secret.as_ref(), event, body).await
@@ -133,20 +130,6 @@ impl Delivery {
         }
     }
 
-    /// Read for each try, so that another one counts without a restart; never two at once, for files
-    /// may hang.
-    async fn secret(&mut self, path: &Path, limit: Duration) -> Result<Secret, String> {
-        let shown = path.display();
-        let path = path.to_owned();
-        let reading =
-            self.reading.get_or_insert_with(|| spawn_blocking(move || Secret::read(&path)));
-        let read = timeout(limit, reading).await;
-        let read = read.map_err(|_| format!("{shown} cannot be read in time"))?;
-        self.reading = None;
-        let secret = read.map_err(|error| error.to_string()).flatten();
-        secret.map_err(|why| format!("the secret in {shown}: {why}"))
-    }
-
     async fn send(
         &self,
         url: &Url,
@@ -154,26 +137,13 @@ impl Delivery {
         event: &TransitionEvent,
         body: Vec<u8>,
     ) -> Result<(), String> {
-        let mut request =
-            web::request(url).method("POST").header(CONTENT_TYPE, cloud::CONTENT_TYPE);
-        let (id, now) = (event.id(), time_of_day());
-        if let Some(secret) = secret {
-            request = request.header(SIGNATURE, secret.sign(&id, now, &body));
-        }
-        let request = request.header(ID, id).header(TIMESTAMP, now.unix_secs()).body(body.into());
-        let request = request.map_err(|error| format!("the request cannot be made: {error}"))?;
+        let request = post(url, cloud::CONTENT_TYPE, &event.id(), secret, body)?;
         let reply = self.client.send(request, self.hook.timeout).await?;
         match reply.status {
             200..=299 => Ok(()),
             status => Err(format!("status {status}")),
         }
     }
-}
-
-/// As others have it: a receiver refuses what is signed at another time than its own.
-fn time_of_day() -> Timestamp {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::default() + since_epoch
 }
 
 fn environment(event: &TransitionEvent) -> Vec<(&'static str, String)> {

@@ -24,6 +24,7 @@ use crate::{
     probe::{measure, smoke_test},
     web::{
         confirm::{self, Question},
+        file::FileReader,
         prometheus,
     },
 };
@@ -168,30 +169,32 @@ impl<E: From<Found>> Task<E> {
     }
 
     async fn look_on(self, guard: Arc<Guard>) {
+        let mut token = FileReader::default();
         loop {
             let began = Instant::now();
-            if let Some(reading) = self.look(&guard).await {
+            if let Some(reading) = self.look(&guard, &mut token).await {
                 self.teller.tell(What::Read(guard.clone(), reading)).await;
             }
             sleep_until(began + guard.interval).await;
         }
     }
 
-    async fn look(&self, guard: &Guard) -> Option<Reading> {
+    async fn look(&self, guard: &Guard, token: &mut FileReader<String>) -> Option<Reading> {
         let _turn = turn(&self.tools.queries).await;
         let (job, wanted) = self.wanted()?;
-        let (at, owner) = (self.now(), job.spec.owner.to_string());
-        let mut new = Vec::new();
+        let (at, mut new) = (self.now(), Vec::new());
+        let owner = job.spec.owner.to_string();
+        let guard = &Guard { query: guard.query.replace(Guard::SERVICE, &owner), ..guard.clone() };
         if guard.query.contains(Guard::POOL) {
             for pool in &wanted.new.pools {
-                new.push(self.asked(guard, &owner, Some(pool), None).await);
+                new.push(self.asked(guard, token, Some(pool), None).await);
             }
         } else {
-            new.push(self.asked(guard, &owner, None, None).await);
+            new.push(self.asked(guard, token, None, None).await);
         }
         let compared = wanted.old.pools.first().filter(|_| guard.is_relative());
         let old = match compared {
-            Some(pool) => Some(self.asked(guard, &owner, Some(pool), wanted.old_at).await),
+            Some(pool) => Some(self.asked(guard, token, Some(pool), wanted.old_at).await),
             None => None,
         };
         Some(judged_value(at, guard, &new, old.as_ref()))
@@ -200,14 +203,14 @@ impl<E: From<Found>> Task<E> {
     async fn asked(
         &self,
         guard: &Guard,
-        owner: &str,
+        token: &mut FileReader<String>,
         pool: Option<&PoolName>,
         at: Option<Timestamp>,
     ) -> Asked {
         let name = pool.map(PoolName::as_str).unwrap_or_default();
-        let query = guard.query.replace(Guard::SERVICE, owner).replace(Guard::POOL, name);
+        let query = guard.query.replace(Guard::POOL, name);
         let value = match &self.tools.outside.metrics {
-            Some(server) => prometheus::query(&self.tools.client, server, &query, at).await,
+            Some(server) => prometheus::query(&self.tools.client, server, token, &query, at).await,
             None => Err("no Prometheus is named in the settings".to_owned()),
         };
         Asked { pool: pool.cloned(), value }
@@ -220,6 +223,7 @@ impl<E: From<Found>> Task<E> {
             self.teller.tell(What::Answered(name, answer)).await;
             return;
         };
+        let mut secret = FileReader::default();
         loop {
             let began = Instant::now();
             let Some((job, wanted)) = self.wanted() else { return };
@@ -229,7 +233,7 @@ impl<E: From<Found>> Task<E> {
             let question = Question { zone, service, release, from, to, share, next_share };
             let (result, detail) = {
                 let _turn = turn(&self.tools.queries).await;
-                confirm::ask(&self.tools.client, &hook, self.now(), &question).await
+                confirm::ask(&self.tools.client, &hook, &mut secret, &question).await
             };
             let answer = Answer { at: self.now(), result, detail };
             self.teller.tell(What::Answered(name.clone(), answer)).await;
