@@ -8,6 +8,8 @@ use crate::{
     server::{Asked, Server},
 };
 
+const TOKEN: &str = "only-some-know";
+
 fn vector(values: &[&str]) -> (u16, String) {
     let series = |value: &&str| format!(r#"{{"metric":{{}},"value":[1700000000,"{value}"]}}"#);
     let series: Vec<String> = values.iter().map(series).collect();
@@ -19,8 +21,9 @@ fn vector(values: &[&str]) -> (u16, String) {
 async fn scene(pools: &Pools, server: &Server, more: &str) -> House {
     let url = format!("http://{}/prom", server.at).parse().expect("a URL");
     let house = House::start_with("127.0.0.1", &watched(pools, "v1", more), |settings| {
-        let timeout = Prometheus::TIMEOUT;
-        settings.outside.metrics = Some(Prometheus { url, token_file: None, timeout });
+        let (timeout, token) = (Prometheus::TIMEOUT, settings.release_file.with_file_name("token"));
+        std::fs::write(&token, format!("{TOKEN}\n")).expect("written");
+        settings.outside.metrics = Some(Prometheus { url, token_file: Some(token), timeout });
     })
     .await;
     house.until_pool_is("v2", "up").await;
@@ -47,8 +50,11 @@ async fn a_value_beyond_its_limit_rolls_back_within_an_interval() {
             release.is_some_and(|it| it.proof.guards.iter().any(|guard| guard.value == Some(0.001)))
         })
         .await;
-    let Asked { path, body, .. } = server.asked().remove(0);
+    let Asked { path, body, headers } = server.asked().remove(0);
     assert_eq!(path, "/prom/api/v1/query");
+    assert_eq!(headers["authorization"], format!("Bearer {TOKEN}"));
+    let shown = format!("{:?}", house.status().await);
+    assert!(!shown.contains(TOKEN), "{shown}");
     let query = "query=rate%28errors%7Bservice%3D%22api%2Ezone%2Etest%22%2Cpool%3D%22v2%22%7D";
     assert!(body.starts_with(query), "{body}");
     server.says(|_| vector(&["0.02"]));
