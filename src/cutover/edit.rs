@@ -94,9 +94,10 @@ fn stay_where_we_are(phase: Phase, cx: &Context<'_>) -> Edge {
             Edge::Stay(Phase::Judging(Judging::begin(judging.release, judging.share, cx)))
         }
         Phase::Waiting(Waiting { release, share: Some(share), .. })
-            if !cx.health.is_judged_by(&cx.spec.probe) =>
+            if !cx.health.is_judged_by(&cx.spec.probe)
+                || !cx.health.evidence.is_of(&cx.spec.release) =>
         {
-            let why = format!("another probe judges {share} anew");
+            let why = format!("by what the file says now {share} is judged anew");
             Edge::Go(Phase::Judging(Judging::begin(release, share, cx)), why)
         }
         Phase::Judging(mut judging) => {

@@ -11,6 +11,7 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 use super::{
     CACHE_CLOCK, Cutover, Event, Facts, Horizons, Transition,
     group::{self, Member},
+    phase::Phase,
     plan::{Shares, Step, Subject, shares},
 };
 use crate::{
@@ -173,7 +174,8 @@ impl Foreseen {
         let Some((since, _)) = self.proof_due.filter(|(_, due)| *due <= now) else { return };
         self.proof_due = None;
         if let Some(wanted) = self.cutover.wanted(&self.health) {
-            self.health.evidence.suppose(since, &wanted.tests, &self.cutover.spec.release);
+            let subjects = (&wanted.tests, &wanted.new.members);
+            self.health.evidence.suppose(since, subjects, &self.cutover.spec.release);
         }
     }
 
@@ -184,7 +186,7 @@ impl Foreseen {
         let policy = &self.cutover.spec.release;
         self.health.evidence.follow(self.cutover.scope(), policy);
         self.proof_due = match self.cutover.is_unproven(&self.health) {
-            true => self.proof_due.or(Some((now, now + proof_time(policy)))),
+            true => self.proof_due.or(Some((now, now + proof_time(&self.cutover.phase, policy)))),
             false => None,
         };
         let after = (shares(&self.cutover.phase), self.cutover.follows_the_file());
@@ -213,11 +215,17 @@ impl Foreseen {
     }
 }
 
-/// How long it takes to prove what a policy asks for, if all is well.
-fn proof_time(policy: &ReleasePolicy) -> Duration {
+/// How long it takes to prove what a phase lacks, if all is well: who must say yes does at once, and so do
+/// smoke tests.
+fn proof_time(phase: &Phase, policy: &ReleasePolicy) -> Duration {
     let measured = policy.performance.iter().map(|performance| performance.expected());
     let guarded = policy.guards.iter().map(|guard| guard.interval * guard.count);
-    measured.chain(guarded).max().unwrap_or_default()
+    let times = match phase.awake() {
+        Phase::Waiting(_) => None,
+        Phase::Judging(_) | Phase::Baking(_) => measured.chain(guarded).max(),
+        _ => measured.max(),
+    };
+    times.unwrap_or_default()
 }
 
 impl Cutover {

@@ -8,6 +8,7 @@ use super::{
     rolling_back::RollingBack,
     side::Side,
     waiting::Waiting,
+    watch::Held,
 };
 use crate::{
     health::ServiceHealth,
@@ -86,7 +87,7 @@ impl Phase {
     }
 
     /// Where it is noted why it should be rolled back but cannot be.
-    pub(super) fn held_mut(&mut self) -> Option<&mut Option<String>> {
+    pub(super) fn held_mut(&mut self) -> Option<&mut Option<Held>> {
         match self.awake_mut() {
             Self::Waiting(waiting) => Some(&mut waiting.held),
             Self::Settling(settling) => Some(&mut settling.held),

@@ -33,6 +33,7 @@ mod snapshot;
 mod verbs;
 mod view;
 mod waiting;
+mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -20,8 +20,9 @@ use super::{
     ramp::{Judging, Settling},
     rolling_back::RollingBack,
     schedule::missed_instant,
-    side::{Side, can_take_over, cleared, hindrance, lack, trouble},
+    side::{Side, can_take_over, cleared, trouble},
     waiting::{self, Waiting},
+    watch::{Held, Watched, watch},
 };
 use crate::model::{Percent, Timestamp};
 
@@ -95,7 +96,7 @@ pub struct Baking {
     /// Why it is not over although its time is.
     pub(super) lacks: Option<String>,
     /// Why it should be rolled back but cannot be.
-    pub(super) held: Option<String>,
+    pub(super) held: Option<Held>,
 }
 
 /// The release is done; caches may still hold the pools that were left.
@@ -238,54 +239,6 @@ pub(super) fn give_up_replaced(release: &mut Release, cx: &Context<'_>) -> Optio
         release.from = release.safe.clone();
     }
     Some(why)
-}
-
-/// Why what fails is not rolled back: nor does it go on.
-const OVERRULED: &str = "a person has broken the rule health or gate";
-
-/// What the guards say of a side that has clients and has not finished its bake.
-pub(super) enum Watched {
-    /// It may stay; with what is to be told when that was not so before.
-    Healthy(Option<String>),
-    /// It should go, but nothing could take its place; with what is to be told if that is new.
-    Held(Option<String>),
-    /// It is to be rolled back, because of this.
-    Back(String),
-}
-
-/// Looks at what a release goes to, and has given a share of the clients.
-pub(super) fn watch(
-    release: &Release,
-    share: Percent,
-    held: &mut Option<String>,
-    cx: &Context<'_>,
-) -> Watched {
-    let Release { to, safe, .. } = release;
-    let of_probes = trouble(to, safe, cx).map(|trouble| (trouble, hindrance(safe, to, cx)));
-    let found = proof::trouble(release, share, cx).map(|trouble| (trouble, lack(safe, to, cx)));
-    let of_time = release.overdue(cx).map(|overdue| (overdue, lack(safe, to, cx)));
-    // What can be undone first.
-    let bad = match (of_probes, found) {
-        (Some((_, Some(_))), Some(found)) => Some(found),
-        (of_probes, found) => of_probes.or(found),
-    };
-    let (trouble, hindrance) = match (bad, of_time) {
-        (Some((trouble, _)), None) if release.is_forced => (trouble, Some(OVERRULED.to_owned())),
-        (Some(_), Some(of_time)) if release.is_forced => of_time,
-        (Some(bad), _) | (None, Some(bad)) => bad,
-        (None, None) => {
-            return Watched::Healthy(held.take().map(|_| format!("{to} is healthy again")));
-        }
-    };
-    let Some(hindrance) = hindrance else {
-        return Watched::Back(trouble);
-    };
-    let why = format!("{trouble}, but {hindrance}: not rolled back");
-    if held.as_ref() == Some(&why) {
-        return Watched::Held(None);
-    }
-    *held = Some(why.clone());
-    Watched::Held(Some(why))
 }
 
 impl Draining {

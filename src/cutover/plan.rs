@@ -284,7 +284,7 @@ fn endpoints(pool: &Pool) -> String {
 
 /// Of a release that has yet to take a step.
 fn rules(release: &Release, cx: &Context<'_>) -> Vec<Ruling> {
-    let way = Way::ahead(release, None, cx);
+    let way = Way::ahead(release, None, None, cx);
     let obstacle = |rule| {
         let of_rule = way.obstacles.iter().filter(|obstacle| obstacle.rule == rule);
         let whys: Vec<&str> = of_rule.map(|obstacle| obstacle.why.as_str()).collect();

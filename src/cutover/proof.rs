@@ -14,7 +14,7 @@ use super::{
     waiting::Waiting,
 };
 use crate::{
-    health::{Evidence, Scope, ServiceHealth, Subject},
+    health::{Evidence, Scope, ServiceHealth, Subject, Trouble},
     model::{Percent, Pool, PoolName, ReleasePolicy, Timestamp},
 };
 
@@ -56,6 +56,8 @@ pub struct Targets {
     pub pools: Vec<PoolName>,
     /// Endpoints that may be answered.
     pub addresses: Vec<IpAddr>,
+    /// All endpoints.
+    pub members: BTreeSet<IpAddr>,
 }
 
 impl Targets {
@@ -63,6 +65,7 @@ impl Targets {
         let mut targets = Self::default();
         for pool in pools {
             targets.pools.push(pool.name.clone());
+            targets.members.extend(pool.addresses());
             let addresses = pool.addresses();
             targets.addresses.extend(addresses.filter(|it| health.verdict(*it).is_eligible()));
         }
@@ -79,6 +82,11 @@ impl Targets {
 impl Release {
     fn scope(&self, share: Option<Percent>) -> Scope {
         Scope { release: self.id, share }
+    }
+
+    /// Whether a pool will have more clients than before.
+    fn gains(&self) -> bool {
+        self.to.gaining(&self.from).next().is_some()
     }
 
     /// The pools that are compared with those that are to have more clients, the heaviest first.
@@ -100,7 +108,9 @@ fn known<'c>(release: &Release, share: Option<Percent>, cx: &Context<'c>) -> Opt
 /// What has been proven before the first step.
 pub(super) fn before_first(release: &Release, cx: &Context<'_>) -> Proof {
     let policy = &cx.spec.release;
-    if policy.tests.is_empty() && policy.performance.is_none() {
+    let asks_nothing = policy.tests.is_empty() && policy.performance.is_none();
+    // Where no pool will have more clients than before, there is nothing to be proven.
+    if asks_nothing || !release.gains() {
         return Proof::Given(String::new());
     }
     let new = Targets::of(release.to.gaining(&release.from), cx.health);
@@ -112,7 +122,8 @@ pub(super) fn before_first(release: &Release, cx: &Context<'_>) -> Proof {
     if let Some(failure) = evidence.tests.failure(&pools) {
         return Proof::Refuted(failure);
     }
-    if let Some(trouble) = evidence.performance.trouble() {
+    let is_of_others = !evidence.performance.is_of(&new.members);
+    if let Some(trouble) = evidence.performance.trouble().filter(|_| !is_of_others) {
         return Proof::Refuted(trouble);
     }
     let missing = missing_tests(release, cx.health);
@@ -122,7 +133,7 @@ pub(super) fn before_first(release: &Release, cx: &Context<'_>) -> Proof {
         let next = format!("number {number} has not on {address} of {pool}");
         return Proof::Missing(format!("{passed} of {all} smoke tests have passed: {next}"));
     }
-    if !evidence.performance.is_good() {
+    if !evidence.performance.is_good() || is_of_others {
         let why = evidence.lacks_data();
         let why = why.unwrap_or_else(|| format!("the performance of {names} is not measured yet"));
         return Proof::Missing(why);
@@ -146,7 +157,7 @@ fn missing_tests(release: &Release, health: &ServiceHealth) -> BTreeSet<Subject>
 }
 
 /// Why a release is to go back from a share, if it is.
-pub(super) fn trouble(release: &Release, share: Percent, cx: &Context<'_>) -> Option<String> {
+pub(super) fn trouble(release: &Release, share: Percent, cx: &Context<'_>) -> Option<Trouble> {
     known(release, Some(share), cx)?.trouble()
 }
 
@@ -184,7 +195,8 @@ pub(super) fn over(
 /// What a step lacks that has been true since then, if it lacks something.
 fn lack(release: &Release, share: Percent, since: Timestamp, cx: &Context<'_>) -> Option<String> {
     let ReleasePolicy { performance, guards, .. } = &cx.spec.release;
-    if performance.is_none() && guards.is_empty() {
+    let asks_nothing = performance.is_none() && guards.is_empty();
+    if asks_nothing || !release.gains() {
         return None;
     }
     match known(release, Some(share), cx) {
@@ -193,14 +205,20 @@ fn lack(release: &Release, share: Percent, since: Timestamp, cx: &Context<'_>) -
     }
 }
 
-/// Who must say yes before the step after a share and has not, each in one sentence.
+/// Who must say yes before the step after a share and has not since it is waited for, each in one
+/// sentence: what was said before is of another day.
 pub(super) fn unconfirmed(
     release: &Release,
     share: Option<Percent>,
+    waits_since: Option<Timestamp>,
     cx: &Context<'_>,
 ) -> Vec<String> {
-    let evidence = known(release, share, cx);
-    let why = |name| match evidence.and_then(|evidence| evidence.answer(name)) {
+    let evidence = known(release, share, cx).zip(waits_since);
+    let answer = |name| {
+        let (evidence, since) = evidence?;
+        evidence.answer(name).filter(|answer| answer.at >= since)
+    };
+    let why = |name| match answer(name) {
         None => Some(format!("{name} has not said yes yet")),
         Some(answer) => answer.result.as_ref().err().map(|why| format!("{name} holds: {why}")),
     };
@@ -262,12 +280,20 @@ impl Cutover {
     pub(super) fn is_unproven(&self, health: &ServiceHealth) -> bool {
         let evidence = &health.evidence;
         let confirm = &self.spec.release.confirm;
-        let has_said_yes = |name| evidence.answer(name).is_some_and(|answer| answer.result.is_ok());
+        let has_said_yes = |name, since| {
+            let answer = evidence.answer(name).filter(|answer| answer.at >= since);
+            answer.is_some_and(|answer| answer.result.is_ok())
+        };
         match self.phase.awake() {
-            Phase::Judging(Judging { since, .. }) | Phase::Baking(Baking { since, .. }) => {
-                evidence.lacks_since(*since).is_some()
+            Phase::Judging(Judging { release, since, .. })
+            | Phase::Baking(Baking { release, since, .. }) => {
+                release.gains() && evidence.lacks_since(*since).is_some()
             }
-            Phase::Waiting(_) if !confirm.iter().all(has_said_yes) => true,
+            Phase::Waiting(waiting)
+                if !confirm.iter().all(|name| has_said_yes(name, waiting.since)) =>
+            {
+                true
+            }
             _ if !self.phase.is_before_first_step() => false,
             _ => self.wanted(health).is_some(),
         }
@@ -290,21 +316,26 @@ impl Cutover {
         let is_up = gaining.all(|pool| health.tally(pool).is_ready(policy));
         let tests =
             if share.is_none() && is_up { missing_tests(release, health) } else { BTreeSet::new() };
-        let is_judged = !matches!(self.phase.awake(), Phase::Settling(_));
-        let is_measured = match share {
-            None => is_up && tests.is_empty() && !health.evidence.performance.is_good(),
-            Some(_) => is_judged,
+        let new = Targets::of(release.to.gaining(&release.from), health);
+        let performance = &health.evidence.performance;
+        let is_measured = performance.is_good() && performance.is_of(&new.members);
+        // One that has begun is not broken off for an endpoint that comes up.
+        let is_under_way = performance.progress().is_some();
+        let is_to_be_measured = match share {
+            None => is_up && (tests.is_empty() || is_under_way) && !is_measured,
+            // What waits for its next step has been measured in this one.
+            Some(_) => matches!(self.phase.awake(), Phase::Judging(_) | Phase::Baking(_)),
         };
         let is_all = share == Some(Percent::ALL);
         let wanted = Wanted {
             scope: release.scope(share),
-            new: Targets::of(release.to.gaining(&release.from), health),
+            new,
             old: Targets::of(release.compared(), health),
             old_at: self.last_step.filter(|_| is_all),
             tests,
-            performance: policy.performance.is_some() && is_measured,
-            guards: !policy.guards.is_empty() && share.is_some(),
-            confirm: !policy.confirm.is_empty() && matches!(self.phase, Phase::Waiting(_)),
+            performance: policy.performance.is_some() && is_to_be_measured && release.gains(),
+            guards: !policy.guards.is_empty() && share.is_some() && release.gains(),
+            confirm: !policy.confirm.is_empty() && matches!(self.phase.awake(), Phase::Waiting(_)),
         };
         let Wanted { tests, performance, guards, confirm, .. } = &wanted;
         let is_something = !tests.is_empty() || *performance || *guards || *confirm;

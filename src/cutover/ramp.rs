@@ -11,10 +11,11 @@ use humantime::format_duration;
 use super::{
     answering::able,
     edge::{Context, Edge},
-    phase::{Phase, Release, Watched, watch},
+    phase::{Phase, Release},
     proof::{self, Over},
     rolling_back::RollingBack,
     waiting,
+    watch::{Held, Watched, watch},
 };
 use crate::model::{Percent, Timestamp};
 
@@ -30,7 +31,7 @@ pub struct Settling {
     /// Nothing of the new pool can be answered, or could for a while: nobody was given the share.
     pub(super) is_withheld: bool,
     /// Why it should be rolled back but cannot be.
-    pub(super) held: Option<String>,
+    pub(super) held: Option<Held>,
 }
 
 /// The share is true in caches too, and is being watched.
@@ -46,7 +47,7 @@ pub struct Judging {
     /// As in [`Settling`].
     pub(super) is_withheld: bool,
     /// Why it should be rolled back but cannot be.
-    pub(super) held: Option<String>,
+    pub(super) held: Option<Held>,
 }
 
 impl Settling {

@@ -78,21 +78,34 @@ pub(super) struct Way {
 pub(super) struct Obstacle {
     /// None where it is the release's own instant.
     pub(super) rule: Option<Rule>,
+    pub(super) sort: Sort,
     pub(super) why: String,
 }
 
-impl Obstacle {
-    /// Whether time takes it out of the way.
-    fn is_clock(&self) -> bool {
-        matches!(self.rule, None | Some(Rule::Window | Rule::Interval))
-    }
+/// What takes an obstacle out of the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// Time.
+    Clock,
+    /// A person, or whoever is asked.
+    Word,
+    /// That something is up, or is proven.
+    Proof,
+    /// Nothing: it has been found bad.
+    Bad,
 }
 
 impl Way {
     /// The way to the step after `share`; before the first step that is none. The first step has
     /// the release's instant. Of windows, one must be open when the clock is out of the way.
-    pub(super) fn ahead(release: &Release, share: Option<Percent>, cx: &Context<'_>) -> Self {
-        let mut way = Self::standing(release, share, cx);
+    /// Who has said yes has done so since the wait began, if one has begun.
+    pub(super) fn ahead(
+        release: &Release,
+        share: Option<Percent>,
+        waits_since: Option<Timestamp>,
+        cx: &Context<'_>,
+    ) -> Self {
+        let mut way = Self::standing(release, (share, waits_since), cx);
         let at = release.schedule.ahead().filter(|at| share.is_none() && *at > cx.now);
         if let Some(at) = at {
             let why = match release.schedule.put_off_from() {
@@ -106,31 +119,42 @@ impl Way {
     }
 
     /// The way to a step that is taken now.
-    pub(super) fn at_once(release: &Release, share: Option<Percent>, cx: &Context<'_>) -> Self {
-        let mut way = Self::standing(release, share, cx);
+    pub(super) fn at_once(
+        release: &Release,
+        share: Option<Percent>,
+        waits_since: Option<Timestamp>,
+        cx: &Context<'_>,
+    ) -> Self {
+        let mut way = Self::standing(release, (share, waits_since), cx);
         way.through_window(cx.now, cx);
         way
     }
 
-    fn standing(release: &Release, share: Option<Percent>, cx: &Context<'_>) -> Self {
+    fn standing(
+        release: &Release,
+        (share, waits_since): (Option<Percent>, Option<Timestamp>),
+        cx: &Context<'_>,
+    ) -> Self {
         let policy = &cx.spec.release;
         let mut way = Self { obstacles: Vec::new(), due: cx.now };
         if let Some(freeze) = cx.freeze {
-            way.add(Some(Rule::Freeze), freeze.to_string());
+            way.add(Some(Rule::Freeze), Sort::Word, freeze.to_string());
         }
         if let Gate::Closed(missing) = gate(release, cx) {
-            way.add(Some(Rule::Health), missing);
+            way.add(Some(Rule::Health), Sort::Proof, missing);
         }
         let lack = match share {
             None => match proof::before_first(release, cx) {
                 Proof::Given(_) => None,
-                Proof::Missing(why) | Proof::Refuted(why) => Some(why),
+                Proof::Missing(why) => Some((Sort::Proof, why)),
+                Proof::Refuted(why) => Some((Sort::Bad, why)),
             },
-            Some(share) => proof::trouble(release, share, cx),
+            Some(share) => proof::trouble(release, share, cx).map(|found| (Sort::Bad, found.why)),
         };
-        let unconfirmed = proof::unconfirmed(release, share, cx);
-        for why in lack.into_iter().chain(unconfirmed) {
-            way.add(Some(Rule::Gate), why);
+        let unconfirmed = proof::unconfirmed(release, share, waits_since, cx);
+        let unconfirmed = unconfirmed.into_iter().map(|why| (Sort::Word, why));
+        for (sort, why) in lack.into_iter().chain(unconfirmed) {
+            way.add(Some(Rule::Gate), sort, why);
         }
         let (interval, last) = (policy.min_change_interval, cx.last_step);
         if let Some(next) = last.map(|last| last + interval).filter(|next| *next > cx.now) {
@@ -153,19 +177,22 @@ impl Way {
         self.obstacles.is_empty()
     }
 
-    /// Whether the pool is all that there is still to wait for.
-    pub(super) fn is_only_health(&self) -> bool {
-        self.obstacles.iter().all(|obstacle| obstacle.rule == Some(Rule::Health))
+    /// Whether something is to be proven, and neither the clock nor a freeze to be waited for beside it.
+    pub(super) fn is_to_be_proven(&self) -> bool {
+        let is_later = |it: &Obstacle| it.sort == Sort::Clock || it.rule == Some(Rule::Freeze);
+        self.obstacles.iter().any(|it| it.sort == Sort::Proof)
+            && !self.obstacles.iter().any(is_later)
     }
 
     /// When the clock is out of the way, if it stands there.
     pub(super) fn clock(&self) -> Option<Timestamp> {
-        self.obstacles.iter().any(Obstacle::is_clock).then_some(self.due)
+        let is_clock = |obstacle: &Obstacle| obstacle.sort == Sort::Clock;
+        self.obstacles.iter().any(is_clock).then_some(self.due)
     }
 
     /// Whether only the clock stands in the way.
     pub(super) fn is_only_clock(&self) -> bool {
-        self.obstacles.iter().all(Obstacle::is_clock)
+        self.obstacles.iter().all(|obstacle| obstacle.sort == Sort::Clock)
     }
 
     /// What stands in the way, in one sentence.
@@ -176,10 +203,10 @@ impl Way {
 
     fn until(&mut self, instant: Timestamp, rule: Option<Rule>, why: String) {
         self.due = self.due.max(instant);
-        self.add(rule, why);
+        self.add(rule, Sort::Clock, why);
     }
 
-    fn add(&mut self, rule: Option<Rule>, why: String) {
-        self.obstacles.push(Obstacle { rule, why });
+    fn add(&mut self, rule: Option<Rule>, sort: Sort, why: String) {
+        self.obstacles.push(Obstacle { rule, sort, why });
     }
 }

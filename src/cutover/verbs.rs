@@ -11,13 +11,13 @@ use super::{
     phase::{Baking, Draining, Failed, Phase, Probing, Release, Shifting},
     ramp::{Judging, Settling},
     rolling_back::RollingBack,
-    rules::{Rule, Way},
+    rules::{Rule, Sort, Way},
     side::trouble,
     waiting::{self, Waiting},
 };
 use crate::{
     health::Count,
-    model::{Percent, PoolName, ServiceName},
+    model::{Percent, PoolName, ServiceName, Timestamp},
 };
 
 /// A verb.
@@ -170,15 +170,18 @@ fn rollback(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refus
 /// The next step, now: without waiting for caches, the bake or the release's instant.
 fn promote(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refusal> {
     match phase {
-        Phase::Probing(Probing { release, .. }) => step(release, None, order, cx),
+        Phase::Probing(Probing { release, .. }) => step(release, None, None, order, cx),
         Phase::Waiting(waiting) => {
+            let since = waiting.since;
             let (release, share) = waiting.over(cx.now);
-            step(release, share, order, cx)
+            step(release, share, Some(since), order, cx)
         }
         Phase::Settling(Settling { release, share, .. })
-        | Phase::Judging(Judging { release, share, .. }) => step(release, Some(share), order, cx),
+        | Phase::Judging(Judging { release, share, .. }) => {
+            step(release, Some(share), None, order, cx)
+        }
         Phase::Baking(Baking { release, held, .. }) => {
-            let in_the_way = held.map(|why| (Rule::Health, why));
+            let in_the_way = held.map(|held| (Rule::Health, held.why));
             let why = order.pass(in_the_way.as_slice())?;
             Ok(Edge::Go(Phase::Draining(Draining::begin(release, cx)), why))
         }
@@ -194,10 +197,13 @@ fn promote(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refusa
 fn step(
     mut release: Release,
     share: Option<Percent>,
+    waits_since: Option<Timestamp>,
     order: &Order,
     cx: &Context<'_>,
 ) -> Result<Edge, Refusal> {
-    let obstacles = Way::at_once(&release, share, cx).obstacles.into_iter();
+    let obstacles = Way::at_once(&release, share, waits_since, cx).obstacles;
+    let is_bad = obstacles.iter().any(|obstacle| obstacle.sort == Sort::Bad);
+    let obstacles = obstacles.into_iter();
     let mut in_the_way: Vec<(Rule, String)> =
         obstacles.filter_map(|obstacle| Some((obstacle.rule?, obstacle.why))).collect();
     let is_told = in_the_way.iter().any(|(rule, _)| *rule == Rule::Health);
@@ -205,8 +211,8 @@ fn step(
     let trouble = share.and_then(|_| trouble(&release.to, &release.safe, cx));
     in_the_way.extend(trouble.filter(|_| !is_told).map(|trouble| (Rule::Health, trouble)));
     let why = order.pass(&in_the_way)?;
-    let is_of_guards = |rule: Rule| matches!(rule, Rule::Health | Rule::Gate);
-    release.is_forced |= in_the_way.iter().any(|(rule, _)| is_of_guards(*rule));
+    // That somebody has not said yes, or that something is not known yet, is no reason to go back later.
+    release.is_forced |= is_bad || in_the_way.iter().any(|(rule, _)| *rule == Rule::Health);
     Ok(waiting::take(release, share, why, cx))
 }
 

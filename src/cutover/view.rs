@@ -8,6 +8,7 @@ use super::{
     rolling_back::{Relieved, RollingBack},
     side::Side,
     waiting::Waiting,
+    watch::Held,
 };
 use crate::model::{Percent, PoolName, Timestamp};
 
@@ -203,14 +204,18 @@ impl Phase {
     pub fn trouble(&self) -> Option<Cow<'_, str>> {
         let trouble = match self {
             Self::Paused(paused) => return Some(paused.why().into()),
-            Self::Waiting(waiting) => waiting.held.as_deref().or(Some(&waiting.reason)),
-            Self::Settling(settling) => settling.held.as_deref(),
-            Self::Judging(judging) => judging.held.as_deref().or(judging.lacks.as_deref()),
-            Self::Baking(baking) => baking.held.as_deref().or(baking.lacks.as_deref()),
+            Self::Waiting(waiting) => why_held(&waiting.held).or(Some(&waiting.reason)),
+            Self::Settling(settling) => why_held(&settling.held),
+            Self::Judging(judging) => why_held(&judging.held).or(judging.lacks.as_deref()),
+            Self::Baking(baking) => why_held(&baking.held).or(baking.lacks.as_deref()),
             Self::RollingBack(back) => back.failure.as_deref(),
             Self::Failed(failed) => Some(failed.reason.as_str()),
             _ => None,
         };
         trouble.map(Cow::Borrowed)
     }
+}
+
+fn why_held(held: &Option<Held>) -> Option<&str> {
+    held.as_ref().map(|held| held.why.as_str())
 }

@@ -7,11 +7,12 @@
 use super::{
     Cutover,
     edge::{Context, Edge},
-    phase::{Failed, Phase, Probing, Release, Shifting, Watched, give_up_replaced, watch},
+    phase::{Failed, Phase, Probing, Release, Shifting, give_up_replaced},
     proof::{self, Proof},
     rolling_back::RollingBack,
     rules::Way,
     schedule::missed_instant,
+    watch::{Held, Watched, watch},
 };
 use crate::model::{Percent, Timestamp};
 
@@ -29,7 +30,7 @@ pub struct Waiting {
     /// What it waits for.
     pub(super) reason: String,
     /// Why it should be rolled back but cannot be.
-    pub(super) held: Option<String>,
+    pub(super) held: Option<Held>,
 }
 
 /// Takes the step after `share`, or waits for what stands in its way. `why` it comes next.
@@ -39,7 +40,7 @@ pub(super) fn step(
     mut why: String,
     cx: &Context<'_>,
 ) -> Edge {
-    let way = Way::ahead(&release, share, cx);
+    let way = Way::ahead(&release, share, None, cx);
     if way.is_free() {
         if let Some(at) = cx.spec.release.at.filter(|_| share.is_none()) {
             why.push_str(&format!("; {at}, the instant that `at` names, has passed: at once"));
@@ -105,7 +106,7 @@ impl Waiting {
     }
 
     fn look_ahead(mut self, news: Option<String>, cx: &Context<'_>) -> Edge {
-        let way = Way::ahead(&self.release, self.share, cx);
+        let way = Way::ahead(&self.release, self.share, Some(self.since), cx);
         if way.is_free() && !cx.stands_still {
             let met = self.clock.filter(|clock| self.share.is_none() && *clock <= cx.now);
             met.into_iter().for_each(|instant| self.release.schedule.meet(instant));
@@ -117,10 +118,10 @@ impl Waiting {
         let is_passed_by = self.share.is_none() && way.clock().is_none();
         let missed = if is_passed_by { self.release.schedule.miss(cx.now) } else { None };
         let missed = missed.map(missed_instant);
-        if self.share.is_none() && way.is_only_health() && !cx.stands_still {
+        if self.share.is_none() && way.is_to_be_proven() && !cx.stands_still {
             let missed = missed.unwrap_or_default();
-            let (news, count) = (before(news), way.why());
-            let why = format!("{news}{missed}the wait is over, but only {count}: probed again");
+            let (news, lack) = (before(news), way.why());
+            let why = format!("{news}{missed}the wait is over, but {lack}: probed again");
             let ((release, _), deadline) = (self.over(cx.now), cx.now + cx.spec.release.deadline);
             return Edge::Go(Phase::Probing(Probing { release, deadline }), why);
         }

@@ -107,6 +107,8 @@ pub(super) struct Conductor {
     unkept: Unkept,
     /// Whether it is us when probes fail.
     doubt: Doubt,
+    /// When that last changed.
+    undoubted_at: Timestamp,
     /// The instant for which is being decided, before it has come.
     ahead: Option<Timestamp>,
     /// What has been asked of us by another daemon.
@@ -141,6 +143,7 @@ impl Conductor {
             keeper,
             unkept: Unkept::default(),
             doubt: Doubt::default(),
+            undoubted_at: Timestamp::default(),
             ahead: None,
             handed: Handed::default(),
         })

@@ -177,9 +177,10 @@ impl Daemon {
         let (assignments, assignments_in) = mpsc::unbounded_channel();
         let (jobs, jobs_in) = mpsc::unbounded_channel();
         let (looked, first_look) = oneshot::channel();
-        let means = Arc::new(Means::new(settings.permit));
+        let means = Arc::new(Means::new(settings.permit.clone()));
         let zone = settings.zone.apex.to_string();
-        let tools = Tools::new(settings.outside.clone(), zone, means.clone(), clock);
+        let apart = Arc::new(Means::new(settings.permit));
+        let tools = Tools::new(settings.outside.clone(), zone, apart, clock);
         let examiner = Examiner::new(tools);
         let prober = Prober::register(means, &registry)?;
         let path = settings.release_file;

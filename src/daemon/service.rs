@@ -9,7 +9,7 @@ use crate::{
         Answering, CACHE_CLOCK, Cutover, Event, Facts, Horizons, Order, Record, Refusal,
         Transition, Verb, group::Member,
     },
-    health::{Outcome, ServiceHealth, Verdict},
+    health::{Evidence, Outcome, ServiceHealth, Verdict},
     model::{Freeze, PoolName, ServiceSpec, Timestamp, Ttl},
     probe::Assignment,
     store::Kept,
@@ -41,6 +41,8 @@ pub(super) struct Service {
     pub(super) kept: Option<Kept>,
     /// Its machine as it was when it was last kept, if something has happened since.
     pub(super) before: Option<Cutover>,
+    /// What was known of its release then.
+    known_before: Option<Evidence>,
     /// Its last release.
     pub(super) record: Option<Record>,
     /// What the prober was last told.
@@ -94,6 +96,7 @@ impl Service {
             given: BTreeMap::new(),
             kept: None,
             before: None,
+            known_before: None,
             record: None,
             assigned: None,
             job: None,
@@ -145,6 +148,7 @@ impl Service {
     /// What has happened to the machine since it was kept has not.
     pub(super) fn put_back(&mut self, now: Timestamp, before: Cutover) {
         self.cutover = before;
+        self.health.evidence = self.known_before.take().unwrap_or_default();
         self.retarget(now);
     }
 
@@ -198,7 +202,10 @@ impl Service {
         let facts = Facts { health, horizons: &horizons, freeze };
         let before = self.cutover.clone();
         let told = self.cutover.ask(now, order, facts)?;
-        self.before.get_or_insert(before);
+        if self.before.is_none() {
+            self.known_before = Some(self.health.evidence.clone());
+            self.before = Some(before);
+        }
         self.retarget(now);
         Ok(told)
     }
@@ -212,18 +219,26 @@ impl Service {
 
     /// It as a member of its group, which is about to change it.
     pub(super) fn member(&mut self, horizons: Horizons) -> Member<'_> {
-        self.before.get_or_insert_with(|| self.cutover.clone());
+        self.remember();
         Member { cutover: &mut self.cutover, health: &self.health, horizons }
     }
 
     fn handle(&mut self, now: Timestamp, event: Event, around: &Around) -> Vec<Transition> {
+        self.remember();
         let horizons = around.caches.horizons(now, self);
         let (health, freeze) = (&self.health, around.freeze.as_ref());
         let facts = Facts { health, horizons: &horizons, freeze };
-        self.before.get_or_insert_with(|| self.cutover.clone());
         let told = self.cutover.handle(now, event, facts);
         self.retarget(now);
         told
+    }
+
+    /// How it stood, if nothing has happened since it was last kept.
+    fn remember(&mut self) {
+        if self.before.is_none() {
+            self.known_before = Some(self.health.evidence.clone());
+            self.before = Some(self.cutover.clone());
+        }
     }
 
     /// What the prober must be told, if it does not know it yet.

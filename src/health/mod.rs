@@ -16,7 +16,7 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 pub use doubt::Doubt;
 pub use evidence::{
     Answer, Asked, Evidence, Finding, Measured, Reading, Sample, Scope, Subject, TestRecord,
-    Tested, Watched, judged_samples, judged_value,
+    Tested, Trouble, Watched, judged_samples, judged_value,
 };
 pub use tally::{Count, Tally};
 pub use tracker::{Outcome, Tracker, Verdict};

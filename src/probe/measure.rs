@@ -39,31 +39,43 @@ async fn once(kind: &ProbeKind, limit: Duration, address: IpAddr, means: &Means)
     run_check(&Check::from(kind.clone()), limit, address, means).await
 }
 
-/// Measures the pools of one side, which is called so; `done` counts the requests.
+/// Measures the pools of one side, which is called so; `done` counts the requests. `addresses` may change
+/// meanwhile: what has been taken out is asked no more, and what it answered does not count.
 pub async fn measure(
     performance: &Performance,
-    (side, addresses): (String, &[IpAddr]),
+    side: String,
+    addresses: impl Fn() -> Vec<IpAddr>,
     means: &Means,
     done: &AtomicU32,
 ) -> Sample {
     let begun = Instant::now();
     let pace = Pace { begun, next: Mutex::new((0, begun)), performance };
-    let empty = Sample { side, ..Sample::default() };
-    if addresses.is_empty() {
-        return empty;
-    }
-    let sample = Mutex::new(empty);
+    let asked: Mutex<Vec<(IpAddr, Checked)>> = Mutex::default();
     let worker = || async {
         while let Some(number) = pace.turn().await {
-            let address = addresses[number as usize % addresses.len()];
+            let addresses = addresses();
+            let Some(nth) = (number as usize).checked_rem(addresses.len()) else { return };
+            let address = addresses[nth];
             let checked = once(&performance.kind, performance.timeout, address, means).await;
-            note(&mut sample.lock().unwrap_or_else(PoisonError::into_inner), address, checked);
+            asked.lock().unwrap_or_else(PoisonError::into_inner).push((address, checked));
             done.fetch_add(1, Ordering::Relaxed);
         }
     };
     join_all((0..performance.concurrency).map(|_| worker())).await;
-    let sample = sample.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Sample { elapsed: begun.elapsed(), ..sample }
+    let (elapsed, addresses) = (begun.elapsed(), addresses());
+    let asked = asked.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let made = u32::try_from(asked.len()).unwrap_or(u32::MAX);
+    let unmade = performance.requests.saturating_sub(made);
+    let mut sample = Sample { side, elapsed, unmade, ..Sample::default() };
+    for (address, checked) in asked {
+        if addresses.contains(&address) {
+            note(&mut sample, address, checked);
+        }
+    }
+    if addresses.is_empty() {
+        sample.hindrance = Some("nothing of it is up".to_owned());
+    }
+    sample
 }
 
 fn note(sample: &mut Sample, address: IpAddr, Checked { latency, result }: Checked) {
@@ -128,8 +140,8 @@ mod tests {
         change(&mut performance);
         let (means, done) = (Means::new(Permit::default()), AtomicU32::new(0));
         let address = "127.0.0.1".parse().expect("an address");
-        let side = ("v2".to_owned(), &[address][..]);
-        let sample = measure(&performance, side, &means, &done).await;
+        let addresses = || vec![address];
+        let sample = measure(&performance, "v2".to_owned(), addresses, &means, &done).await;
         (sample, done.into_inner())
     }
 
@@ -147,6 +159,26 @@ mod tests {
         })
         .await;
         assert!((1..=10).contains(&sample.latencies.len()), "{}", sample.latencies.len());
+        assert_eq!(sample.unmade as usize, 40 - sample.latencies.len());
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_out_meanwhile_does_not_count() {
+        let [kept, gone]: [IpAddr; 2] =
+            ["127.0.0.1", "127.0.0.2"].map(|it| it.parse().expect("one"));
+        let mut performance = None;
+        measured(|it| performance = Some(it.clone())).await;
+        // Nobody listens any more.
+        let performance = performance.expect("set");
+        let (means, done) = (Means::new(Permit::default()), AtomicU32::new(0));
+        let addresses = || match done.load(Ordering::Relaxed) {
+            0..20 => vec![kept, gone],
+            20.. => vec![kept],
+        };
+        let sample = measure(&performance, "v2".to_owned(), addresses, &means, &done).await;
+        let first = sample.first_error.expect("all have failed");
+        assert!(first.starts_with("127.0.0.1: "), "{first}");
+        assert!((20..40).contains(&sample.errors), "{}", sample.errors);
     }
 
     #[tokio::test]

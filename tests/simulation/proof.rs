@@ -90,9 +90,13 @@ pub(crate) struct Log {
     /// Endpoints whose test was passed in this release.
     tested: BTreeSet<IpAddr>,
     measured: Option<(Timestamp, Word)>,
+    /// Of these endpoints.
+    members: BTreeSet<IpAddr>,
     /// When there were values, and how many times in a row there have been none since.
     values: Vec<Timestamp>,
     without: u32,
+    /// Whether the last value was bad.
+    is_bad_value: bool,
     is_confirmed: bool,
     /// What has just been found is a reason to go back.
     is_bad: bool,
@@ -125,7 +129,9 @@ impl Log {
             }
         }
         if let Some(performance) = policy.performance.filter(|_| wanted.performance) {
-            let measured = Measured { begun: now, finding: word.finding() };
+            let members = wanted.new.members.clone();
+            self.members.clone_from(&members);
+            let measured = Measured { begun: now, members, finding: word.finding() };
             evidence.performance.measured(&performance, measured);
             self.measured = Some((now, word));
             self.is_bad |= word == Word::Bad;
@@ -138,6 +144,7 @@ impl Log {
                 Word::Good | Word::Bad => {
                     self.without = 0;
                     self.values.push(now);
+                    self.is_bad_value = word == Word::Bad;
                 }
             }
             self.is_bad |= word == Word::Bad;
@@ -162,6 +169,8 @@ impl Log {
     ) -> Checked {
         let result = self.compare(watched_since, is_asked, told, before, conductor);
         self.is_bad = false;
+        // What was said before it began to wait is of another day.
+        self.is_confirmed &= !told.iter().any(begins_to_wait);
         self.follow(conductor.cutover.scope());
         result
     }
@@ -177,17 +186,17 @@ impl Log {
         let policy = &conductor.cutover.spec().release;
         // Of what begins within one event nothing can be known.
         let mut is_known = self.scope.is_some() || told.is_empty();
-        for Transition { from, to, why, release } in told {
+        let mut is_confirmed = policy.confirm.is_empty() || self.is_confirmed;
+        for transition in told {
+            let Transition { from, to, why, release } = transition;
             let is_first = self.scope.is_some_and(|scope| scope.share.is_none());
             let is_proven = match (*from, *to) {
                 (_, "Shifting" | "Draining") if is_asked => true,
                 ("Probing" | "Waiting", "Shifting") if is_first => {
                     let release = before.release.as_ref().filter(|_| is_known);
-                    self.is_first_proven(release, policy, conductor)
+                    is_confirmed && self.is_first_proven(release, policy, conductor)
                 }
-                ("Waiting", "Shifting") => {
-                    policy.confirm.is_empty() || (is_known && self.is_confirmed)
-                }
+                ("Waiting", "Shifting") => is_confirmed,
                 ("Judging", "Shifting" | "Waiting") | ("Baking", "Draining") => {
                     self.is_step_proven(watched_since, is_known, policy)
                 }
@@ -197,6 +206,7 @@ impl Log {
                 return Err(format!("not proven, {from} to {to}: {why}: {self:?}"));
             }
             let known = self.scope.map(|scope| scope.release);
+            is_confirmed &= policy.confirm.is_empty() || !begins_to_wait(transition);
             is_known &= *from != "Shifting" && *release == known;
         }
         let after = conductor.cutover.phase();
@@ -208,6 +218,10 @@ impl Log {
             }
         }
         let is_judged = matches!(after.name(), "Judging" | "Baking");
+        let is_held = after.trouble().is_some_and(|why| why.contains("not rolled back"));
+        if is_judged && self.is_bad_value && self.scope == conductor.cutover.scope() && !is_held {
+            return Err(format!("{} forgets that it was found bad", after.name()));
+        }
         if is_judged && self.without > ERROR_LIMIT && self.scope == conductor.cutover.scope() {
             return Err(format!("{} goes on without data", after.name()));
         }
@@ -220,17 +234,18 @@ impl Log {
         policy: &ReleasePolicy,
         conductor: &Conductor,
     ) -> bool {
-        let asks_nothing =
-            policy.tests.is_empty() && policy.performance.is_none() && policy.confirm.is_empty();
+        let asks_nothing = policy.tests.is_empty() && policy.performance.is_none();
         let Some(release) = release else { return asks_nothing };
         let (from, to) = (release.from.split(), release.to.split());
-        let gaining = release.to.pools().filter(|pool| to.gives_more(&pool.name, from));
-        let mut up = gaining
-            .flat_map(|pool| pool.addresses())
-            .filter(|address| conductor.health.verdict(*address).is_proven());
-        (policy.tests.is_empty() || up.all(|address| self.tested.contains(&address)))
-            && (policy.performance.is_none() || self.is_measured(Timestamp::default()))
-            && (policy.confirm.is_empty() || self.is_confirmed)
+        let gaining = || release.to.pools().filter(|pool| to.gives_more(&pool.name, from));
+        let addresses = || gaining().flat_map(|pool| pool.addresses());
+        let is_up = |address: &IpAddr| conductor.health.verdict(*address).is_proven();
+        let are_tested = addresses().filter(is_up).all(|address| self.tested.contains(&address));
+        let are_measured = addresses().all(|address| self.members.contains(&address))
+            && self.is_measured(Timestamp::default());
+        gaining().next().is_none()
+            || (policy.tests.is_empty() || are_tested)
+                && (policy.performance.is_none() || are_measured)
     }
 
     fn is_step_proven(&self, since: Timestamp, is_known: bool, policy: &ReleasePolicy) -> bool {
@@ -253,4 +268,9 @@ impl Log {
         let tested = if is_same { tested } else { BTreeSet::new() };
         *self = Self { scope, tested, ..Self::default() };
     }
+}
+
+fn begins_to_wait(transition: &Transition) -> bool {
+    // It is asked on in a pause.
+    transition.to == "Waiting" && !matches!(transition.from, "Waiting" | "Paused")
 }

@@ -72,6 +72,7 @@ fn check_pair(name: &GroupName, (first, member): (&Member<'_>, &Member<'_>)) {
         ("progress_deadline", a.progress_deadline == b.progress_deadline),
         ("windows", a.windows.list == b.windows.list),
         ("timezone", a.windows.zone == b.windows.zone),
+        ("confirm", a.confirm == b.confirm),
         ("min_change_interval", a.min_change_interval == b.min_change_interval),
     ];
     for (key, _) in same.iter().filter(|(_, is_same)| !is_same) {

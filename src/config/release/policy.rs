@@ -54,7 +54,8 @@ pub(super) fn policy(
     };
     let pin_allowance = day_at_most(table.optional("pin_allowance"), default.pin_allowance);
     let drain_grace = day_at_most(table.optional("drain_grace"), default.drain_grace);
-    let Proofs { tests, performance, guards, confirm } = proofs(&mut table, owner, outside);
+    let Proofs { tests, performance, guards, confirm } =
+        proofs(&mut table, deadline, owner, outside);
     table.finish();
     Some(ReleasePolicy {
         group: group?,

@@ -31,11 +31,18 @@ pub(super) struct Proofs {
 }
 
 /// Reads it, for the service with this name.
-pub(super) fn proofs(table: &mut Table<'_>, owner: Option<&DnsName>, outside: &Outside) -> Proofs {
-    let tests = table.optional("tests").map_or(Some(Vec::new()), |value| tests(&value, owner));
-    let performance = table.optional("performance");
-    let performance = performance
-        .map_or(Some(None), |value| self::performance(&value, owner).map(|it| Some(Arc::new(it))));
+pub(super) fn proofs(
+    table: &mut Table<'_>,
+    deadline: Option<Duration>,
+    owner: Option<&DnsName>,
+    outside: &Outside,
+) -> Proofs {
+    let deadline = deadline.unwrap_or(HOUR);
+    let tests =
+        table.optional("tests").map_or(Some(Vec::new()), |value| tests(&value, deadline, owner));
+    let performance = table.optional("performance").map_or(Some(None), |value| {
+        self::performance(&value, deadline, owner).map(|it| Some(Arc::new(it)))
+    });
     let guards = table.optional("guards");
     let guards = guards.map_or(Some(Vec::new()), |value| self::guards(&value, outside));
     let confirm = table.optional("confirm");
@@ -43,20 +50,28 @@ pub(super) fn proofs(table: &mut Table<'_>, owner: Option<&DnsName>, outside: &O
     Proofs { tests, performance, guards, confirm }
 }
 
-fn tests(value: &Value<'_>, owner: Option<&DnsName>) -> Option<Vec<Arc<SmokeTest>>> {
+fn tests(
+    value: &Value<'_>,
+    deadline: Duration,
+    owner: Option<&DnsName>,
+) -> Option<Vec<Arc<SmokeTest>>> {
     let items = value.array()?;
     if items.len() > SmokeTest::EACH_MAX {
         value.wrong(format!("there are at most {} tests", SmokeTest::EACH_MAX));
     }
     // Each is looked at, so that all mistakes are shown.
-    let tests: Vec<_> = items.iter().map(|item| test(item, owner).map(Arc::new)).collect();
+    let tests: Vec<_> =
+        items.iter().map(|item| test(item, deadline, owner).map(Arc::new)).collect();
     tests.into_iter().collect()
 }
 
-fn test(value: &Value<'_>, owner: Option<&DnsName>) -> Option<SmokeTest> {
+fn test(value: &Value<'_>, deadline: Duration, owner: Option<&DnsName>) -> Option<SmokeTest> {
     let mut table = value.table()?;
     let kind = kind(&mut table, owner);
-    let timeout = duration(&mut table, "timeout", SmokeTest::TIMEOUT, SECOND / 100..=HOUR);
+    // What ends later than that has failed before.
+    let most = deadline.min(HOUR);
+    let default = SmokeTest::TIMEOUT.min(most);
+    let timeout = duration(&mut table, "timeout", default, SECOND / 100..=most);
     table.finish();
     Some(SmokeTest { kind: kind?, timeout: timeout? })
 }
@@ -106,7 +121,11 @@ fn count(
     u32::try_from(count).ok()
 }
 
-fn performance(value: &Value<'_>, owner: Option<&DnsName>) -> Option<Performance> {
+fn performance(
+    value: &Value<'_>,
+    deadline: Duration,
+    owner: Option<&DnsName>,
+) -> Option<Performance> {
     let mut table = value.table()?;
     let kind = kind(&mut table, owner);
     if let Some(ProbeKind::Exec(_) | ProbeKind::StatusFile(_)) = kind {
@@ -116,10 +135,14 @@ fn performance(value: &Value<'_>, owner: Option<&DnsName>) -> Option<Performance
         );
     }
     let requests = count(&mut table, "requests", Performance::REQUESTS, 1..=100_000);
-    let duration_max = duration(&mut table, "duration", Performance::DURATION, SECOND..=HOUR);
+    let most = deadline.min(HOUR);
+    let default = Performance::DURATION.min(most);
+    let longest = duration(&mut table, "duration", default, SECOND..=most);
+    let most = longest.unwrap_or(HOUR);
+    let default = Performance::TIMEOUT.min(most);
+    let timeout = duration(&mut table, "timeout", default, SECOND / 100..=most);
     let concurrency = count(&mut table, "concurrency", Performance::CONCURRENCY, 1..=64);
     let rate = count(&mut table, "rate", Performance::RATE, 1..=1_000);
-    let timeout = duration(&mut table, "timeout", Performance::TIMEOUT, SECOND / 100..=HOUR);
     let most = requests.unwrap_or(u32::MAX);
     let default = Performance::SAMPLES_MIN.min(most);
     let samples_min = count(&mut table, "samples_min", default, 1..=most.into());
@@ -142,7 +165,7 @@ fn performance(value: &Value<'_>, owner: Option<&DnsName>) -> Option<Performance
     Some(Performance {
         kind: kind?,
         requests: requests?,
-        duration: duration_max?,
+        duration: longest?,
         concurrency: concurrency?,
         rate: rate?,
         timeout: timeout?,

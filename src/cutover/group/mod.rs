@@ -26,6 +26,7 @@ use super::{
     rolling_back::RollingBack,
     side::lack,
     waiting::Waiting,
+    watch::Held,
 };
 use crate::{
     health::ServiceHealth,
@@ -136,6 +137,7 @@ impl Group<'_, '_> {
     fn advance(&mut self) -> bool {
         let before = self.told.len();
         let together = self.together();
+        self.stand_together(&together);
         let mut edges: Vec<Edge> = (0..self.members.len())
             .map(|at| self.phase(at).clone().advance(&self.cx(at)))
             .collect();
@@ -161,6 +163,30 @@ impl Group<'_, '_> {
             }
         }
         self.told.len() > before
+    }
+
+    /// Time in which one of them waits, or stands still, is no lack of progress of the others.
+    fn stand_together(&mut self, together: &[usize]) {
+        let now = self.now;
+        let stood = |at: &usize| {
+            let phase = self.phase(*at);
+            let since = match phase {
+                Phase::Waiting(waiting) => Some(waiting.since),
+                Phase::Paused(paused) => Some(paused.since),
+                _ => None,
+            };
+            let release = phase.release()?;
+            Some(release.stood + since.map(|since| now.since(since)).unwrap_or_default())
+        };
+        let Some(most) = together.iter().filter_map(stood).max() else { return };
+        for at in together {
+            let phase = &mut self.members[*at].cutover.phase;
+            if !matches!(phase, Phase::Waiting(_) | Phase::Paused(_))
+                && let Some(release) = phase.release_mut()
+            {
+                release.stood = release.stood.max(most);
+            }
+        }
     }
 
     /// All go back, because of one of them.
@@ -193,14 +219,13 @@ impl Group<'_, '_> {
             let trouble = setback(&edge).filter(|_| together.contains(&at));
             let Some(trouble) = trouble else { return edge };
             let mut phase = self.phase(at).clone();
-            let why = format!("{trouble}, but {hindrance}: not rolled back");
-            match phase.held_mut() {
-                Some(held) if held.as_ref() != Some(&why) => {
-                    *held = Some(why.clone());
-                    Edge::Go(phase, why)
-                }
-                _ => Edge::Stay(phase),
-            }
+            let share = phase.share();
+            let found = phase.release().and_then(|it| proof::trouble(it, share, &self.cx(at)));
+            let found = found.filter(|found| found.why == trouble).map(|found| found.cause);
+            let cause = found.unwrap_or_else(|| trouble.clone());
+            let held = phase.held_mut();
+            let news = held.and_then(|held| Held::note(held, &cause, &trouble, hindrance));
+            Edge::told(phase, news)
         };
         edges.into_iter().enumerate().map(held).collect()
     }
@@ -214,6 +239,11 @@ impl Group<'_, '_> {
         cutover.waits = Some(Waits { why, is_ready: true });
         if let Phase::Waiting(Waiting { share: None, clock, .. }) = &mut cutover.phase {
             *clock = clock.filter(|instant| *instant > now);
+        }
+        // It is not its own time that passes.
+        let allowed = cutover.spec.release.deadline;
+        if let Phase::Probing(Probing { deadline, .. }) = &mut cutover.phase {
+            *deadline = (*deadline).max(now + allowed);
         }
         let is_first = cutover.phase.is_before_first_step();
         if let Some(release) = cutover.phase.release_mut().filter(|_| is_first) {

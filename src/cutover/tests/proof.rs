@@ -95,7 +95,8 @@ impl Sim {
     }
 
     fn measured(&mut self, finding: Finding) {
-        let measured = Measured { begun: self.now, finding };
+        let members = (1..=6).map(address).collect();
+        let measured = Measured { begun: self.now, members, finding };
         self.health.evidence.performance.measured(&performance(), measured);
         self.handle(Event::Observed);
     }
@@ -181,6 +182,10 @@ fn tests_that_are_edited_are_made_anew() {
     sim.save(file("v2").tests(2));
     sim.tested(3, 0, good());
     sim.save(file("v2").tests(1));
+    assert_eq!(sim.wanted().tests.len(), 1, "what is the same as before is not made again");
+    let mut other = file("v2").tests(1);
+    other.0.release.tests = vec![Arc::new(test(9))];
+    sim.save(other);
     assert_eq!(sim.wanted().tests.len(), 2);
 }
 
@@ -277,4 +282,59 @@ fn a_restart_proves_again_what_had_been_proven() {
     sim.follow();
     sim.up(&[1, 2, 3, 4]);
     assert_eq!((sim.phase(), sim.wanted().tests.len()), ("Probing", 2));
+}
+
+#[test]
+fn other_hosts_are_measured_anew_before_they_have_clients() {
+    let later = |live| file(live).performance().at(1_000);
+    let mut sim = Sim::proven(later("v1"));
+    sim.save(later("v2"));
+    sim.measured(good());
+    assert_eq!(sim.phase(), "Waiting");
+    sim.save(later("v2").pool("v2", &[3, 9]));
+    sim.up(&[9]);
+    sim.run_to(1_000);
+    assert_eq!(sim.phase(), "Probing", "nobody has measured host 9");
+    assert!(sim.wanted().performance);
+}
+
+#[test]
+fn a_release_in_which_no_pool_gains_has_nothing_to_prove() {
+    let even = |live| file(live).performance().guard(guard()).tests(1).bake(10);
+    let mut sim = Sim::proven(even("v1:90+v2:10"));
+    sim.save(even("v1:9+v2:1"));
+    assert_eq!(sim.phase(), "Baking");
+    assert_eq!(sim.cutover.wanted(&sim.health), None);
+    sim.run_to(10);
+    assert_eq!(sim.phase(), "Steady");
+}
+
+#[test]
+fn what_is_held_is_told_once_however_its_value_changes() {
+    let mut sim = Sim::proven(file("v1").guard(guard()));
+    sim.save(file("v2").guard(guard()));
+    sim.down(&[1, 2]);
+    for value in ["0.0231", "0.0229", "0.0240"] {
+        sim.read(&guard(), Finding::Bad(format!("guard errors is {value}")));
+    }
+    let held = sim.told.iter().filter(|told| told.why.contains("not rolled back")).count();
+    assert_eq!(held, 1);
+    let shown = sim.cutover.phase().trouble().map(|why| why.into_owned());
+    assert!(shown.is_some_and(|why| why.starts_with("guard errors is 0.0240")), "but it is shown");
+}
+
+#[test]
+fn a_guard_that_is_added_while_a_step_waits_judges_that_step() {
+    let ramp = |live| file(live).confirm().ramp(&[(10, 30)]);
+    let mut sim = Sim::proven(ramp("v1"));
+    sim.save(ramp("v2"));
+    sim.answered(Ok(()));
+    sim.run_to(100);
+    assert_eq!(sim.phase(), "Waiting");
+    sim.save(ramp("v2").guard(guard()));
+    assert_eq!(sim.phase(), "Judging");
+    sim.run_to(200);
+    assert_eq!(sim.phase(), "Judging");
+    (0..2).for_each(|_| sim.read(&guard(), good()));
+    assert_eq!(sim.phase(), "Waiting");
 }

@@ -35,6 +35,7 @@ impl Conductor {
             }
         }
         if was_doubted != is_doubted {
+            self.undoubted_at = now;
             self.tell_doubt(is_doubted);
             self.spread_doubt(now);
         }
@@ -44,13 +45,20 @@ impl Conductor {
     pub(super) fn note_found(&mut self, now: Timestamp, found: Found) {
         let Found { service: name, scope, what } = found;
         let Some(service) = self.services.get_mut(&name) else { return };
+        let (doubted, undoubted_at) = (self.doubt.since().is_some(), self.undoubted_at);
+        let is_doubted = |begun: Timestamp| doubted || begun < undoubted_at;
         let evidence = &mut service.health.evidence;
         if evidence.scope() != Some(scope) {
             return;
         }
         match what {
-            What::Tested(subject, test, tested) => evidence.tests.tested(subject, &test, tested),
-            What::Measured(performance, measured) => {
+            What::Tested(subject, test, mut tested) => {
+                let begun = tested.at.since_epoch().saturating_sub(tested.latency);
+                tested.finding.doubt(is_doubted(Timestamp::default() + begun));
+                evidence.tests.tested(subject, &test, tested);
+            }
+            What::Measured(performance, mut measured) => {
+                measured.finding.doubt(is_doubted(measured.begun));
                 evidence.performance.measured(&performance, measured);
             }
             What::Read(guard, reading) => evidence.guards.read(&guard, reading),

@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{Found, Job, Teller, Tools, What};
 use crate::{
-    cutover::Wanted,
+    cutover::{Targets, Wanted},
     health::{
         Answer, Asked, Finding, Measured, Reading, Subject, Tested, judged_samples, judged_value,
     },
@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-/// How soon a test that could not be made is made again.
+/// How soon what could not be judged before the first step is made again.
 const AGAIN: Duration = Duration::from_secs(5);
 /// How often it is told how far a measurement has come.
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -134,7 +134,10 @@ impl<E: From<Found>> Task<E> {
             if let Some(measured) = self.measure(&performance).await {
                 self.teller.tell(What::Measured(performance.clone(), measured)).await;
             }
-            sleep_until(began + performance.interval).await;
+            match self.teller.scope.share {
+                None => sleep(AGAIN.min(performance.interval)).await,
+                Some(_) => sleep_until(began + performance.interval).await,
+            }
         }
     }
 
@@ -144,14 +147,15 @@ impl<E: From<Found>> Task<E> {
         let (_, Wanted { new, old, .. }) = self.wanted()?;
         let (begun, means) = (self.now(), &self.tools.means);
         let [done, done_old] = [0, 0].map(AtomicU32::new);
-        let of_new = measure(performance, (new.name(), &new.addresses), means, &done);
+        let up = |side: fn(Wanted) -> Targets| {
+            self.wanted().map(|(_, wanted)| side(wanted).addresses).unwrap_or_default()
+        };
+        let of_new = measure(performance, new.name(), || up(|it| it.new), means, &done);
+        let members = new.members;
         let is_compared = performance.is_relative() && !old.addresses.is_empty();
         let of_old = async {
-            let old = (old.name(), old.addresses.as_slice());
-            match is_compared {
-                true => Some(measure(performance, old, means, &done_old).await),
-                false => None,
-            }
+            let of_old = measure(performance, old.name(), || up(|it| it.old), means, &done_old);
+            if is_compared { Some(of_old.await) } else { None }
         };
         let both = async { tokio::join!(of_new, of_old) };
         let mut both = std::pin::pin!(both);
@@ -161,11 +165,11 @@ impl<E: From<Found>> Task<E> {
                 both = &mut both => break both,
                 _ = progress.tick() => {
                     let done = done.load(Ordering::Relaxed);
-                    self.teller.tell(What::Progress(done, performance.requests)).await;
+                    self.teller.try_to_tell(What::Progress(done, performance.requests));
                 }
             }
         };
-        Some(Measured { begun, finding: judged_samples(performance, new, old) })
+        Some(Measured { begun, members, finding: judged_samples(performance, new, old) })
     }
 
     async fn look_on(self, guard: Arc<Guard>) {
@@ -180,7 +184,6 @@ impl<E: From<Found>> Task<E> {
     }
 
     async fn look(&self, guard: &Guard, token: &mut FileReader<String>) -> Option<Reading> {
-        let _turn = turn(&self.tools.queries).await;
         let (job, wanted) = self.wanted()?;
         let (at, mut new) = (self.now(), Vec::new());
         let owner = job.spec.owner.to_string();
@@ -209,6 +212,7 @@ impl<E: From<Found>> Task<E> {
     ) -> Asked {
         let name = pool.map(PoolName::as_str).unwrap_or_default();
         let query = guard.query.replace(Guard::POOL, name);
+        let _turn = turn(&self.tools.queries).await;
         let value = match &self.tools.outside.metrics {
             Some(server) => prometheus::query(&self.tools.client, server, token, &query, at).await,
             None => Err("no Prometheus is named in the settings".to_owned()),
@@ -232,7 +236,7 @@ impl<E: From<Found>> Task<E> {
             let release = wanted.scope.release;
             let question = Question { zone, service, release, from, to, share, next_share };
             let (result, detail) = {
-                let _turn = turn(&self.tools.queries).await;
+                let _turn = turn(&self.tools.questions).await;
                 confirm::ask(&self.tools.client, &hook, &mut secret, &question).await
             };
             let answer = Answer { at: self.now(), result, detail };

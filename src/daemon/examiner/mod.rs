@@ -27,8 +27,8 @@ use items::{Content, Item};
 /// Smoke tests at once, of all services.
 const TESTS_MAX: usize = 32;
 /// Measurements at once: more would measure each other.
-const MEASUREMENTS_MAX: usize = 2;
-/// Queries and questions at once.
+const MEASUREMENTS_MAX: usize = 4;
+/// Queries at once, and as many questions.
 const QUERIES_MAX: usize = 32;
 
 /// What is wanted of a service's release; nothing any more, if `wanted` is `None`.
@@ -73,19 +73,21 @@ pub(super) struct Tools {
     pub(super) client: Client,
     pub(super) outside: Outside,
     pub(super) zone: String,
+    /// Not those of probes: a long test does not keep these from being made.
     pub(super) means: Arc<Means>,
     pub(super) clock: Clock,
     tests: Semaphore,
     measurements: Semaphore,
     queries: Semaphore,
+    questions: Semaphore,
 }
 
 impl Tools {
     pub(super) fn new(outside: Outside, zone: String, means: Arc<Means>, clock: Clock) -> Self {
-        let [tests, measurements, queries] =
-            [TESTS_MAX, MEASUREMENTS_MAX, QUERIES_MAX].map(Semaphore::new);
+        let [tests, measurements, queries, questions] =
+            [TESTS_MAX, MEASUREMENTS_MAX, QUERIES_MAX, QUERIES_MAX].map(Semaphore::new);
         let client = Client::new();
-        Self { client, outside, zone, means, clock, tests, measurements, queries }
+        Self { client, outside, zone, means, clock, tests, measurements, queries, questions }
     }
 }
 
@@ -163,6 +165,13 @@ struct Teller<E> {
 }
 
 impl<E: From<Found>> Teller<E> {
+    /// Tells it if that can be done at once.
+    fn try_to_tell(&self, what: What) {
+        let Self { service, scope, found } = self;
+        let told = Found { service: service.clone(), scope: *scope, what };
+        let _ = found.try_send(told.into());
+    }
+
     /// Fails only when the daemon ends.
     async fn tell(&self, what: What) {
         let Self { service, scope, found } = self;

@@ -49,7 +49,7 @@ pub(super) fn test(record: &TestRecord) -> TestStatus {
 
 fn performance(performance: &Performance, evidence: &Evidence) -> PerformanceStatus {
     let (result, reason, at) = match evidence.performance.last() {
-        Some(Measured { begun, finding }) => told(finding, *begun),
+        Some(Measured { begun, finding, .. }) => told(finding, *begun),
         None => (None, None, None),
     };
     PerformanceStatus {

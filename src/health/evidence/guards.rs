@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::Finding;
+use super::{Finding, Trouble};
 use crate::model::{Bound, Guard, PoolName, Timestamp};
 
 /// What a query gave.
@@ -34,6 +34,8 @@ pub struct Watched {
     pub guard: Arc<Guard>,
     /// The last look.
     pub last: Option<Reading>,
+    /// Why the last value was bad, if it was. No look without a value undoes that.
+    bad: Option<String>,
     /// Bad values so far.
     pub failures: u32,
     /// Looks in a row without a value.
@@ -58,6 +60,10 @@ impl Guards {
             .collect();
     }
 
+    pub(super) fn are(&self, guards: &[Arc<Guard>]) -> bool {
+        self.0.iter().map(|watched| &watched.guard).eq(guards)
+    }
+
     /// One has been looked at.
     pub fn read(&mut self, guard: &Guard, reading: Reading) {
         if let Some(watched) = self.0.iter_mut().find(|watched| *watched.guard == *guard) {
@@ -70,8 +76,11 @@ impl Guards {
         self.0.iter()
     }
 
-    pub(super) fn trouble(&self) -> Option<String> {
-        self.0.iter().find_map(Watched::trouble)
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.0.iter().find_map(|watched| {
+            let cause = format!("guard {}", watched.guard.name);
+            watched.trouble().map(|why| Trouble { cause, why })
+        })
     }
 
     pub(super) fn lacks_data(&self) -> Option<String> {
@@ -94,28 +103,30 @@ impl Guards {
 
 impl Watched {
     fn new(guard: Arc<Guard>) -> Self {
-        Self { guard, last: None, failures: 0, without: 0, judged: VecDeque::new() }
+        Self { guard, last: None, bad: None, failures: 0, without: 0, judged: VecDeque::new() }
     }
 
     fn read(&mut self, reading: Reading) {
-        match reading.finding {
-            Finding::Unjudged(_) => self.without = self.without.saturating_add(1),
-            Finding::Good(_) | Finding::Bad(_) => {
-                self.without = 0;
-                self.judged.push_back(reading.at);
-                while self.judged.len() > self.guard.count as usize {
-                    self.judged.pop_front();
-                }
+        let bad = match &reading.finding {
+            Finding::Unjudged(_) => {
+                self.without = self.without.saturating_add(1);
+                self.last = Some(reading);
+                return;
             }
+            Finding::Bad(why) => Some(why.clone()),
+            Finding::Good(_) => None,
+        };
+        self.without = 0;
+        self.failures = self.failures.saturating_add(bad.is_some().into());
+        self.judged.push_back(reading.at);
+        while self.judged.len() > self.guard.count as usize {
+            self.judged.pop_front();
         }
-        if matches!(reading.finding, Finding::Bad(_)) {
-            self.failures = self.failures.saturating_add(1);
-        }
-        self.last = Some(reading);
+        (self.bad, self.last) = (bad, Some(reading));
     }
 
     fn trouble(&self) -> Option<String> {
-        let Finding::Bad(why) = &self.last.as_ref()?.finding else { return None };
+        let why = self.bad.as_ref()?;
         let forgiven = self.guard.fail_limit;
         let times = match (self.failures, forgiven) {
             (failures, forgiven) if failures <= forgiven => return None,
@@ -187,7 +198,11 @@ fn against(
         Bound::Ratio(ratio) => ratio,
     };
     let old = old.ok_or("nothing to be compared with")?;
-    let before = old.number().map_err(|why| format!("no value{}: {why}", old.of()))?;
+    let before = old.number().and_then(|before| match before.is_finite() {
+        true => Ok(before),
+        false => Err("it is infinite"),
+    });
+    let before = before.map_err(|why| format!("no value{}: {why}", old.of()))?;
     let (by_ratio, tolerance) = (ratio.of(before), guard.tolerance.get());
     let (tolerated, word) =
         if is_least { (before - tolerance, "less") } else { (before + tolerance, "more") };

@@ -14,6 +14,7 @@ mod tests;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    net::IpAddr,
     time::Duration,
 };
 
@@ -60,6 +61,15 @@ impl Finding {
         }
     }
 
+    /// Where it `is_doubted` that failures are the endpoints', what is bad says nothing.
+    pub fn doubt(&mut self, is_doubted: bool) {
+        if let Self::Bad(why) = self
+            && is_doubted
+        {
+            *self = Self::Unjudged(format!("every probe failed meanwhile, and so did this: {why}"));
+        }
+    }
+
     /// The sentence.
     pub fn why(&self) -> &str {
         match self {
@@ -72,6 +82,15 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.why())
     }
+}
+
+/// Why a release is to go back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What says so: a guard by its name, or the performance.
+    pub cause: String,
+    /// In one sentence, with the value and the limit.
+    pub why: String,
 }
 
 /// What somebody has answered who must say yes.
@@ -120,7 +139,12 @@ impl Evidence {
     }
 
     /// As if all that a policy asks for had been found good from an instant on.
-    pub fn suppose(&mut self, at: Timestamp, tests: &BTreeSet<Subject>, policy: &ReleasePolicy) {
+    pub fn suppose(
+        &mut self,
+        at: Timestamp,
+        (tests, members): (&BTreeSet<Subject>, &BTreeSet<IpAddr>),
+        policy: &ReleasePolicy,
+    ) {
         let good = || Finding::Good(String::new());
         for subject in tests {
             let Some(test) = policy.tests.get(subject.number) else { continue };
@@ -128,7 +152,9 @@ impl Evidence {
             self.tests.tested(subject.clone(), test, tested);
         }
         if let Some(performance) = &policy.performance {
-            self.performance.measured(performance, Measured { begun: at, finding: good() });
+            let members = members.clone();
+            let measured = Measured { begun: at, members, finding: good() };
+            self.performance.measured(performance, measured);
         }
         for guard in &policy.guards {
             let reading = Reading { at, value: None, old: None, finding: good() };
@@ -138,6 +164,11 @@ impl Evidence {
             let answer = Answer { at, result: Ok(()), detail: String::new() };
             self.answered(name.clone(), answer);
         }
+    }
+
+    /// Whether a step is measured and guarded as a policy says.
+    pub fn is_of(&self, policy: &ReleasePolicy) -> bool {
+        self.performance.are_of(policy.performance.as_ref()) && self.guards.are(&policy.guards)
     }
 
     /// Of what it is.
@@ -162,12 +193,16 @@ impl Evidence {
 
     /// Whether something has been said that a step can be judged by, since we started.
     pub fn has_data(&self) -> bool {
-        self.guards.have_data() && self.performance.lacks_data().is_none()
+        self.guards.have_data() && self.performance.has_data()
     }
 
     /// Why a release is to go back, if it is.
-    pub fn trouble(&self) -> Option<String> {
-        self.guards.trouble().or_else(|| self.performance.trouble())
+    pub fn trouble(&self) -> Option<Trouble> {
+        let slow = || {
+            let cause = "performance".to_owned();
+            self.performance.trouble().map(|why| Trouble { cause, why })
+        };
+        self.guards.trouble().or_else(slow)
     }
 
     /// What a step that has been true since then still lacks, if it lacks something.

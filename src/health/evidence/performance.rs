@@ -1,6 +1,6 @@
 //! What a measurement shows, and whether that is within its limits.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use super::Finding;
 use crate::model::{Bound, Limit, Measure, Performance, Timestamp};
@@ -20,6 +20,8 @@ pub struct Sample {
     pub elapsed: Duration,
     /// Why requests could not be made, if some could not.
     pub hindrance: Option<String>,
+    /// Requests that its time was too short for.
+    pub unmade: u32,
 }
 
 /// What came of a measurement.
@@ -27,6 +29,8 @@ pub struct Sample {
 pub struct Measured {
     /// When it began.
     pub begun: Timestamp,
+    /// The endpoints of the new pools, up or not.
+    pub members: BTreeSet<IpAddr>,
     /// What it means.
     pub finding: Finding,
 }
@@ -42,9 +46,13 @@ pub struct Measurements {
 
 impl Measurements {
     pub(super) fn follow(&mut self, performance: Option<&Arc<Performance>>) {
-        if self.performance.as_ref() != performance {
+        if !self.are_of(performance) {
             *self = Self { performance: performance.cloned(), ..Self::default() };
         }
+    }
+
+    pub(super) fn are_of(&self, performance: Option<&Arc<Performance>>) -> bool {
+        self.performance.as_ref() == performance
     }
 
     /// One of what the file asks for now has ended.
@@ -75,6 +83,11 @@ impl Measurements {
         self.performance.is_none() || self.last.as_ref().is_some_and(is_good)
     }
 
+    /// Whether the last one was of all of these, if there was one; others may have been among them.
+    pub fn is_of(&self, members: &BTreeSet<IpAddr>) -> bool {
+        self.last.as_ref().is_none_or(|last| members.is_subset(&last.members))
+    }
+
     /// Why the release is to go back, if it is.
     pub fn trouble(&self) -> Option<String> {
         match &self.last.as_ref()?.finding {
@@ -88,6 +101,11 @@ impl Measurements {
             Finding::Unjudged(why) => Some(why.clone()),
             Finding::Good(_) | Finding::Bad(_) => None,
         }
+    }
+
+    pub(super) fn has_data(&self) -> bool {
+        let is_judged = |last: &Measured| !matches!(last.finding, Finding::Unjudged(_));
+        self.performance.is_none() || self.last.as_ref().is_some_and(is_judged)
     }
 
     pub(super) fn lack_since(&self, since: Timestamp) -> Option<String> {
@@ -123,9 +141,13 @@ pub fn judged_samples(performance: &Performance, mut new: Sample, old: Option<Sa
 fn judged(performance: &Performance, limit: &Limit, new: &Sample, old: Option<&Sample>) -> Finding {
     let Limit { measure, bound } = *limit;
     let least = performance.samples_min;
-    let value = match new.value(measure, least) {
-        Ok(value) => value,
-        Err(why) => return Finding::Unjudged(why),
+    let (value, few) = match new.value(measure, least) {
+        Ok(value) => (value, None),
+        // So slow that it answered too few: it is bad if it were with the best that was to come.
+        Err(why) => match new.at_best(measure, least) {
+            Some(value) => (value, Some(why)),
+            None => return Finding::Unjudged(why),
+        },
     };
     let shown = measure.shown(value);
     let (allowed, how) = match bound {
@@ -154,9 +176,22 @@ fn judged(performance: &Performance, limit: &Limit, new: &Sample, old: Option<&S
         _ => (value <= allowed, "at most"),
     };
     if is_good {
-        return Finding::Good(format!("{measure} {shown}"));
+        return few.map_or_else(|| Finding::Good(format!("{measure} {shown}")), Finding::Unjudged);
     }
+    let shown = if few.is_some() { format!("{shown} at best") } else { shown };
     let (size, side, allowed) = (new.size(), &new.side, measure.shown(allowed));
+    // It need not be the new one's doing.
+    if measure == Measure::Errors
+        && let (Bound::Value(limit), Some(Ok(before))) =
+            (bound, old.map(|old| old.value(measure, least)))
+        && before > limit.get()
+    {
+        let (before, old) = (measure.shown(before), old.map_or("", |old| old.side.as_str()));
+        return Finding::Unjudged(format!(
+            "{measure} of {side} is {shown} ({size}), and that of {old} is {before}: neither may be \
+             more than {allowed}"
+        ));
+    }
     let failed = new.first_error.as_ref().filter(|_| measure == Measure::Errors);
     let failed = failed.map(|why| format!("; the first one: {why}")).unwrap_or_default();
     let needed = format!("it must be {word} {allowed}{how}");
@@ -186,9 +221,30 @@ impl Sample {
                 "{measure} of {side} is not judged on {counted} {what}: {least} are needed{why}"
             ));
         }
+        Ok(self.computed(measure))
+    }
+
+    /// A value as if all requests that there was no time for had been the best that there can be; nothing
+    /// where it was for another reason that there are too few.
+    fn at_best(&self, measure: Measure, least: u32) -> Option<f64> {
+        let missing = least.saturating_sub(u32::try_from(self.latencies.len()).unwrap_or(least));
+        let missing = match measure.is_latency() {
+            true => missing,
+            false => missing.saturating_sub(self.errors),
+        };
+        if self.hindrance.is_some() || missing > self.unmade {
+            return None;
+        }
+        let best = std::iter::repeat_n(Duration::ZERO, missing as usize);
+        let latencies = best.chain(self.latencies.iter().copied()).collect();
+        Some(Self { latencies, ..self.clone() }.computed(measure))
+    }
+
+    /// Latencies are sorted.
+    fn computed(&self, measure: Measure) -> f64 {
         let seconds = |latency: &Duration| latency.as_secs_f64();
         let count = self.latencies.len().max(1) as f64;
-        Ok(match measure {
+        match measure {
             Measure::Mean => self.latencies.iter().map(seconds).sum::<f64>() / count,
             // Nearest rank: the least value that so many of a hundred do not exceed.
             Measure::Percentile(percent) => {
@@ -199,6 +255,6 @@ impl Sample {
             Measure::Throughput => {
                 self.latencies.len() as f64 / self.elapsed.as_secs_f64().max(f64::EPSILON)
             }
-        })
+        }
     }
 }

@@ -54,8 +54,9 @@ pub struct Tests {
 impl Tests {
     pub(super) fn follow(&mut self, tests: &[Arc<SmokeTest>]) {
         if self.tests != tests {
-            self.tests = tests.to_vec();
-            self.results.clear();
+            let before = std::mem::replace(&mut self.tests, tests.to_vec());
+            let is_same = |number: usize| before.get(number) == tests.get(number);
+            self.results.retain(|subject, _| is_same(subject.number));
         }
     }
 

@@ -106,6 +106,59 @@ fn too_few_are_not_judged_but_what_is_bad_is_bad() {
 }
 
 #[test]
+fn what_is_so_slow_that_too_few_answers_come_is_bad_where_no_more_could_mend_it() {
+    let performance = limited(&[(P95, value(0.2))]);
+    let slow = |latency, unmade| Sample {
+        latencies: vec![Duration::from_millis(latency); 60],
+        unmade,
+        ..sample("v2", 0, 1)
+    };
+    let bad = judged_samples(&performance, slow(2_000, 440), None);
+    let why = "p95 of v2 is 2000ms at best (60 requests), and it must be at most 200ms";
+    assert_eq!(bad, Finding::Bad(why.to_owned()));
+    let quick = judged_samples(&performance, slow(100, 440), None);
+    assert_eq!(quick.name(), "unjudged", "it need not be so slow: {quick}");
+    let cut = judged_samples(&performance, slow(2_000, 0), None);
+    assert_eq!(cut.name(), "unjudged", "there was no lack of time: {cut}");
+    let ours = Sample { hindrance: Some("no descriptor".to_owned()), ..slow(2_000, 440) };
+    assert_eq!(judged_samples(&performance, ours, None).name(), "unjudged");
+    let hanging = Sample { errors: 24, unmade: 476, ..sample("v2", 0, 1) };
+    let errors = limited(&[(Measure::Errors, value(0.01))]);
+    assert_eq!(judged_samples(&errors, hanging, None).name(), "bad");
+}
+
+#[test]
+fn a_look_without_a_value_does_not_undo_a_bad_one() {
+    let guard = guard(None, Some(value(1.0)));
+    let mut guards = Guards::default();
+    guards.follow(&[std::sync::Arc::new(guard.clone())]);
+    for (second, value) in [(1, Ok(3.0)), (2, Err("no answer"))] {
+        let at = Timestamp::from_unix_micros(second * 1_000_000);
+        guards.read(&guard, judged_value(at, &guard, &[asked("", value)], None));
+        assert!(guards.trouble().is_some(), "{second}");
+    }
+    assert!(guards.lacks_data().is_none(), "one is forgiven");
+    let at = Timestamp::from_unix_micros(3_000_000);
+    guards.read(&guard, judged_value(at, &guard, &[asked("", Ok(0.5))], None));
+    assert_eq!(guards.trouble(), None);
+}
+
+#[test]
+fn where_both_pools_fail_it_need_not_be_the_new_one() {
+    let performance = limited(&[(P95, ratio("1.2x")), (Measure::Errors, value(0.01))]);
+    let broken = |side| Sample { errors: 50, ..sample(side, 100, 1) };
+    let both = judged_samples(&performance, broken("v2"), Some(broken("v1")));
+    let why = "errors of v2 is 33.3% (150 requests), and that of v1 is 33.3%: neither may be more \
+               than 1%";
+    assert_eq!(both, Finding::Unjudged(why.to_owned()));
+    let one = judged_samples(&performance, broken("v2"), Some(sample("v1", 100, 1)));
+    assert_eq!(one.name(), "bad");
+    let mut doubted = one;
+    doubted.doubt(true);
+    assert_eq!(doubted.name(), "unjudged");
+}
+
+#[test]
 fn of_the_throughput_more_is_better() {
     let judged = |bound| {
         judged_samples(

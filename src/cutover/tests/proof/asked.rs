@@ -39,7 +39,7 @@ fn who_has_said_yes_can_take_it_back_until_the_step_is_taken() {
 }
 
 #[test]
-fn a_person_breaks_the_rule_gate_by_its_name_and_no_guard_undoes_it() {
+fn a_person_breaks_the_rule_gate_by_its_name() {
     let confirmed = |live| file(live).performance().confirm();
     let mut sim = Sim::proven(confirmed("v1"));
     sim.save(confirmed("v2"));
@@ -50,11 +50,53 @@ fn a_person_breaks_the_rule_gate_by_its_name_and_no_guard_undoes_it() {
     sim.ask_breaking(Verb::Promote, &[Rule::Gate]).expect("forced");
     assert_eq!(sim.phase(), "Baking");
     sim.measured(bad());
+    assert_eq!(sim.phase(), "RollingBack", "what was not known yet is no reason to stay");
+}
+
+#[test]
+fn what_was_known_to_be_bad_when_it_was_forced_no_guard_undoes() {
+    let ramp = |live| file(live).performance().ramp(&[(10, 300)]);
+    let mut sim = Sim::proven(ramp("v1"));
+    sim.save(ramp("v2"));
+    sim.measured(good());
+    sim.run_to(60);
+    sim.down(&[1, 2]);
+    sim.measured(bad());
+    assert_eq!(sim.phase(), "Judging", "there is nothing to go back to");
+    let refusal = sim.ask(Verb::Promote, false).expect_err("it is bad").to_string();
+    assert_eq!(refusal, "it is bad: only with `--force gate`");
+    sim.ask_breaking(Verb::Promote, &[Rule::Gate]).expect("forced");
+    sim.up(&[1, 2]);
+    sim.measured(bad());
     assert_eq!(sim.phase(), "Baking");
     let held = "it is bad, but a person has broken the rule health or gate: not rolled back";
     assert_eq!(sim.last_why(), held);
     sim.ask(Verb::Rollback, false).expect("a person can");
     sim.assert_live("v1");
+}
+
+#[test]
+fn a_yes_is_of_this_wait_and_not_of_one_before() {
+    let mut sim = Sim::proven(file("v1").confirm());
+    sim.save(file("v2").confirm());
+    sim.ask(Verb::Pause, false).expect("it waits");
+    assert!(sim.wanted().confirm, "it is asked in a pause too");
+    sim.answered(Ok(()));
+    sim.run_to(1_000);
+    sim.ask(Verb::Resume, false).expect("it is paused");
+    assert_eq!(sim.phase(), "Waiting", "that yes is of before it went on");
+    sim.answered(Ok(()));
+    assert_eq!(sim.phase(), "Baking");
+    // And of before it was probed again.
+    let later = |live| file(live).confirm().at(2_000);
+    let mut sim = Sim::proven(later("v1"));
+    sim.save(later("v2"));
+    sim.answered(Ok(()));
+    sim.down(&[3, 4]);
+    sim.run_to(2_000);
+    assert_eq!(sim.phase(), "Probing");
+    sim.up(&[3, 4]);
+    assert_eq!(sim.phase(), "Waiting");
 }
 
 #[test]
