@@ -11,6 +11,8 @@ mod persist;
 mod planning;
 mod requests;
 mod telling;
+#[cfg(test)]
+mod tests;
 mod together;
 mod tries;
 

@@ -43,6 +43,9 @@ pub(in crate::daemon) struct Unkept {
     held_up: BTreeSet<ServiceName>,
     /// Those of which something is not kept.
     ahead: BTreeSet<ServiceName>,
+    /// Those of which the file may hold something else than it should: a write that is given up may still
+    /// come to its end.
+    doubtful: BTreeSet<ServiceName>,
     /// Who begins releases now.
     pub(super) by: Option<String>,
     /// How much of what is to be told is kept, or goes on without.
@@ -133,7 +136,8 @@ impl Conductor {
         let now = self.now();
         let is_due = self.keeper.next_try().is_some_and(|at| at <= now);
         if is_due {
-            self.unkept.changed.extend(self.unkept.ahead.iter().cloned());
+            let Unkept { changed, ahead, doubtful, .. } = &mut self.unkept;
+            changed.extend(ahead.iter().chain(&*doubtful).cloned());
             if self.unkept.freeze == FreezeIs::Ahead {
                 self.unkept.freeze = FreezeIs::New;
             }
@@ -182,7 +186,7 @@ impl Conductor {
     }
 
     /// What stands elsewhere than is kept.
-    fn batch(&mut self) -> Batch {
+    pub(super) fn batch(&mut self) -> Batch {
         let mut batch = Batch::default();
         batch.removed.extend(self.unkept.removing.keys().cloned());
         if self.unkept.freeze == FreezeIs::New {
@@ -194,10 +198,13 @@ impl Conductor {
             let Some(service) = self.services.get_mut(&name) else { continue };
             let kept = service.take_stock(&self.around.caches);
             let mut records = records(service, news.remove(&name).unwrap_or_default());
-            if records.is_empty() && (service.kept.is_none() || self.unkept.ahead.contains(&name)) {
+            let is_doubtful = self.unkept.doubtful.contains(&name);
+            let is_ahead = service.kept.is_none() || self.unkept.ahead.contains(&name);
+            if records.is_empty() && (is_ahead || is_doubtful) {
                 records.extend(service.record.clone());
             }
-            if service.kept.as_ref() == Some(&kept) && records.is_empty() {
+            let is_kept = service.kept.as_ref() == Some(&kept) && records.is_empty();
+            if is_kept && !is_doubtful {
                 service.before = None;
                 continue;
             }
@@ -216,6 +223,8 @@ impl Conductor {
             (service.kept, service.before) = (Some(kept.clone()), None);
             self.unkept.ahead.remove(name);
         }
+        // Whatever was given up has ended before this was begun, and all that was doubtful is in this.
+        self.unkept.doubtful.clear();
         self.install(batch, |_| true);
         self.outbox.kept(batch.events.as_ref());
         self.unkept.told_for_sure = self.told.len();
@@ -274,9 +283,13 @@ impl Conductor {
         }
     }
 
-    fn put_back(&mut self, batch: &Batch, why: &Unwritten) {
+    pub(super) fn put_back(&mut self, batch: &Batch, why: &Unwritten) {
         // While another daemon decides, it goes back where that is needed.
         let may_go_back = matches!(why, Unwritten::Broken(_));
+        if may_go_back {
+            let names = batch.services.iter().map(|(name, _)| name).chain(&batch.removed);
+            self.unkept.doubtful.extend(names.cloned());
+        }
         let mut put_back = BTreeSet::new();
         for (name, _) in &batch.services {
             let Some(service) = self.services.get_mut(name) else { continue };

@@ -1,0 +1,157 @@
+//! A conductor with a store whose writes are given up and come to their end all the same.
+
+use std::{fmt::Write, sync::Arc};
+
+use arc_swap::ArcSwap;
+use prometheus::Registry;
+use tempfile::TempDir;
+use tokio::sync::{mpsc, oneshot};
+
+use super::*;
+use crate::{
+    config::release,
+    cutover::{Order, Verb},
+    daemon::{events, keeper::Unwritten},
+    dns::{Clock, Counters, Responder},
+    model::{CookieSecrets, Outside, RrlSettings, ZoneSpec},
+    store::{self, Batch},
+    table::Table,
+};
+
+struct Scene {
+    conductor: Conductor,
+    zone: ZoneSpec,
+    folder: TempDir,
+    /// What the conductor tells others has to go somewhere.
+    _others: (mpsc::UnboundedReceiver<Assignment>, mpsc::UnboundedReceiver<Job>),
+}
+
+fn name(text: &str) -> ServiceName {
+    text.parse().expect("a name")
+}
+
+impl Scene {
+    async fn start() -> Self {
+        let apex: DnsName = "zone.test".parse().expect("a name");
+        let (nameservers, hostmaster) = (vec![apex.clone()], apex.clone());
+        let zone = ZoneSpec { apex, nameservers, hostmaster, records: Vec::new() };
+        let (folder, registry) = (tempfile::tempdir().expect("a folder"), Registry::new());
+        let plane = Plane {
+            store: Arc::new(ArcSwap::from_pointee(Table::new(&zone, (1, 2), 1))),
+            responder: Responder::new(CookieSecrets::random([1; 16]), None),
+            rrl: RrlSettings::default(),
+            counters: Counters::register(&registry).expect("new names"),
+            clock: Clock::start(),
+        };
+        let keeper = Keeper::new(folder.path().to_owned(), zone.apex.clone(), 0, None, false);
+        let outbox = events::start(Vec::new(), &zone.apex, None, plane.clock, &registry);
+        let (outbox, _) = outbox.expect("new names");
+        let ((assignments, assigned), (jobs, examined)) =
+            (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+        let (plane, path) = (Arc::new(plane), "release.toml".into());
+        let (first_look, _) = oneshot::channel();
+        let conductor =
+            Conductor::new(plane, (assignments, jobs), path, first_look, keeper, outbox, &registry);
+        let conductor = conductor.expect("new names");
+        let mut scene = Self { conductor, zone, folder, _others: (assigned, examined) };
+        scene.edit(&[("api", "v1"), ("web", "v1")]).await;
+        scene.edit(&[("api", "v2"), ("web", "v1")]).await;
+        assert_eq!(scene.phase("api"), "Baking");
+        scene
+    }
+
+    /// The release file is another one.
+    async fn edit(&mut self, services: &[(&str, &str)]) {
+        let mut text = "version = 1\n".to_owned();
+        for (name, live) in services {
+            let pools =
+                "pools.v1.endpoints = [\"192.0.2.1\"]\npools.v2.endpoints = [\"192.0.2.2\"]";
+            let more = "probe = \"none\"\nrelease.bake = \"1h\"\nttl = \"60s\"";
+            writeln!(text, "[services.{name}]\nlive = \"{live}\"\n{more}\n{pools}").expect("text");
+        }
+        let path = "release.toml".as_ref();
+        let desired = release::parse(path, &text, &self.zone, &Outside::default()).expect("good");
+        self.conductor.accept(self.conductor.now(), &Arc::new(desired));
+        self.settle().await;
+    }
+
+    /// As [`Conductor::run`] does it.
+    async fn settle(&mut self) {
+        let conductor = &mut self.conductor;
+        loop {
+            conductor.go_on_together();
+            conductor.persist().await;
+            if conductor.touched.is_empty() && conductor.unkept.is_empty() {
+                break;
+            }
+            conductor.publish();
+        }
+        conductor.tell();
+        conductor.unkept.take_put_back();
+    }
+
+    fn phase(&self, service: &str) -> &'static str {
+        self.conductor.services[&name(service)].cutover.phase().name()
+    }
+
+    /// Somebody asks for a step, which is not kept yet.
+    fn promote(&mut self) {
+        let by = "user 7".to_owned();
+        let order = Order { verb: Verb::Promote, to: None, by, force: Default::default() };
+        let now = self.conductor.now();
+        let told = self.conductor.ask(now, &name("api"), &order).expect("there").expect("done");
+        self.conductor.note_told(now, told);
+        assert_ne!(self.phase("api"), "Baking");
+    }
+
+    /// A write takes too long, and comes to its end after it has been given up.
+    async fn write_late(&mut self) -> Arc<Batch> {
+        let batch = Arc::new(self.conductor.batch());
+        let now = self.conductor.now();
+        assert!(self.conductor.keeper.write(now, batch.clone()).await.is_ok());
+        self.conductor.put_back(&batch, &Unwritten::Broken("no answer".to_owned()));
+        batch
+    }
+
+    /// The store is tried again.
+    async fn try_again(&mut self) {
+        self.conductor.keeper.suspend().await;
+        assert!(self.conductor.keeper.resume());
+        self.settle().await;
+    }
+
+    /// What a restart would find is what is answered.
+    async fn assert_all_is_kept(mut self) {
+        self.conductor.keeper.close().await;
+        let path = self.folder.path().join("state.redb");
+        let found = store::look(&path, &self.zone.apex).expect("good").expect("there");
+        let snapshots = found.services.into_iter().map(|(name, kept)| (name, kept.snapshot));
+        let stands =
+            |(name, service): (&ServiceName, &Service)| (name.clone(), service.cutover.snapshot());
+        let stand: Vec<_> = self.conductor.services.iter().map(stands).collect();
+        assert_eq!(snapshots.collect::<Vec<_>>(), stand);
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_was_refused_and_is_in_the_file_all_the_same_is_undone_there() {
+    let mut scene = Scene::start().await;
+    scene.promote();
+    scene.write_late().await;
+    assert_eq!(scene.phase("api"), "Baking");
+    scene.try_again().await;
+    assert_eq!(scene.phase("api"), "Baking");
+    scene.assert_all_is_kept().await;
+}
+
+#[tokio::test]
+async fn a_service_that_was_not_to_be_forgotten_is_in_the_file_again() {
+    let mut scene = Scene::start().await;
+    scene.edit(&[("api", "v2")]).await;
+    scene.conductor.remove(&name("web"));
+    let batch = scene.write_late().await;
+    assert_eq!(batch.removed, [name("web")]);
+    assert!(scene.conductor.services.contains_key(&name("web")));
+    scene.try_again().await;
+    scene.assert_all_is_kept().await;
+}
