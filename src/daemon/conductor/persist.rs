@@ -181,7 +181,7 @@ impl Conductor {
         let news = News { at: now, transition: told.clone(), by: None };
         service.record = records(service, vec![news]).pop().or(service.record.take());
         self.unkept.ahead.insert(name.clone());
-        self.outbox.note(now, name, std::slice::from_ref(&told));
+        self.outbox.note_certain(now, name, &told);
         self.told.push((name.clone(), told));
     }
 

@@ -46,6 +46,8 @@ struct Fresh {
     at: Timestamp,
     service: ServiceName,
     transition: Transition,
+    /// Whether it has happened even if its service is put back.
+    is_certain: bool,
 }
 
 impl Outbox {
@@ -77,14 +79,30 @@ impl Outbox {
         service: &ServiceName,
         told: &[Transition],
     ) {
-        if !told.is_empty() && !self.queue.is_idle() {
-            let fresh = |transition: &Transition| Fresh {
-                at,
-                service: service.clone(),
-                transition: transition.clone(),
-            };
-            self.fresh.extend(told.iter().map(fresh));
+        self.add(at, service, told, false);
+    }
+
+    /// A machine has told this, and it is so whatever is put back.
+    pub(in crate::daemon) fn note_certain(
+        &mut self,
+        at: Timestamp,
+        service: &ServiceName,
+        told: &Transition,
+    ) {
+        self.add(at, service, std::slice::from_ref(told), true);
+    }
+
+    fn add(&mut self, at: Timestamp, service: &ServiceName, told: &[Transition], is_certain: bool) {
+        if self.queue.is_idle() {
+            return;
         }
+        let fresh = |transition: &Transition| Fresh {
+            at,
+            service: service.clone(),
+            transition: transition.clone(),
+            is_certain,
+        };
+        self.fresh.extend(told.iter().map(fresh));
     }
 
     /// What is to be kept now, if anything is. `is_due` says that the store is to be tried anyway.
@@ -111,7 +129,7 @@ impl Outbox {
     fn numbered(&self) -> Vec<Arc<TransitionEvent>> {
         let Numbering { instance, next } = self.numbering;
         let event = |(sequence, fresh): (u64, &Fresh)| {
-            let Fresh { at, service, transition } = fresh;
+            let Fresh { at, service, transition, is_certain: _ } = fresh;
             let Transition { from, to, why, release } = transition.clone();
             let (from, to) = (from.to_owned(), to.to_owned());
             let (at, service) = (*at, service.clone());
@@ -131,7 +149,7 @@ impl Outbox {
     /// Nothing is kept: these services are put back, and the others go on all the same.
     pub(in crate::daemon) fn not_kept(&mut self, put_back: &BTreeSet<ServiceName>) {
         self.is_unsure |= self.is_known;
-        self.fresh.retain(|fresh| !put_back.contains(&fresh.service));
+        self.forget(put_back);
         if self.fresh.is_empty() {
             return;
         }
@@ -144,7 +162,12 @@ impl Outbox {
     /// Nothing is decided here: these services are put back, and the others wait.
     pub(in crate::daemon) fn not_ours(&mut self, put_back: &BTreeSet<ServiceName>) {
         self.is_unsure |= self.is_known;
-        self.fresh.retain(|fresh| !put_back.contains(&fresh.service));
+        self.forget(put_back);
+    }
+
+    /// What services have told that are put back has never happened.
+    fn forget(&mut self, put_back: &BTreeSet<ServiceName>) {
+        self.fresh.retain(|fresh| fresh.is_certain || !put_back.contains(&fresh.service));
     }
 
     fn decide(&mut self) {

@@ -206,6 +206,27 @@ fn while_another_daemon_decides_nothing_is_told_and_nothing_is_forgotten() {
 }
 
 #[test]
+fn what_a_restart_has_told_is_not_put_back() {
+    for is_ours in [false, true] {
+        let mut scene = Scene::start(&["a"], None);
+        let why = "restarted".to_owned();
+        let told = Transition { from: "Probing", to: "Waiting", why, release: Some(1) };
+        scene.outbox.note_certain(at(1), &service("api"), &told);
+        scene.told("api", "Shifting");
+        scene.told("web", "Probing");
+        let _ = scene.outbox.batch(at(1), false);
+        let put_back = BTreeSet::from([service("api")]);
+        match is_ours {
+            true => scene.outbox.not_kept(&put_back),
+            false => scene.outbox.not_ours(&put_back),
+        }
+        scene.keep(true);
+        scene.outbox.publish();
+        assert_eq!(scene.taken("a"), [event(1, "Waiting"), event(2, "Probing")]);
+    }
+}
+
+#[test]
 fn a_restart_goes_on_with_what_was_not_taken_and_with_the_numbers() {
     let mut scene = Scene::start(&["a", "b"], None);
     for to in ["Probing", "Shifting", "Baking"] {
