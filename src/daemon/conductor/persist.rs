@@ -286,12 +286,14 @@ impl Conductor {
     pub(super) fn put_back(&mut self, batch: &Batch, why: &Unwritten) {
         // While another daemon decides, it goes back where that is needed.
         let may_go_back = matches!(why, Unwritten::Broken(_));
+        // They may have taken a step before they were removed.
+        self.services.extend(mem::take(&mut self.unkept.removing));
+        let (written, removed) = (batch.services.iter().map(|(name, _)| name), &batch.removed);
         if may_go_back {
-            let names = batch.services.iter().map(|(name, _)| name).chain(&batch.removed);
-            self.unkept.doubtful.extend(names.cloned());
+            self.unkept.doubtful.extend(written.clone().chain(removed).cloned());
         }
         let mut put_back = BTreeSet::new();
-        for (name, _) in &batch.services {
+        for name in written.chain(removed) {
             let Some(service) = self.services.get_mut(name) else { continue };
             match service.before.take() {
                 Some(before) if service.cutover.snapshot() != before.snapshot() => {
@@ -315,9 +317,7 @@ impl Conductor {
             true => self.outbox.not_kept(&put_back),
             false => self.outbox.not_ours(&put_back),
         }
-        let removing = mem::take(&mut self.unkept.removing);
-        let is_held_up = !put_back.is_empty() || !removing.is_empty();
-        self.services.extend(removing);
+        let is_held_up = !put_back.is_empty() || !removed.is_empty();
         self.unkept.held_up.extend(put_back.iter().cloned());
         self.unkept.put_back.extend(put_back);
         let carrying = self.unkept.carrying.take();

@@ -155,3 +155,15 @@ async fn a_service_that_was_not_to_be_forgotten_is_in_the_file_again() {
     scene.try_again().await;
     scene.assert_all_is_kept().await;
 }
+
+#[tokio::test]
+async fn a_step_of_a_service_that_is_removed_at_once_is_put_back_too() {
+    let mut scene = Scene::start().await;
+    scene.promote();
+    scene.conductor.remove(&name("api"));
+    scene.write_late().await;
+    assert_eq!(scene.phase("api"), "Baking");
+    assert!(scene.conductor.told.is_empty(), "{:?}", scene.conductor.told);
+    scene.try_again().await;
+    scene.assert_all_is_kept().await;
+}
