@@ -10,7 +10,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tracing::{info, warn};
@@ -23,6 +23,9 @@ use crate::{
     probe::Assignment,
     store::Batch,
 };
+
+/// As long as a write may take.
+const NEAR: Duration = Duration::from_secs(1);
 
 /// What has happened since the last write, and what waits for the next one.
 #[derive(Default)]
@@ -143,7 +146,8 @@ impl Conductor {
             }
         }
         let mut batch = self.batch();
-        batch.events = self.outbox.batch(now, is_due);
+        self.give_way(now);
+        batch.events = self.outbox.batch(now, is_due, !batch.is_empty());
         let batch = Arc::new(batch);
         if batch.is_empty() && !is_due {
             self.unkept.carrying = None;
@@ -171,6 +175,15 @@ impl Conductor {
                 }
                 self.put_back(&batch, &why);
             }
+        }
+    }
+
+    /// No machine waits for a write that is not its own.
+    fn give_way(&mut self, now: Timestamp) {
+        if let Some((at, _)) = self.deadlines.first()
+            && *at < now + NEAR
+        {
+            self.outbox.give_way(*at + NEAR);
         }
     }
 

@@ -5,9 +5,9 @@
 //! its own pace: one task for each (`deliver`), which tries again by the schedule of `backoff`. What an
 //! event looks like outside is `cloud`.
 //!
-//! At least once: how far a hook has come is kept a little later than it has come there. Nothing here is
-//! ever waited for by the conductor, and no more than [`queue::PENDING_MAX`] events wait. Left out: what
-//! a receiver answers, but for its status.
+//! At least once: how far a hook has come is kept later than it has come there, with what is to be kept
+//! next, or alone when that does not come for a while. The conductor waits for no hook, and no more than
+//! [`queue::PENDING_MAX`] events wait. Left out: what a receiver answers, but for its status.
 
 mod backoff;
 mod cloud;

@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
 
-use super::Queue;
+use super::{Queue, queue::Moved};
 use crate::{
     admin::status::HookStatus,
     cutover::Transition,
@@ -18,8 +18,11 @@ use crate::{
 
 /// The number of the first event of all.
 pub(super) const FIRST: u64 = 1;
-/// How much later than a hook has come further that is kept, if nothing else is to be kept before.
-const KEEP_WITHIN: Duration = Duration::from_secs(2);
+/// How much later than a hook has come further that is kept, if nothing else is kept before: a write of its
+/// own, for which the conductor waits.
+const KEEP_WITHIN: Duration = Duration::from_secs(30);
+/// For how long at the most that gives way to steps that are about to come.
+const GIVE_WAY_MAX: Duration = Duration::from_secs(30);
 
 /// Who gives the numbers, and the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +41,15 @@ pub(in crate::daemon) struct Outbox {
     fresh: Vec<Fresh>,
     /// What is kept, or goes on without, and is not published yet.
     decided: Vec<Arc<TransitionEvent>>,
-    /// When it is to be kept how far hooks have come.
-    keep_at: Option<Timestamp>,
+    /// When it is to be kept how far hooks have come, whatever else is to be kept.
+    keep: Option<Keep>,
+}
+
+#[derive(Clone, Copy)]
+struct Keep {
+    at: Timestamp,
+    /// It is not put off for longer.
+    latest: Timestamp,
 }
 
 struct Fresh {
@@ -63,7 +73,7 @@ impl Outbox {
             is_known,
             fresh: Vec::new(),
             decided: Vec::new(),
-            keep_at: None,
+            keep: None,
         }
     }
 
@@ -105,13 +115,21 @@ impl Outbox {
         self.fresh.extend(told.iter().map(fresh));
     }
 
-    /// What is to be kept now, if anything is. `is_due` says that the store is to be tried anyway.
-    pub(in crate::daemon) fn batch(&mut self, now: Timestamp, is_due: bool) -> Option<Outgoing> {
-        let is_late = self.keep_at.is_some_and(|at| at <= now);
-        if self.fresh.is_empty() && !is_late && !(is_due && self.is_unsure) {
+    /// What is to be kept now, if anything is. `is_due` says that the store is to be tried anyway, and
+    /// `has_others` that other things are to be kept now: how far hooks have come is kept with them.
+    pub(in crate::daemon) fn batch(
+        &mut self,
+        now: Timestamp,
+        is_due: bool,
+        has_others: bool,
+    ) -> Option<Outgoing> {
+        let is_late = self.keep.is_some_and(|keep| keep.at <= now);
+        let is_along = has_others && self.queue.how_moved().is_some();
+        let is_wanted = is_late || is_along || (is_due && self.is_unsure);
+        if self.fresh.is_empty() && !is_wanted {
             return None;
         }
-        (self.keep_at, self.is_known) = (None, true);
+        (self.keep, self.is_known) = (None, true);
         let fresh = self.numbered();
         let Numbering { instance, next } = self.numbering;
         let next = next + fresh.len() as u64;
@@ -180,7 +198,7 @@ impl Outbox {
     /// The file that it was kept in is not there any more.
     pub(in crate::daemon) fn nothing_is_kept(&mut self, now: Timestamp) {
         if self.is_known {
-            (self.is_unsure, self.keep_at) = (true, Some(now));
+            (self.is_unsure, self.keep) = (true, Some(Keep { at: now, latest: now }));
         }
     }
 
@@ -197,23 +215,34 @@ impl Outbox {
         async move { queue.moved().await }
     }
 
-    /// A hook has come further, which is to be kept before long.
+    /// A hook has come further. That is kept with whatever is to be kept next, or else after a while; at
+    /// once, if an event was dropped or given up: after a crash it would be tried for another day.
     pub(in crate::daemon) fn note_moved(&mut self, now: Timestamp) {
-        if self.queue.has_moved() {
-            self.keep_at.get_or_insert(now + KEEP_WITHIN);
+        let Some(moved) = self.queue.how_moved() else { return };
+        let keep = |at| Keep { at, latest: at + GIVE_WAY_MAX };
+        match moved {
+            Moved::HasLost => self.keep = Some(keep(now)),
+            Moved::HasTaken => drop(self.keep.get_or_insert_with(|| keep(now + KEEP_WITHIN))),
+        }
+    }
+
+    /// A step is about to come, which is not to wait for a write of this alone.
+    pub(in crate::daemon) fn give_way(&mut self, until: Timestamp) {
+        if let Some(Keep { at, latest }) = &mut self.keep {
+            *at = until.min(*latest).max(*at);
         }
     }
 
     /// It is to be kept now how far hooks have come, if that is not known.
     pub(in crate::daemon) fn hurry(&mut self, now: Timestamp) {
-        if self.queue.has_moved() {
-            self.keep_at = Some(now);
+        if self.queue.how_moved().is_some() {
+            self.keep = Some(Keep { at: now, latest: now });
         }
     }
 
     /// When something is to be kept although nothing happens.
     pub(in crate::daemon) fn next_deadline(&self) -> Option<Timestamp> {
-        self.keep_at
+        self.keep.map(|keep| keep.at)
     }
 
     /// How it is with each hook.

@@ -37,9 +37,18 @@ struct State {
     places: BTreeMap<HookName, Place>,
     /// Whether anything is told: not before it is published, nor while another daemon does it.
     is_open: bool,
-    /// Whether a hook has come further than was asked about last.
-    has_moved: bool,
+    /// How a hook has come further than was asked about last.
+    moved: Option<Moved>,
     complained: Option<Instant>,
+}
+
+/// How a hook has come further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Moved {
+    /// It has taken what there was.
+    HasTaken,
+    /// There is something that it is never told.
+    HasLost,
 }
 
 /// Where a hook stands.
@@ -63,13 +72,8 @@ impl Queue {
     ) -> Self {
         let place = |(name, next)| (name, Place { next, trouble: None });
         let places = positions.into_iter().map(place).collect();
-        let mut state = State {
-            events: events.into(),
-            places,
-            is_open: false,
-            has_moved: false,
-            complained: None,
-        };
+        let mut state =
+            State { events: events.into(), places, is_open: false, moved: None, complained: None };
         state.forget();
         let (filled, moved) = (watch::channel(()).0, Notify::new());
         Self { state: Mutex::new(state), counters, filled, moved }
@@ -104,7 +108,8 @@ impl Queue {
             self.counters.dropped(name, missed as u64);
             place.next = place.next.max(last.sequence + 1);
         }
-        state.has_moved = true;
+        state.moved = Some(Moved::HasLost);
+        self.moved.notify_one();
         if state.complained.is_none_or(|at| at.elapsed() > COMPLAIN_EVERY) {
             state.complained = Some(Instant::now());
             warn!(
@@ -137,21 +142,21 @@ impl Queue {
     /// The hook has taken this one. True if the try before had failed.
     pub(super) fn delivered(&self, hook: &HookName, number: u64) -> bool {
         self.counters.delivered(hook);
-        self.go_past(hook, number)
+        self.go_past(hook, number, Moved::HasTaken)
     }
 
     /// The hook is not told this one any more.
     pub(super) fn give_up(&self, hook: &HookName, number: u64) {
         self.counters.dropped(hook, 1);
-        self.go_past(hook, number);
+        self.go_past(hook, number, Moved::HasLost);
     }
 
-    fn go_past(&self, hook: &HookName, number: u64) -> bool {
+    fn go_past(&self, hook: &HookName, number: u64, how: Moved) -> bool {
         let mut state = self.state();
         let Some(place) = state.places.get_mut(hook) else { return false };
         place.next = place.next.max(number + 1);
         let was_in_trouble = place.trouble.take().is_some();
-        state.has_moved = true;
+        state.moved = state.moved.max(Some(how));
         state.forget();
         drop(state);
         self.moved.notify_one();
@@ -175,15 +180,15 @@ impl Queue {
         self.moved.notified().await;
     }
 
-    /// Whether a hook has come further than [`Queue::positions`] said last.
-    pub(super) fn has_moved(&self) -> bool {
-        self.state().has_moved
+    /// How a hook has come further than [`Queue::positions`] said last, if one has.
+    pub(super) fn how_moved(&self) -> Option<Moved> {
+        self.state().moved
     }
 
     /// Where each hook stands.
     pub(super) fn positions(&self) -> BTreeMap<HookName, u64> {
         let mut state = self.state();
-        state.has_moved = false;
+        state.moved = None;
         state.places.iter().map(|(name, place)| (name.clone(), place.next)).collect()
     }
 

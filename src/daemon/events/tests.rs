@@ -64,13 +64,13 @@ impl Scene {
     }
 
     fn keep(&mut self, is_due: bool) {
-        let outgoing = self.outbox.batch(at(1), is_due);
+        let outgoing = self.outbox.batch(at(1), is_due, false);
         outgoing.iter().for_each(|outgoing| self.write(outgoing));
         self.outbox.kept(outgoing.as_ref());
     }
 
     fn fail(&mut self, put_back: &[&str]) {
-        let _ = self.outbox.batch(at(1), false);
+        let _ = self.outbox.batch(at(1), false, false);
         let put_back: BTreeSet<_> = put_back.iter().map(|name| service(name)).collect();
         self.outbox.not_kept(&put_back);
     }
@@ -182,7 +182,7 @@ fn what_goes_back_although_it_cannot_be_kept_is_told_under_numbers_that_nobody_g
 fn a_write_that_came_late_is_undone_by_the_next_one() {
     let mut scene = Scene::start(&["a"], None);
     scene.told("api", "Probing");
-    let late = scene.outbox.batch(at(1), true).expect("something");
+    let late = scene.outbox.batch(at(1), true, false).expect("something");
     scene.outbox.not_kept(&BTreeSet::from([service("api")]));
     scene.write(&late);
     scene.told("api", "Waiting");
@@ -196,7 +196,7 @@ fn while_another_daemon_decides_nothing_is_told_and_nothing_is_forgotten() {
     let mut scene = Scene::start(&["a"], None);
     scene.told("api", "Settling");
     scene.told("web", "Probing");
-    let _ = scene.outbox.batch(at(1), false);
+    let _ = scene.outbox.batch(at(1), false, false);
     scene.outbox.not_ours(&BTreeSet::from([service("web")]));
     scene.outbox.publish();
     assert_eq!(scene.taken("a"), []);
@@ -214,7 +214,7 @@ fn what_a_restart_has_told_is_not_put_back() {
         scene.outbox.note_certain(at(1), &service("api"), &told);
         scene.told("api", "Shifting");
         scene.told("web", "Probing");
-        let _ = scene.outbox.batch(at(1), false);
+        let _ = scene.outbox.batch(at(1), false, false);
         let put_back = BTreeSet::from([service("api")]);
         match is_ours {
             true => scene.outbox.not_kept(&put_back),
@@ -237,8 +237,8 @@ fn a_restart_goes_on_with_what_was_not_taken_and_with_the_numbers() {
     scene.queue.delivered(&hooks(&["a"])[0], 1);
     assert!(scene.outbox.next_deadline().is_none());
     scene.outbox.note_moved(at(0));
-    assert!(scene.outbox.batch(at(1), false).is_none(), "a little later");
-    let late = scene.outbox.batch(at(10), false).expect("it is time");
+    assert!(scene.outbox.batch(at(1), false, false).is_none(), "a little later");
+    let late = scene.outbox.batch(at(30), false, false).expect("it is time");
     scene.write(&late);
     scene.outbox.kept(Some(&late));
     // `b` is gone, and `c` is new: it is told what happens from now on.
@@ -258,6 +258,33 @@ fn a_restart_goes_on_with_what_was_not_taken_and_with_the_numbers() {
     scene.keep(true);
     let file = scene.file.clone().expect("kept");
     assert_eq!((file.events.len(), file.positions.len(), file.next), (0, 0, 6));
+}
+
+#[test]
+fn how_far_hooks_have_come_is_kept_with_other_things_and_seldom_alone() {
+    let mut scene = Scene::start(&["a"], None);
+    (0..3).for_each(|_| scene.told("api", "Probing"));
+    scene.keep(true);
+    scene.outbox.publish();
+    let a = &hooks(&["a"])[0];
+    let keeps = |scene: &mut Scene, secs, has_others| {
+        scene.outbox.note_moved(at(0));
+        scene.outbox.batch(at(secs), false, has_others).is_some()
+    };
+    assert!(!keeps(&mut scene, 1, true), "nothing is new");
+    scene.queue.delivered(a, 1);
+    assert!(!keeps(&mut scene, 29, false));
+    assert!(keeps(&mut scene, 1, true), "with other things");
+    scene.queue.delivered(a, 2);
+    assert!(!keeps(&mut scene, 29, false));
+    scene.outbox.give_way(at(40));
+    assert!(!keeps(&mut scene, 39, false), "a step is about to come");
+    assert_eq!(scene.outbox.next_deadline(), Some(at(40)));
+    scene.outbox.give_way(at(90));
+    assert!(keeps(&mut scene, 60, false), "but not for ever");
+    scene.queue.give_up(a, 3);
+    assert!(keeps(&mut scene, 0, false), "at once");
+    assert!(!keeps(&mut scene, 90, false) && scene.outbox.next_deadline().is_none());
 }
 
 #[test]
