@@ -132,7 +132,8 @@ impl Conductor {
         self.outbox.set_open(false);
         self.outbox.hurry(self.now());
         if self.outbox.next_deadline().is_some() {
-            self.write().await;
+            // What has been held up may happen with that, and is to be kept too.
+            self.persist().await;
         }
     }
 

@@ -135,7 +135,7 @@ impl Conductor {
         }
     }
 
-    pub(super) async fn write(&mut self) {
+    async fn write(&mut self) {
         let now = self.now();
         let is_due = self.keeper.next_try().is_some_and(|at| at <= now);
         if is_due {
