@@ -4,8 +4,12 @@ use std::{
     fs,
     net::IpAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
+
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::sync::Semaphore;
 
 use super::{Command, Failure, Means, Passed, battery::spec, exec::attempt, run_command, run_once};
 use crate::model::{ExecProbe, Permit, ProbeKind};
@@ -119,6 +123,40 @@ async fn one_that_hangs_and_ignores_signals_is_killed_with_all_that_it_has_start
     let ended = shell(&script, SHORT * 5).await;
     assert_eq!(ended, failed("not done within 500ms, and killed: still here"));
     until_dead(&file).await;
+}
+
+#[tokio::test]
+async fn one_that_nobody_waits_for_any_more_is_killed_and_gives_its_turn_back() {
+    let turns = Arc::new(Semaphore::new(1));
+    for is_hook in [false, true] {
+        let (_folder, file) = scratch();
+        let script = format!("echo $$ > {}; exec sleep 1000", file.display());
+        let turn = turns.clone().acquire_owned().await.expect("it is not closed");
+        let (probe, means) = (probe(SHELL, &["-c", &script]), means());
+        let command = Command {
+            path: SHELL.into(),
+            arguments: vec!["-c".to_owned(), script],
+            environment: Vec::new(),
+            input: Vec::new(),
+        };
+        let running: BoxFuture<'_, ()> = match is_hook {
+            true => Box::pin(run_command(command, LONG * 100).map(drop)),
+            false => Box::pin(attempt(&probe, ADDRESS, LONG * 100, &means, Some(turn)).map(drop)),
+        };
+        let begun = async {
+            while fs::read(&file).unwrap_or_default().is_empty() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        // What was not the first to be done is dropped.
+        tokio::select! {
+            () = running => panic!("it has ended"),
+            () = begun => {}
+        }
+        until_dead(&file).await;
+    }
+    let turn = tokio::time::timeout(LONG, turns.acquire()).await;
+    assert!(turn.expect("given back").is_ok());
 }
 
 #[tokio::test]

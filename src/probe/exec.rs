@@ -3,17 +3,21 @@
 //!
 //! It runs in `/`, in a process group of its own, with what is named for it and nothing else in its
 //! environment, without capabilities, other descriptors or a way to gain privileges; one of a probe has
-//! no input. The beginning of its output is the reason when it fails. When it has ended, or its time
-//! is up, what is left of its group is killed; a process that has left the group is beyond reach.
+//! no input. The beginning of its output is the reason when it fails. When it has ended, its time is up,
+//! or nobody waits for it any more, what is left of its group is killed; a process that has left the group
+//! is beyond reach.
 //!
 //! A thread of its own starts it and waits for it, because what a thread gives up its children never
 //! have.
 
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, oneshot},
+    time::timeout,
+};
 
-use super::{Failure, Means, Passed};
+use super::{EXEC_GRACE, Failure, Means, Passed};
 use crate::model::ExecProbe;
 
 /// Commands that run at once, of all services.
@@ -52,7 +56,10 @@ pub(super) async fn attempt(
 
 /// Runs a command that the settings name, and waits until it has ended well; or says why not.
 pub async fn run_command(command: Command, limit: Duration) -> Result<(), String> {
-    let ended = run_on_a_thread(command, limit, None).await;
+    let late = format!("{} can be neither started nor ended in time", command.path.display());
+    let ended =
+        timeout(limit.saturating_add(EXEC_GRACE), run_on_a_thread(command, limit, None)).await;
+    let ended = ended.map_err(|_| late)?;
     ended.map_err(|(Failure::Endpoint(why) | Failure::Ours(why))| why)
 }
 
@@ -63,9 +70,9 @@ async fn run_on_a_thread(
 ) -> Result<(), Failure> {
     let (told, result) = oneshot::channel();
     let run = move || {
-        let result = run::to_its_end(&command, limit);
+        let result = run::to_its_end(&command, limit, &|| told.is_closed());
         drop(turn);
-        // Nobody waits any longer when the try has run out of time.
+        // Nobody waits any longer when the try has run out of time, or is not wanted any more.
         let _ = told.send(result);
     };
     let thread = std::thread::Builder::new().name("command".to_owned()).spawn(run);
@@ -107,15 +114,25 @@ mod run {
     const OUTPUT_MAX: usize = 4096;
     const READ_LEN: usize = 1 << 16;
 
+    /// How soon it is seen that nobody waits any more.
+    const LOOK_EVERY: Duration = Duration::from_millis(200);
+
     /// Runs it on this thread, which is good for nothing else afterwards.
-    pub(super) fn to_its_end(command: &Command, limit: Duration) -> Result<(), Failure> {
+    pub(super) fn to_its_end(
+        command: &Command,
+        limit: Duration,
+        is_unwanted: &dyn Fn() -> bool,
+    ) -> Result<(), Failure> {
         let deadline = Instant::now() + limit;
         let path = command.path.display();
         let ours = |error: std::io::Error| Failure::Ours(format!("cannot run {path}: {error}"));
+        if is_unwanted() {
+            return Err(Failure::Ours(format!("{path} is not wanted any more")));
+        }
         give_up_privileges().map_err(|error| ours(error.into()))?;
         let (reader, child) = start(command).map_err(ours)?;
         let mut running = Running { child, reader, output: Vec::new() };
-        let status = running.wait(deadline).map_err(ours)?;
+        let status = running.wait(deadline, is_unwanted).map_err(ours)?;
         let said = shown(&running.output);
         let said = if said.is_empty() { said } else { format!(": {said}") };
         match status {
@@ -177,12 +194,16 @@ mod run {
     }
 
     impl Running {
-        /// Until it has ended, or its time is up; then nothing of its group is left.
-        fn wait(&mut self, deadline: Instant) -> std::io::Result<Option<ExitStatus>> {
+        /// Until it has ended, its time is up, or nobody wants it; then nothing of its group is left.
+        fn wait(
+            &mut self,
+            deadline: Instant,
+            is_unwanted: &dyn Fn() -> bool,
+        ) -> std::io::Result<Option<ExitStatus>> {
             let group = Pid::from_child(&self.child);
             let has_ended = pidfd_open(group, PidfdFlags::empty())
                 .map_err(Into::into)
-                .and_then(|ended| self.watch(&ended, deadline));
+                .and_then(|ended| self.watch(&ended, deadline, is_unwanted));
             // As long as it is not waited for, its number is nobody else's.
             let _ = kill_process_group(group, Signal::KILL);
             // It may have gone to another group.
@@ -192,10 +213,15 @@ mod run {
         }
 
         /// True: it has ended; what it had said by then is read.
-        fn watch(&mut self, ended: &OwnedFd, deadline: Instant) -> std::io::Result<bool> {
+        fn watch(
+            &mut self,
+            ended: &OwnedFd,
+            deadline: Instant,
+            is_unwanted: &dyn Fn() -> bool,
+        ) -> std::io::Result<bool> {
             let mut says_more = true;
             loop {
-                let left = deadline.saturating_duration_since(Instant::now());
+                let left = deadline.saturating_duration_since(Instant::now()).min(LOOK_EVERY);
                 let timeout = Timespec {
                     tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
                     tv_nsec: left.subsec_nanos().into(),
@@ -216,7 +242,7 @@ mod run {
                     says_more = self.read()? > 0;
                 }
                 // As much as a pipe holds has been read: all that it said before it ended.
-                if is_there[0] || Instant::now() >= deadline {
+                if is_there[0] || Instant::now() >= deadline || is_unwanted() {
                     return Ok(is_there[0]);
                 }
             }
@@ -238,7 +264,11 @@ mod run {
 
     use super::{super::Failure, Command};
 
-    pub(super) fn to_its_end(_: &Command, _: Duration) -> Result<(), Failure> {
+    pub(super) fn to_its_end(
+        _: &Command,
+        _: Duration,
+        _: &dyn Fn() -> bool,
+    ) -> Result<(), Failure> {
         Err(Failure::Ours("commands of probes and hooks are run on Linux only".to_owned()))
     }
 }
