@@ -39,6 +39,13 @@ pub struct Reply {
     pub is_cut: bool,
 }
 
+/// How much of a reply is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Head,
+    Body,
+}
+
 /// Begins a request for this URL: its method and its headers are still to come.
 pub fn request(url: &Url) -> Builder {
     Request::builder().uri(url.to_string())
@@ -70,16 +77,38 @@ impl Client {
         request: Request<Full<Bytes>>,
         limit: Duration,
     ) -> Result<Reply, String> {
+        self.ask(request, limit, Wanted::Body).await
+    }
+
+    /// The same where nothing but the status is wanted: what comes after the head is not read, and may
+    /// never come.
+    pub async fn status(
+        &self,
+        request: Request<Full<Bytes>>,
+        limit: Duration,
+    ) -> Result<u16, String> {
+        self.ask(request, limit, Wanted::Head).await.map(|reply| reply.status)
+    }
+
+    async fn ask(
+        &self,
+        request: Request<Full<Bytes>>,
+        limit: Duration,
+        wanted: Wanted,
+    ) -> Result<Reply, String> {
         let late = || format!("no answer within {}", humantime::format_duration(limit));
         // Too long for an instant is as good as for ever.
         let deadline = Instant::now().checked_add(limit).ok_or_else(late)?;
-        timeout_at(deadline, self.exchange(request, deadline)).await.unwrap_or_else(|_| Err(late()))
+        timeout_at(deadline, self.exchange(request, deadline, wanted))
+            .await
+            .unwrap_or_else(|_| Err(late()))
     }
 
     async fn exchange(
         &self,
         request: Request<Full<Bytes>>,
         deadline: Instant,
+        wanted: Wanted,
     ) -> Result<Reply, String> {
         // Parsed by the one parser, so that nothing is asked for that it refuses.
         let url = request.uri().to_string();
@@ -91,13 +120,13 @@ impl Client {
             false => None,
         };
         let stream = connect(&url, deadline).await?;
-        let Some(connector) = connector else { return speak(request, stream).await };
+        let Some(connector) = connector else { return speak(request, stream, wanted).await };
         let host = url.host();
         let name = ServerName::try_from(host.to_owned())
             .map_err(|error| format!("{host} cannot be asked for by TLS: {error}"))?;
         let secured = connector.connect(name, stream).await;
         let stream = secured.map_err(|error| format!("no TLS with {host}: {error}"))?;
-        speak(request, stream).await
+        speak(request, stream, wanted).await
     }
 }
 
@@ -134,13 +163,13 @@ async fn connect(url: &Url, deadline: Instant) -> Result<TcpStream, String> {
     Err(why)
 }
 
-async fn speak<S>(request: Request<Full<Bytes>>, stream: S) -> Result<Reply, String>
+async fn speak<S>(request: Request<Full<Bytes>>, stream: S, wanted: Wanted) -> Result<Reply, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let handshake = http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = handshake.map_err(|error| broken(&error))?;
-    let reply = async move { read(sender.send_request(request).await?).await };
+    let reply = async move { read(sender.send_request(request).await?, wanted).await };
     // The connection does its work only while it is polled, and ends with the reply.
     let (mut reply, connection) = (std::pin::pin!(reply), std::pin::pin!(connection));
     let read = tokio::select! {
@@ -156,9 +185,12 @@ fn broken(error: &hyper::Error) -> String {
     format!("the HTTP exchange broke off: {error}")
 }
 
-async fn read(response: Response<Incoming>) -> hyper::Result<Reply> {
+async fn read(response: Response<Incoming>, wanted: Wanted) -> hyper::Result<Reply> {
     let status = response.status().as_u16();
     let mut reply = Reply { status, body: Vec::new(), is_cut: false };
+    if wanted == Wanted::Head {
+        return Ok(reply);
+    }
     let mut incoming = response.into_body();
     while let Some(frame) = incoming.frame().await {
         let Ok(data) = frame?.into_data() else { continue };

@@ -108,6 +108,26 @@ async fn what_is_no_reply_is_told() {
 }
 
 #[tokio::test]
+async fn where_the_status_is_wanted_nothing_else_is_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("bound"));
+    let serving = tokio::spawn(async move {
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nha";
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            heard(&mut stream).await;
+            stream.write_all(head).await.expect("it waits for that");
+            // What is missing never comes.
+            open.push(stream);
+        }
+    });
+    assert_eq!(Client::new().status(post(&url), LONG).await, Ok(200));
+    let whole = Client::new().send(post(&url), LONG / 300).await;
+    assert_eq!(whole, Err("no answer within 100ms".to_owned()));
+    serving.abort();
+}
+
+#[tokio::test]
 async fn everything_has_to_be_done_within_the_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("bound").port();

@@ -138,8 +138,7 @@ impl Delivery {
         body: Vec<u8>,
     ) -> Result<(), String> {
         let request = post(url, cloud::CONTENT_TYPE, &event.id(), secret, body)?;
-        let reply = self.client.send(request, self.hook.timeout).await?;
-        match reply.status {
+        match self.client.status(request, self.hook.timeout).await? {
             200..=299 => Ok(()),
             status => Err(format!("status {status}")),
         }
