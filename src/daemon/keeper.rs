@@ -8,7 +8,10 @@
 use std::{
     mem,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -51,8 +54,9 @@ pub(super) struct Keeper {
     is_untried: bool,
     /// Whether decisions are another daemon's.
     is_elsewhere: bool,
-    /// What was kept in another file is not in this one.
-    is_anew: bool,
+    /// What was kept in another file is not in this one. The thread says so as soon as it knows, for what
+    /// it was to write there may fail.
+    is_anew: Arc<AtomicBool>,
 }
 
 /// Where the store is.
@@ -113,7 +117,7 @@ impl Keeper {
             trouble: None,
             is_untried: true,
             is_elsewhere,
-            is_anew: false,
+            is_anew: Arc::default(),
         }
     }
 
@@ -194,7 +198,7 @@ impl Keeper {
             info!(path = %self.path().display(), "the state can be written again");
         }
         let again = mem::take(&mut self.is_untried) || was_in_trouble;
-        Ok(Written { again, anew: mem::take(&mut self.is_anew) })
+        Ok(Written { again, anew: self.is_anew.swap(false, Relaxed) })
     }
 
     /// A file that was not closed is read as a whole when it is opened.
@@ -210,6 +214,7 @@ impl Keeper {
     fn begin(&mut self, batch: Arc<Batch>) -> JoinHandle<Worked> {
         let (directory, zone, lock) =
             (self.directory.clone(), self.zone.clone(), self.lock.clone());
+        let is_anew = self.is_anew.clone();
         match (mem::replace(&mut self.hand, Hand::Closed), lock) {
             (Hand::Open(store), Some(lock)) => spawn_blocking(move || {
                 let path = file_in(&directory);
@@ -217,12 +222,14 @@ impl Keeper {
                     let path = path.display();
                     warn!(%path, "the state was removed or replaced under us: it is written anew");
                     drop(store);
-                    return open(&directory, &zone, Some(lock), &batch);
+                    // It may have been replaced by one that is not empty.
+                    is_anew.store(true, Relaxed);
+                    return open(&directory, &zone, Some(lock), &batch, &is_anew);
                 }
                 write(&store, &batch)?;
                 Ok((store, lock))
             }),
-            (_, lock) => spawn_blocking(move || open(&directory, &zone, lock, &batch)),
+            (_, lock) => spawn_blocking(move || open(&directory, &zone, lock, &batch, &is_anew)),
         }
     }
 
@@ -260,8 +267,7 @@ impl Keeper {
         self.hand = Hand::Closed;
         self.reader = None;
         match worked {
-            Ok(Ok((mut store, lock))) => {
-                self.is_anew |= store.take_is_new();
+            Ok(Ok((store, lock))) => {
                 (self.reader, self.lock) = (Some(store.reader()), Some(lock));
                 self.hand = Hand::Open(store);
                 Ok(())
@@ -293,13 +299,20 @@ impl Keeper {
     }
 }
 
-fn open(directory: &Path, zone: &DnsName, lock: Option<Arc<Lock>>, batch: &Batch) -> Worked {
+fn open(
+    directory: &Path,
+    zone: &DnsName,
+    lock: Option<Arc<Lock>>,
+    batch: &Batch,
+    is_anew: &AtomicBool,
+) -> Worked {
     store::make_directory(directory)?;
     let lock = match lock {
         Some(lock) if lock.is_of(directory) => lock,
         _ => Arc::new(Lock::take(directory)?),
     };
-    let store = Store::open(&file_in(directory), zone)?;
+    let mut store = Store::open(&file_in(directory), zone)?;
+    is_anew.fetch_or(store.take_is_new(), Relaxed);
     pass(Place::StateOpened);
     write(&store, batch)?;
     Ok((store, lock))

@@ -1,6 +1,6 @@
 //! A conductor with a store whose writes are given up and come to their end all the same.
 
-use std::{fmt::Write, sync::Arc};
+use std::{fmt::Write, fs, sync::Arc};
 
 use arc_swap::ArcSwap;
 use prometheus::Registry;
@@ -165,5 +165,19 @@ async fn a_step_of_a_service_that_is_removed_at_once_is_put_back_too() {
     assert_eq!(scene.phase("api"), "Baking");
     assert!(scene.conductor.told.is_empty(), "{:?}", scene.conductor.told);
     scene.try_again().await;
+    scene.assert_all_is_kept().await;
+}
+
+#[tokio::test]
+async fn in_a_file_that_takes_the_place_of_ours_all_is_written_anew() {
+    let mut scene = Scene::start().await;
+    let path = |name| scene.folder.path().join(name);
+    let (ours, other) = (path("state.redb"), path("backup"));
+    fs::copy(&ours, &other).expect("copied");
+    scene.promote();
+    scene.settle().await;
+    fs::rename(other, ours).expect("renamed");
+    scene.edit(&[("api", "v2"), ("web", "v2")]).await;
+    assert_ne!(scene.phase("api"), "Baking");
     scene.assert_all_is_kept().await;
 }
