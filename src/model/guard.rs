@@ -6,7 +6,7 @@ use humantime::format_duration;
 
 use super::{NameError, Number, ServiceName};
 
-/// The name of a guard, or of something else that a release asks: one label, lower case.
+/// The name of a guard, of something else that a release asks, or of a hook: one label, lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label(ServiceName);
 

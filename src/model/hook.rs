@@ -1,40 +1,14 @@
 //! Hooks: to whom transitions are told as events, and what an event says.
 
-use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
-use super::{GroupName, NameError, ServiceName, Timestamp, Url};
-
-/// A hook's name, for people and metrics: one label, lower case.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HookName(Arc<str>);
-
-impl HookName {
-    /// As text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for HookName {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        let label: GroupName = text.parse()?;
-        Ok(Self(label.as_str().into()))
-    }
-}
-
-impl fmt::Display for HookName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use super::{Label, ServiceName, Timestamp, Url};
 
 /// Somebody to whom each event is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hook {
     /// What it is called.
-    pub name: HookName,
+    pub name: Label,
     /// How it is told.
     pub kind: HookKind,
     /// How long one try may take.

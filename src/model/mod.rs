@@ -37,7 +37,7 @@ pub use endpoint::{Endpoint, EndpointError, Family};
 pub use freeze::{Freeze, FreezeReason, FreezeReasonError};
 pub use group::GroupName;
 pub use guard::{Bound, Guard, Label, Ratio, RatioError};
-pub use hook::{Hook, HookKind, HookName, Instance, TransitionEvent};
+pub use hook::{Hook, HookKind, Instance, TransitionEvent};
 pub use name::{DnsName, NameError, PoolName, ServiceName};
 pub use network::{Network, NetworkError};
 pub use outside::{Outside, Prometheus, Webhook};

@@ -10,7 +10,7 @@ use super::{
     ABOUT, StoreError, encode,
     row::{RowError, wrong},
 };
-use crate::model::{HookName, Instance, Timestamp, TransitionEvent};
+use crate::model::{Instance, Label, Timestamp, TransitionEvent};
 
 /// Rows of events by number.
 const EVENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("events");
@@ -33,7 +33,7 @@ pub struct Outgoing {
     /// The number of the first event that is still needed: those before it go.
     pub first: u64,
     /// All hooks, and how far each has come.
-    pub positions: BTreeMap<HookName, u64>,
+    pub positions: BTreeMap<Label, u64>,
 }
 
 /// What was found of events.
@@ -46,7 +46,7 @@ pub struct FoundEvents {
     /// Those that not every hook has been told, by number.
     pub events: Vec<Arc<TransitionEvent>>,
     /// How far each hook has come.
-    pub positions: BTreeMap<HookName, u64>,
+    pub positions: BTreeMap<Label, u64>,
     /// Rows that mean nothing.
     pub wrong: Vec<(u64, RowError)>,
 }

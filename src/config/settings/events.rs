@@ -1,16 +1,14 @@
 //! `[events.NAME]`: hooks, to whom each transition is told.
 
-use std::{
-    collections::BTreeMap,
-    ops::RangeInclusive,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, ops::RangeInclusive, path::Path, time::Duration};
 
-use super::probes::{absolute_path, arguments};
+use super::{
+    outside::path,
+    probes::{absolute_path, arguments},
+};
 use crate::{
     config::document::{Table, Value},
-    model::{Hook, HookKind, HookName},
+    model::{Hook, HookKind, Label},
 };
 
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
@@ -24,7 +22,7 @@ pub(super) fn events(value: &Value<'_>, beside: &Path) -> Option<Vec<Hook>> {
         if count == Hook::COUNT_MAX + 1 {
             name.wrong(format!("at most {} hooks", Hook::COUNT_MAX));
         }
-        let (parsed, hook) = (name.parse::<HookName>(), hook(&value, beside));
+        let (parsed, hook) = (name.parse::<Label>(), hook(&value, beside));
         let (Some(parsed), Some((kind, timeout))) = (parsed, hook) else { continue };
         let hook = Hook { name: parsed.clone(), kind, timeout };
         if hooks.insert(parsed, hook).is_some() {
@@ -49,9 +47,7 @@ fn kind(table: &mut Table<'_>, beside: &Path) -> Option<HookKind> {
     match (url, command) {
         (Some(url), None) => {
             let url = url.parse();
-            let secret_file =
-                table.optional("secret_file").map_or(Some(None), |v| file(&v).map(Some));
-            let secret_file = secret_file?.map(|file| beside.join(file));
+            let secret_file = path(table, "secret_file")?.map(|file| beside.join(file));
             Some(HookKind::Web { url: url?, secret_file })
         }
         (None, Some(command)) => {
@@ -80,13 +76,4 @@ fn forgive(table: &mut Table<'_>) {
     for key in ["secret_file", "arguments"] {
         let _ = table.optional(key);
     }
-}
-
-fn file(value: &Value<'_>) -> Option<PathBuf> {
-    let text = value.text()?;
-    if text.is_empty() {
-        value.wrong("not the name of a file");
-        return None;
-    }
-    Some(PathBuf::from(text))
 }

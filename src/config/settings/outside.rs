@@ -56,7 +56,8 @@ fn webhook(value: &Value<'_>) -> Option<Webhook> {
     Some(Webhook { url: url?, secret_file: secret_file?, timeout: timeout?, interval: interval? })
 }
 
-fn path(table: &mut Table<'_>, key: &'static str) -> Option<Option<PathBuf>> {
+/// The name of a file, if there is one.
+pub(super) fn path(table: &mut Table<'_>, key: &'static str) -> Option<Option<PathBuf>> {
     let Some(value) = table.optional(key) else { return Some(None) };
     let path = PathBuf::from(value.text()?);
     if path.as_os_str().is_empty() {

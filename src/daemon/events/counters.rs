@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounterVec, Opts, Registry};
 
-use crate::model::HookName;
+use crate::model::Label;
 
 pub(super) struct Counters {
     delivered: IntCounterVec,
@@ -13,7 +13,7 @@ pub(super) struct Counters {
 impl Counters {
     pub(super) fn register(
         registry: &Registry,
-        hooks: &[HookName],
+        hooks: &[Label],
     ) -> Result<Self, prometheus::Error> {
         let counter = |name: &str, help: &str| {
             let name = format!("cutover_events_{name}_total");
@@ -34,15 +34,15 @@ impl Counters {
         })
     }
 
-    pub(super) fn delivered(&self, hook: &HookName) {
+    pub(super) fn delivered(&self, hook: &Label) {
         self.delivered.with_label_values(&[hook.as_str()]).inc();
     }
 
-    pub(super) fn failed(&self, hook: &HookName) {
+    pub(super) fn failed(&self, hook: &Label) {
         self.failed.with_label_values(&[hook.as_str()]).inc();
     }
 
-    pub(super) fn dropped(&self, hook: &HookName, count: u64) {
+    pub(super) fn dropped(&self, hook: &Label, count: u64) {
         self.dropped.with_label_values(&[hook.as_str()]).inc_by(count);
     }
 }

@@ -27,7 +27,7 @@ pub(super) use outbox::Outbox;
 
 use crate::{
     dns::Clock,
-    model::{DnsName, Hook, HookName},
+    model::{DnsName, Hook, Label},
     store::FoundEvents,
     web::Client,
 };
@@ -58,7 +58,7 @@ pub(super) fn start(
 /// Of what was found, what the hooks that there are have not been told. A hook that is new is told what
 /// happens from now on.
 fn go_on(
-    names: Vec<HookName>,
+    names: Vec<Label>,
     found: Option<FoundEvents>,
     counters: Counters,
 ) -> (Arc<Queue>, Option<outbox::Numbering>) {

@@ -14,7 +14,7 @@ use tracing::warn;
 use super::Counters;
 use crate::{
     admin::status::HookStatus,
-    model::{HookName, Timestamp, TransitionEvent},
+    model::{Label, Timestamp, TransitionEvent},
 };
 
 /// Events that wait at the most.
@@ -34,7 +34,7 @@ pub(super) struct Queue {
 struct State {
     /// By number; those that some hook has not been told.
     events: VecDeque<Arc<TransitionEvent>>,
-    places: BTreeMap<HookName, Place>,
+    places: BTreeMap<Label, Place>,
     /// Whether anything is told: not before it is published, nor while another daemon does it.
     is_open: bool,
     /// How a hook has come further than was asked about last.
@@ -67,7 +67,7 @@ struct Trouble {
 impl Queue {
     pub(super) fn new(
         events: Vec<Arc<TransitionEvent>>,
-        positions: BTreeMap<HookName, u64>,
+        positions: BTreeMap<Label, u64>,
         counters: Counters,
     ) -> Self {
         let place = |(name, next)| (name, Place { next, trouble: None });
@@ -126,7 +126,7 @@ impl Queue {
     }
 
     /// Waits for an event that the hook has not been told.
-    pub(super) async fn next(&self, hook: &HookName) -> Arc<TransitionEvent> {
+    pub(super) async fn next(&self, hook: &Label) -> Arc<TransitionEvent> {
         let mut filled = self.filled.subscribe();
         loop {
             if let Some(event) = self.state().next(hook) {
@@ -140,18 +140,18 @@ impl Queue {
     }
 
     /// The hook has taken this one. True if the try before had failed.
-    pub(super) fn delivered(&self, hook: &HookName, number: u64) -> bool {
+    pub(super) fn delivered(&self, hook: &Label, number: u64) -> bool {
         self.counters.delivered(hook);
         self.go_past(hook, number, Moved::HasTaken)
     }
 
     /// The hook is not told this one any more.
-    pub(super) fn give_up(&self, hook: &HookName, number: u64) {
+    pub(super) fn give_up(&self, hook: &Label, number: u64) {
         self.counters.dropped(hook, 1);
         self.go_past(hook, number, Moved::HasLost);
     }
 
-    fn go_past(&self, hook: &HookName, number: u64, how: Moved) -> bool {
+    fn go_past(&self, hook: &Label, number: u64, how: Moved) -> bool {
         let mut state = self.state();
         let Some(place) = state.places.get_mut(hook) else { return false };
         place.next = place.next.max(number + 1);
@@ -164,7 +164,7 @@ impl Queue {
     }
 
     /// A try has failed. True if that is news: the one before had not, or for another reason.
-    pub(super) fn failed(&self, hook: &HookName, now: Timestamp, why: &str) -> bool {
+    pub(super) fn failed(&self, hook: &Label, now: Timestamp, why: &str) -> bool {
         self.counters.failed(hook);
         let mut state = self.state();
         let Some(place) = state.places.get_mut(hook) else { return false };
@@ -186,7 +186,7 @@ impl Queue {
     }
 
     /// Where each hook stands.
-    pub(super) fn positions(&self) -> BTreeMap<HookName, u64> {
+    pub(super) fn positions(&self) -> BTreeMap<Label, u64> {
         let mut state = self.state();
         state.moved = None;
         state.places.iter().map(|(name, place)| (name.clone(), place.next)).collect()
@@ -199,7 +199,7 @@ impl Queue {
 
     pub(super) fn report(&self) -> BTreeMap<String, HookStatus> {
         let state = self.state();
-        let report = |(name, place): (&HookName, &Place)| {
+        let report = |(name, place): (&Label, &Place)| {
             let status = HookStatus {
                 pending: state.events.len() - state.place_of(place.next),
                 error: place.trouble.as_ref().map(|trouble| trouble.why.clone()),
@@ -212,7 +212,7 @@ impl Queue {
 }
 
 impl State {
-    fn next(&self, hook: &HookName) -> Option<Arc<TransitionEvent>> {
+    fn next(&self, hook: &Label) -> Option<Arc<TransitionEvent>> {
         let place = self.places.get(hook).filter(|_| self.is_open)?;
         self.events.get(self.place_of(place.next)).cloned()
     }

@@ -9,7 +9,7 @@ use prometheus::Registry;
 use super::{Outbox, counters::Counters, go_on, queue::PENDING_MAX};
 use crate::{
     cutover::Transition,
-    model::{HookName, ServiceName, Timestamp, TransitionEvent},
+    model::{Label, ServiceName, Timestamp, TransitionEvent},
     store::{FoundEvents, Outgoing},
 };
 
@@ -21,7 +21,7 @@ struct Scene {
     registry: Registry,
 }
 
-fn hooks(names: &[&str]) -> Vec<HookName> {
+fn hooks(names: &[&str]) -> Vec<Label> {
     names.iter().map(|name| name.parse().expect("a name")).collect()
 }
 
