@@ -111,7 +111,13 @@ fn service(number: u32, zone: &DnsName) -> (ServiceName, Kept) {
     let given = BTreeMap::from([(live.name.clone(), spec.ttl)]);
     let serving = Side::new([(live, Weight::ONE)]).expect("a pool");
     let stage = Stage::Steady { serving, previous: None };
-    let snapshot =
-        Snapshot { spec: Arc::new(spec), orphaned: false, releases: 0, last_step: None, stage };
+    let snapshot = Snapshot {
+        spec: Arc::new(spec),
+        orphaned: false,
+        releases: 0,
+        last_step: None,
+        last_swap: None,
+        stage,
+    };
     (name, Kept { snapshot, given, horizons: BTreeMap::new() })
 }

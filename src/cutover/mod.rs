@@ -58,7 +58,7 @@ pub use verbs::{Order, Refusal, Verb};
 
 use crate::{
     health::ServiceHealth,
-    model::{Freeze, GroupName, Pool, PoolName, ProbeSetting, ServiceSpec, Timestamp},
+    model::{Freeze, GroupName, Percent, Pool, PoolName, ProbeSetting, ServiceSpec, Timestamp},
 };
 use edge::{Context, Edge};
 use phase::Phase;
@@ -110,6 +110,8 @@ pub struct Cutover {
     releases: u64,
     /// When the last step was taken, of whichever release.
     last_step: Option<Timestamp>,
+    /// When all clients were last given a new side: from then on the one before had none.
+    last_swap: Option<Timestamp>,
     /// Why it does not go on, where others of its group keep it from that.
     waits: Option<Waits>,
 }
@@ -119,7 +121,15 @@ impl Cutover {
     /// else to answer with.
     pub fn adopt(spec: Arc<ServiceSpec>) -> Self {
         let phase = Phase::steady(Side::live(&spec), None);
-        Self { spec, phase, orphaned: false, releases: 0, last_step: None, waits: None }
+        Self {
+            spec,
+            phase,
+            orphaned: false,
+            releases: 0,
+            last_step: None,
+            last_swap: None,
+            waits: None,
+        }
     }
 
     /// Takes one event, with what is known of endpoints and caches, and says what changed. After
@@ -140,8 +150,10 @@ impl Cutover {
             Event::Vanished => self.orphaned = true,
             Event::Observed => {}
             Event::Published => {
-                if matches!(self.phase, Phase::Shifting(_)) {
+                if let Phase::Shifting(shifting) = &self.phase {
                     self.last_step = Some(now);
+                    let is_all = shifting.share == Percent::ALL;
+                    self.last_swap = if is_all { Some(now) } else { self.last_swap };
                 }
                 self.go(&mut told, |phase, cx| phase.published(cx), now, facts);
             }

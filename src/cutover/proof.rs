@@ -331,7 +331,7 @@ impl Cutover {
             scope: release.scope(share),
             new,
             old: Targets::of(release.compared(), health),
-            old_at: self.last_step.filter(|_| is_all),
+            old_at: self.last_swap.filter(|_| is_all),
             tests,
             performance: policy.performance.is_some() && is_to_be_measured && release.gains(),
             guards: !policy.guards.is_empty() && share.is_some() && release.gains(),

@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub releases: u64,
     /// When the last step was taken, of whichever release.
     pub last_step: Option<Timestamp>,
+    /// When all clients were last given a new side.
+    pub last_swap: Option<Timestamp>,
     /// Where it stands.
     pub stage: Stage,
 }
@@ -148,8 +150,9 @@ impl Cutover {
     /// What is to be kept of it.
     pub fn snapshot(&self) -> Snapshot {
         let (spec, orphaned, releases) = (self.spec.clone(), self.orphaned, self.releases);
-        let (last_step, stage) = (self.last_step, Stage::of(self.phase.clone()));
-        Snapshot { spec, orphaned, releases, last_step, stage }
+        let (last_step, last_swap) = (self.last_step, self.last_swap);
+        let stage = Stage::of(self.phase.clone());
+        Snapshot { spec, orphaned, releases, last_step, last_swap, stage }
     }
 
     /// A machine as it was kept, with what is known of endpoints and caches now; and what is to be
@@ -159,13 +162,17 @@ impl Cutover {
         snapshot: Snapshot,
         facts: Facts<'_>,
     ) -> (Self, Option<Transition>) {
-        let Snapshot { spec, orphaned, releases, mut last_step, stage } = snapshot;
+        let Snapshot { spec, orphaned, releases, mut last_step, mut last_swap, stage } = snapshot;
         if matches!(stage, Stage::Shifting(..)) {
             last_step = Some(now);
         }
+        if matches!(stage, Stage::Shifting(_, Percent::ALL)) {
+            last_swap = Some(now);
+        }
         let from = stage.name();
         let phase = Phase::steady(Side::live(&spec), None);
-        let mut cutover = Self { spec, phase, orphaned, releases, last_step, waits: None };
+        let waits = None;
+        let mut cutover = Self { spec, phase, orphaned, releases, last_step, last_swap, waits };
         cutover.phase = resumed(stage, &cutover.context(now, facts));
         let phase = &cutover.phase;
         let told = (phase.name() != from).then(|| Transition {

@@ -48,6 +48,8 @@ pub(super) struct Row {
     orphaned: bool,
     releases: u64,
     last_step: Option<u64>,
+    #[serde(default)]
+    last_swap: Option<u64>,
     stage: StageRow,
     pools: Vec<PoolRow>,
     given: BTreeMap<String, u32>,
@@ -132,13 +134,14 @@ impl PoolList {
 impl Row {
     pub(super) fn of(kept: &Kept) -> Self {
         let Kept { snapshot, given, horizons } = kept;
-        let Snapshot { spec, orphaned, releases, last_step, stage } = snapshot;
+        let Snapshot { spec, orphaned, releases, last_step, last_swap, stage } = snapshot;
         let mut pools = PoolList::default();
         Self {
             spec: SpecRow::of(spec, &mut pools),
             orphaned: *orphaned,
             releases: *releases,
             last_step: last_step.map(Timestamp::unix_micros),
+            last_swap: last_swap.map(Timestamp::unix_micros),
             stage: StageRow::of(stage, &mut pools),
             pools: pools.0.iter().map(|pool| PoolRow::of(pool)).collect(),
             given: given.iter().map(|(pool, ttl)| (pool.to_string(), ttl.secs())).collect(),
@@ -162,9 +165,17 @@ impl Row {
             Ok::<_, RowError>((pool(name)?, Timestamp::from_unix_micros(micros)))
         });
         let (orphaned, releases) = (self.orphaned, self.releases);
-        let last_step = self.last_step.map(Timestamp::from_unix_micros);
+        let [last_step, last_swap] =
+            [self.last_step, self.last_swap].map(|at| at.map(Timestamp::from_unix_micros));
         Ok(Kept {
-            snapshot: Snapshot { spec: Arc::new(spec), orphaned, releases, last_step, stage },
+            snapshot: Snapshot {
+                spec: Arc::new(spec),
+                orphaned,
+                releases,
+                last_step,
+                last_swap,
+                stage,
+            },
             given: given.collect::<Result<_, RowError>>()?,
             horizons: horizons.collect::<Result<_, _>>()?,
         })

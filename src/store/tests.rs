@@ -107,6 +107,7 @@ fn kept(of: &str, stage: Stage) -> Kept {
             orphaned: true,
             releases: 4,
             last_step: Some(Timestamp::from_unix_micros(8)),
+            last_swap: Some(Timestamp::from_unix_micros(7)),
             stage,
         },
         given: BTreeMap::from([(pool("v1"), Ttl::from_secs_const(30))]),

@@ -21,6 +21,12 @@ pub fn ask(
 ) -> Result<Told, Refusal> {
     let mut group = Group { now, freeze, members, told: Vec::new() };
     let asked = group.asked(named.filter(|_| order.to.is_none()));
+    // What has failed alone would begin with the others.
+    if order.verb == Verb::Retry
+        && let Some(why) = group.is_busy()
+    {
+        return verbs::refuse(why);
+    }
     let mut edges = Vec::with_capacity(asked.len());
     for at in &asked {
         let number = group.members[*at].cutover.releases + 1;

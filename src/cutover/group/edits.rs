@@ -102,16 +102,7 @@ impl Group<'_, '_> {
         let is_of_group = |at: &usize| self.members[*at].cutover.spec.release.group.is_some();
         let (mut wanting, alone): (Vec<usize>, Vec<usize>) =
             wanting.into_iter().partition(is_of_group);
-        let is_busy = |at: &usize| match self.phase(*at) {
-            Phase::Steady(_) | Phase::Failed(_) => false,
-            Phase::Probing(_) | Phase::Waiting(_) => {
-                self.phase(*at).together().is_none() || !self.phase(*at).is_before_first_step()
-            }
-            _ => true,
-        };
-        if let Some(busy) = all.clone().find(is_busy) {
-            let (name, phase) = (self.name(busy), self.phase(busy).name());
-            let why = format!("it begins when the release of {name}, now in {phase}, is over");
+        if let Some(why) = self.is_busy() {
             self.let_wait(&wanting, &why);
             wanting.clear();
         } else if !wanting.is_empty() {
@@ -126,6 +117,20 @@ impl Group<'_, '_> {
             let edge = edit::begin(self.phase(at).clone(), &self.cx(at), number);
             self.take(at, edge);
         }
+    }
+
+    /// Why a release of the group cannot begin now, if it cannot.
+    pub(super) fn is_busy(&self) -> Option<String> {
+        let is_busy = |at: &usize| match self.phase(*at) {
+            Phase::Steady(_) | Phase::Failed(_) => false,
+            Phase::Probing(_) | Phase::Waiting(_) => {
+                self.phase(*at).together().is_none() || !self.phase(*at).is_before_first_step()
+            }
+            _ => true,
+        };
+        let busy = (0..self.members.len()).find(is_busy)?;
+        let (name, phase) = (self.name(busy), self.phase(busy).name());
+        Some(format!("it begins when the release of {name}, now in {phase}, is over"))
     }
 
     /// Others join: those who are there already have their whole time once more.

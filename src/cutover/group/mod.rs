@@ -92,6 +92,7 @@ impl Phase {
 
 impl Group<'_, '_> {
     fn settle(&mut self) {
+        self.renew_ready();
         loop {
             self.members.iter_mut().for_each(|member| member.cutover.waits = None);
             let is_edited = self.follow_file();
@@ -163,6 +164,23 @@ impl Group<'_, '_> {
             }
         }
         self.told.len() > before
+    }
+
+    /// What was ready has waited for others: its own time begins again if it is ready no longer.
+    fn renew_ready(&mut self) {
+        let now = self.now;
+        for at in 0..self.members.len() {
+            let waits = self.members[at].cutover.waits.as_ref();
+            let was_ready = waits.is_some_and(|waits| waits.is_ready);
+            let is_ready = self.lacks_proof(at).is_none();
+            let cutover = &mut *self.members[at].cutover;
+            let allowed = cutover.spec.release.deadline;
+            if let (Phase::Probing(probing), true, false) =
+                (&mut cutover.phase, was_ready, is_ready)
+            {
+                probing.deadline = probing.deadline.max(now + allowed);
+            }
+        }
     }
 
     /// Time in which one of them waits, or stands still, is no lack of progress of the others.
@@ -240,28 +258,28 @@ impl Group<'_, '_> {
         if let Phase::Waiting(Waiting { share: None, clock, .. }) = &mut cutover.phase {
             *clock = clock.filter(|instant| *instant > now);
         }
-        // It is not its own time that passes.
-        let allowed = cutover.spec.release.deadline;
-        if let Phase::Probing(Probing { deadline, .. }) = &mut cutover.phase {
-            *deadline = (*deadline).max(now + allowed);
-        }
         let is_first = cutover.phase.is_before_first_step();
         if let Some(release) = cutover.phase.release_mut().filter(|_| is_first) {
             let _ = release.schedule.miss(now);
         }
     }
 
+    /// What a member has yet to prove before its first step.
+    fn lacks_proof(&self, at: usize) -> Option<String> {
+        let (phase, cx) = (self.phase(at), self.cx(at));
+        let release = phase.together().filter(|_| phase.is_before_first_step())?;
+        match (gate(release, &cx), proof::before_first(release, &cx)) {
+            (Gate::Closed(missing), _) | (_, Proof::Missing(missing)) => Some(missing),
+            _ => None,
+        }
+    }
+
     /// Why a member does not go on by itself.
     fn lacks(&self, at: usize) -> String {
-        let (phase, cx) = (self.phase(at), self.cx(at));
-        if let Some(release) = phase.together()
-            && phase.is_before_first_step()
-        {
-            match (gate(release, &cx), proof::before_first(release, &cx)) {
-                (Gate::Closed(missing), _) | (_, Proof::Missing(missing)) => return missing,
-                _ => {}
-            }
+        if let Some(missing) = self.lacks_proof(at) {
+            return missing;
         }
+        let phase = self.phase(at);
         match (phase.trouble(), phase.until()) {
             (Some(trouble), _) => trouble.into_owned(),
             (None, Some(until)) => format!("{} until {until}", phase.name()),

@@ -259,6 +259,7 @@ impl Sim {
     fn retarget(&mut self) {
         let probe = self.cutover.spec().probe.clone();
         self.health.retarget(self.now, &probe, self.cutover.addresses(), Verdict::Unproven);
+        self.follow();
     }
 
     fn follow(&mut self) {

@@ -101,3 +101,53 @@ fn who_lacks_data_has_the_others_wait_and_a_pause_of_all_takes_it_in() {
     group.run_to(30_000);
     group.assert_shares(&[("v2", 100)]);
 }
+
+#[test]
+fn time_in_which_one_stands_still_is_no_lack_of_progress_of_the_others() {
+    let mut file = ramped();
+    file.0.release.progress_deadline = Some(super::super::secs(3_000));
+    let mut group = Checkout::proven(&file);
+    group.save_all(&file);
+    group.sims[1].set_doubted(true);
+    group.run_to(10_000);
+    assert_eq!(group.phases(), ["Judging", "Paused"], "neither back nor on");
+    group.sims[1].set_doubted(false);
+    group.run_to(20_000);
+    group.assert_shares(&[("v2", 100)]);
+}
+
+#[test]
+fn who_is_ready_and_waits_for_another_has_its_whole_time_when_it_is_not_ready_any_more() {
+    let file = super::super::file("v2").deadline(600);
+    let mut group = Checkout::adopt(&["api", "web"], &file);
+    let paused = |group: &mut Checkout, doubted| group.sims[1].set_doubted(doubted);
+    group.save_all(&file);
+    paused(&mut group, true);
+    group.run_to(5_000);
+    assert_eq!(group.phases(), ["Probing", "Paused"]);
+    group.down(0, &[3]);
+    group.run_to(5_100);
+    assert_eq!(group.phases(), ["Probing", "Paused"], "it is not its time that has passed");
+    group.up(0, &[3]);
+    paused(&mut group, false);
+    group.up(1, &[3, 4]);
+    group.assert_phases("Baking");
+}
+
+/// It failed alone, before it was of the group again: a retry would join the others in the middle.
+#[test]
+fn what_failed_alone_is_not_retried_while_the_others_are_under_way() {
+    let v2 = super::super::file("v2");
+    let mut group = Checkout::proven(&v2.clone().ramp(&[(50, 5_000)]));
+    group.down(0, &[3]);
+    let mut alone = super::of_group("api", v2.clone());
+    alone.0.release.group = None;
+    group.sims[0].save(alone);
+    group.save(&[(1, v2.clone().ramp(&[(50, 5_000)]))]);
+    group.save(&[(0, v2)]);
+    group.run_to(601);
+    assert_eq!(group.phases(), ["Failed", "Judging"]);
+    let refusal = group.ask(Verb::Retry, Some(0), &[]).expect_err("web is under way").to_string();
+    let why = "it begins when the release of web, now in Judging, is over";
+    assert_eq!(refusal, why);
+}

@@ -98,3 +98,19 @@ fn the_old_pool_is_looked_at_when_it_had_clients() {
     assert_eq!(sim.phase(), "Baking");
     assert_eq!(sim.wanted().old_at, Some(at(90)));
 }
+
+/// What replaced a bake and is taken back has taken no clients from the pool that is compared with.
+#[test]
+fn a_bake_that_goes_on_compares_with_when_it_began() {
+    let ramp = |live| file(live).guard(guard()).ramp(&[(10, 30)]);
+    let mut sim = Sim::proven(ramp("v1"));
+    sim.save(ramp("v2"));
+    sim.run_to(90);
+    (0..2).for_each(|_| sim.read(&guard(), good()));
+    assert_eq!(sim.phase(), "Baking");
+    sim.run_to(100);
+    sim.save(ramp("v3"));
+    assert_eq!(sim.phase(), "Settling");
+    sim.save(ramp("v2"));
+    assert_eq!((sim.phase(), sim.wanted().old_at), ("Baking", Some(at(90))));
+}
