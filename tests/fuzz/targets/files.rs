@@ -25,7 +25,8 @@ fuzz_target!(|text: &str| {
     let zone = &*ZONE;
     let (refusals, allocated) = measured(|| {
         let settings = settings::parse(Path::new("cutover.toml"), text).map(drop);
-        let release = release::parse(Path::new("release.toml"), text, zone, &Outside::default()).map(drop);
+        let release =
+            release::parse(Path::new("release.toml"), text, zone, &Outside::default()).map(drop);
         let _ = CookieSecrets::parse(text);
         [settings, release].map(|parsed| parsed.err().map(|rejected| rejected.to_string()))
     });
