@@ -10,18 +10,19 @@
 //!
 //! - Floor 0, [`model`]: the words as types. An invalid value cannot be built.
 //! - Floor 1, pure, with time and chance as arguments:
-//!   - [`health`]: outcomes of probes become verdicts.
+//!   - [`health`]: outcomes of probes become verdicts, and what releases must prove evidence.
 //!   - [`cutover`]: the release machine of one service, phase by phase.
 //!   - [`table`]: the immutable record table; [`table::Table::answer`] decides every answer.
 //! - Floor 2, the edges; they never know each other:
 //!   - [`config`]: the two files, their mistakes, and their changes.
-//!   - [`probe`]: tries of endpoints, one file per kind.
+//!   - [`probe`]: tries of endpoints, one file per kind; smoke tests and measurements.
 //!   - [`dns`]: packets in, packets out.
 //!   - [`admin`]: metrics and status over HTTP; the operator's verbs over a Unix socket.
 //!   - [`store`]: what is kept over restarts.
-//!   - [`web`]: HTTP to others, and signatures of what is sent.
+//!   - [`web`]: HTTP to others (Prometheus, hooks, who must say yes), and signatures of what is sent.
 //! - Floor 3, the wiring:
-//!   - [`daemon`]: the one writer of the state, the tasks, and the handover to a successor.
+//!   - [`daemon`]: the one writer of the state, the tasks, events out, and the handover to a
+//!     successor.
 //!   - [`cli`]: the verbs, and the demo.
 //!
 //! # The two planes

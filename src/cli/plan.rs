@@ -99,8 +99,8 @@ pub(super) fn tell(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "and {hidden} more services (-o json has them all)")?;
     }
     if changed.values().any(|service| service.steps.len() > 1) {
-        let promise = "if every endpoint passes its probes from now on, and whatever else is asked of it, and \
-             clients ask all the time";
+        let promise = "if every endpoint passes its probes from now on, and whatever else is \
+                       asked of it, and clients ask all the time";
         writeln!(out, "times from {}, {promise}", plan.at)?;
     }
     writeln!(out, "checksum {}", plan.checksum)

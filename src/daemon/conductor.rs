@@ -1,8 +1,8 @@
 //! The one writer of the control plane.
 //!
 //! Takes what has happened, lets each service's machine decide, keeps that (`persist`), stores one
-//! table for everything that changed together, and tells the prober whom to probe. Answers to "how are things" are
-//! given between events.
+//! table for everything that changed together, and tells the prober whom to probe. Answers to "how
+//! are things" are given between events.
 
 mod basis;
 mod deadlines;

@@ -54,8 +54,8 @@ pub(super) struct Keeper {
     is_untried: bool,
     /// Whether decisions are another daemon's.
     is_elsewhere: bool,
-    /// What was kept in another file is not in this one. The thread says so as soon as it knows, for what
-    /// it was to write there may fail.
+    /// What was kept in another file is not in this one. The thread says so as soon as it knows, for
+    /// what it was to write there may fail.
     is_anew: Arc<AtomicBool>,
 }
 
@@ -98,8 +98,9 @@ pub(super) enum Unwritten {
 }
 
 impl Keeper {
-    /// One that opens its file, which has so many octets, with the first write, and for that locks the directory if it is not
-    /// locked yet. If it `is_elsewhere`, the state is another daemon's until [`Keeper::resume`].
+    /// One that opens its file, which has so many octets, with the first write, and for that locks
+    /// the directory if it is not locked yet. If it `is_elsewhere`, the state is another daemon's
+    /// until [`Keeper::resume`].
     pub(super) fn new(
         directory: PathBuf,
         zone: DnsName,

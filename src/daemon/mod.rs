@@ -2,8 +2,10 @@
 //! stores the table.
 //!
 //! [`conductor`] is the one writer: it takes events from one bounded channel, lets the pure
-//! machines decide, has [`keeper`] make that durable, and stores the next table. [`events`] tells hooks of it. [`report`] shows its state to people, [`systemd`]
-//! to the service manager. [`failpoint`] is for tests that kill it. [`handover`] lets a new process take the place of a running one.
+//! machines decide, has [`keeper`] make that durable, and stores the next table. [`examiner`] finds out
+//! what releases must prove, [`events`] tells hooks of them. [`report`] shows its state to people,
+//! [`systemd`] to the service manager. [`failpoint`] is for tests that kill it. [`handover`] lets a new
+//! process take the place of a running one.
 //! Everything below this floor can be tested without it.
 
 mod caches;
@@ -87,10 +89,10 @@ pub struct Daemon {
 
 impl Daemon {
     /// Starts to watch, to probe and to answer: what was answered before at once, or else what the
-    /// release file names, once it has been looked at; until then questions wait in the sockets. Sockets passed by systemd take the place of the
-    /// settings' DNS addresses. Where the settings have a handover socket and a daemon is behind
-    /// it, that one's sockets are taken over; it goes on answering until this one does, and for
-    /// good if this one fails.
+    /// release file names, once it has been looked at; until then questions wait in the sockets.
+    /// Sockets passed by systemd take the place of the settings' DNS addresses. Where the settings
+    /// have a handover socket and a daemon is behind it, that one's sockets are taken over; it goes
+    /// on answering until this one does, and for good if this one fails.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         let registry = Registry::new();
         let passed = Listener::passed()?;

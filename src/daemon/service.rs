@@ -167,7 +167,8 @@ impl Service {
         self.handle(now, Event::Vanished, around)
     }
 
-    /// Counts a try. True when it changed a verdict; none does while it is doubted that failures are the endpoints'.
+    /// Counts a try. True when it changed a verdict; none does while it is doubted that failures are
+    /// the endpoints'.
     pub(super) fn tried(
         &mut self,
         now: Timestamp,

@@ -2,9 +2,9 @@
 //!
 //! What was written by one [`Store::write`] is there after a crash as a whole or not at all, and is
 //! there once it has returned. `row` is one service, with `spec` for what was asked of it; `history`
-//! is one release; `events` is what is to be told to hooks. [`look`] reads without touching the file: a copy of it in memory is checked, page
-//! by page, and mended there. So what was kept can be served again from a disk that is full or read
-//! only, and beside another process that has the file.
+//! is one release; `events` is what is to be told to hooks. [`look`] reads without touching the file:
+//! a copy of it in memory is checked, page by page, and mended there. So what was kept can be served
+//! again from a disk that is full or read only, and beside another process that has the file.
 //!
 //! The file belongs to redb (a B-tree whose pages are written beside the old ones); each row is JSON
 //! in it. Left out: when to write and what to do if that fails, which the daemon decides.

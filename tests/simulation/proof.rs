@@ -189,16 +189,24 @@ impl Log {
         let mut is_confirmed = policy.confirm.is_empty() || self.is_confirmed;
         for transition in told {
             let Transition { from, to, why, release } = transition;
+            let is_new = self.scope.map(|scope| scope.release) != *release;
             let is_first = self.scope.is_some_and(|scope| scope.share.is_none());
             let is_proven = match (*from, *to) {
                 (_, "Shifting" | "Draining") if is_asked => true,
+                // It has begun within this event.
+                ("Probing" | "Waiting", "Shifting") if is_new => {
+                    let asks_nothing = policy.tests.is_empty() && policy.performance.is_none();
+                    let is_nobody = nobody_gains(*release, before, conductor);
+                    policy.confirm.is_empty() && (asks_nothing || is_nobody)
+                }
                 ("Probing" | "Waiting", "Shifting") if is_first => {
                     let release = before.release.as_ref().filter(|_| is_known);
                     is_confirmed && self.is_first_proven(release, policy, conductor)
                 }
                 ("Waiting", "Shifting") => is_confirmed,
                 ("Judging", "Shifting" | "Waiting") | ("Baking", "Draining") => {
-                    self.is_step_proven(watched_since, is_known, policy)
+                    let step = self.is_step_proven(watched_since, is_known, policy);
+                    step || nobody_gains(*release, before, conductor)
                 }
                 _ => true,
             };
@@ -268,6 +276,18 @@ impl Log {
         let tested = if is_same { tested } else { BTreeSet::new() };
         *self = Self { scope, tested, ..Self::default() };
     }
+}
+
+/// Whether in a release each pool has as many clients after it as before, or fewer: then there is nothing
+/// that could be looked at.
+fn nobody_gains(number: Option<u64>, before: &Stand, conductor: &Conductor) -> bool {
+    let after = conductor.cutover.phase().release();
+    let known = [before.release.as_ref(), after].into_iter().flatten();
+    let release = known.into_iter().find(|release| Some(release.id) == number);
+    // It has begun and ended within one event.
+    let all_at_once = (&before.serving, &conductor.cutover.spec().live);
+    let (from, to) = release.map_or(all_at_once, |it| (it.from.split(), it.to.split()));
+    to.pools().all(|pool| !to.gives_more(pool, from))
 }
 
 fn begins_to_wait(transition: &Transition) -> bool {

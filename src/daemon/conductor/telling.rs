@@ -23,7 +23,7 @@ impl Conductor {
         for (name, Transition { from, to, why, release }) in self.told.drain(..) {
             self.metrics.transition(&name, from, to);
             match to {
-                "RollingBack" | "Failed" => {
+                "RollingBack" | "Failed" | "Paused" => {
                     warn!(service = %name, from, to, why, release, generation, "transition");
                 }
                 // Entered anew by what is answered already: held, or rolled back on the way.
