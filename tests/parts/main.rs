@@ -12,6 +12,7 @@ mod nginx;
 mod nsd;
 mod pki;
 mod prometheus;
+mod promtool;
 mod server;
 
 use std::{
