@@ -153,6 +153,7 @@ async fn status_draws_a_tree() {
         "├─ v41  100 %",
         "└─ v42    0 %",
         "192.0.2.10",
+        "  since 20",
     ] {
         assert!(tree.contains(expected), "{expected:?} is not in\n{tree}");
     }

@@ -10,7 +10,7 @@ pub struct Outside {
     /// Whom guards ask.
     pub metrics: Option<Prometheus>,
     /// Who can be made to say yes before a step.
-    pub confirm: BTreeMap<Label, Webhook>,
+    pub confirm: BTreeMap<Label, Confirmer>,
 }
 
 /// A Prometheus server, or what speaks its HTTP API.
@@ -31,7 +31,7 @@ impl Prometheus {
 
 /// One who is asked whether a step may be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Webhook {
+pub struct Confirmer {
     /// Where.
     pub url: Url,
     /// A file with the secret that what is asked is signed with.
@@ -42,7 +42,7 @@ pub struct Webhook {
     pub interval: Duration,
 }
 
-impl Webhook {
+impl Confirmer {
     /// The default timeout.
     pub const TIMEOUT: Duration = Duration::from_secs(10);
     /// The default interval.

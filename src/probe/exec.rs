@@ -22,8 +22,6 @@ use crate::model::ExecProbe;
 
 /// Commands that run at once, of all services.
 pub(super) const AT_ONCE_MAX: usize = 32;
-/// How much of what it says is told, in characters.
-const SHOWN_MAX: usize = 200;
 
 /// A program and all that it is given.
 #[derive(Clone, Debug)]
@@ -80,13 +78,6 @@ async fn run_on_a_thread(
     result.await.unwrap_or(Err(Failure::Ours("the thread of a command broke".to_owned())))
 }
 
-/// The beginning of what others have written, fit for one line.
-pub(super) fn shown(octets: &[u8]) -> String {
-    let text = String::from_utf8_lossy(octets);
-    let first = text.trim().lines().next().unwrap_or_default();
-    first.chars().filter(|c| !c.is_control()).take(SHOWN_MAX).collect::<String>().trim().to_owned()
-}
-
 #[cfg(target_os = "linux")]
 mod run {
     use std::{
@@ -108,7 +99,8 @@ mod run {
         thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs},
     };
 
-    use super::{super::Failure, Command, shown};
+    use super::{super::Failure, Command};
+    use crate::model::first_line;
 
     /// How much of its output is kept; the rest is read and forgotten.
     const OUTPUT_MAX: usize = 4096;
@@ -133,7 +125,7 @@ mod run {
         let (reader, child) = start(command).map_err(ours)?;
         let mut running = Running { child, reader, output: Vec::new() };
         let status = running.wait(deadline, is_unwanted).map_err(ours)?;
-        let said = shown(&running.output);
+        let said = first_line(&running.output);
         let said = if said.is_empty() { said } else { format!(": {said}") };
         match status {
             Some(status) if status.success() => Ok(()),

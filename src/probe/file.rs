@@ -12,8 +12,8 @@ use std::{
 use humantime::format_duration;
 use tokio::task::spawn_blocking;
 
-use super::{Failure, Means, Passed, exec::shown};
-use crate::model::FileProbe;
+use super::{Failure, Means, Passed};
+use crate::model::{FileProbe, first_line};
 
 /// Files that are read at once, of all services.
 pub(super) const AT_ONCE_MAX: usize = 64;
@@ -58,7 +58,7 @@ fn judge(
     }
     match octets.trim_ascii() {
         content if content == probe.content.as_bytes() => Ok(()),
-        content => bad(format!("says {:?}, expected {:?}", shown(content), probe.content)),
+        content => bad(format!("says {:?}, expected {:?}", first_line(content), probe.content)),
     }
 }
 

@@ -7,10 +7,7 @@ use super::{
     file::FileReader,
     signature::{Secret, post},
 };
-use crate::model::Webhook;
-
-/// How much of what they say is told, in characters.
-const SHOWN_MAX: usize = 200;
+use crate::model::{Confirmer, first_line};
 
 /// What is asked: may this step be taken?
 #[derive(Clone, Debug, Serialize, PartialEq, Eq)]
@@ -34,7 +31,7 @@ pub struct Question {
 /// Whether they say yes, or in a few words why not; with the beginning of what they say.
 pub async fn ask(
     client: &Client,
-    hook: &Webhook,
+    hook: &Confirmer,
     reading: &mut FileReader<Secret>,
     question: &Question,
 ) -> (Result<(), String>, String) {
@@ -47,7 +44,7 @@ pub async fn ask(
 
 async fn send(
     client: &Client,
-    hook: &Webhook,
+    hook: &Confirmer,
     reading: &mut FileReader<Secret>,
     question: &Question,
 ) -> Result<(u16, String), String> {
@@ -60,8 +57,5 @@ async fn send(
     };
     let request = post(&hook.url, "application/json", &id, secret.as_ref(), body)?;
     let reply = client.send(request, hook.timeout).await?;
-    let said = String::from_utf8_lossy(&reply.body);
-    let said = said.trim().lines().next().unwrap_or_default();
-    let said = said.chars().filter(|c| !c.is_control()).take(SHOWN_MAX).collect();
-    Ok((reply.status, said))
+    Ok((reply.status, first_line(&reply.body)))
 }

@@ -12,10 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Client, Reply, file::FileReader, request};
-use crate::model::{Prometheus, Timestamp, Url};
-
-/// How much of what it says of an error is told, in characters.
-const SHOWN_MAX: usize = 200;
+use crate::model::{Prometheus, Timestamp, Url, first_line};
 
 /// Asks for the one value of a query, now or as it was at an instant. It may be NaN or infinite.
 pub async fn query(
@@ -97,8 +94,7 @@ fn value(reply: &Reply) -> Result<f64, String> {
     let data = match document {
         Document::Success { data } => data,
         Document::Error { error } => {
-            let shown: String = error.chars().filter(|c| !c.is_control()).take(SHOWN_MAX).collect();
-            return Err(format!("Prometheus says: {shown}"));
+            return Err(format!("Prometheus says: {}", first_line(error.as_bytes())));
         }
     };
     let what = match (data.kind.as_str(), &data.result) {

@@ -1,8 +1,8 @@
 //! Who must say yes before a step.
 
-use std::{fs, time::Duration};
+use std::{fs, net::SocketAddr, time::Duration};
 
-use cutover::model::Webhook;
+use cutover::model::Confirmer;
 use data_encoding::BASE64;
 use ring::hmac;
 
@@ -15,15 +15,19 @@ use crate::{
 const SECRET: &str = "a secret that is long enough";
 
 async fn scene(pools: &Pools, server: &Server, more: &str) -> House {
-    let url = format!("http://{}/ask", server.at).parse().expect("a URL");
+    scene_at(pools, server.at, Duration::from_secs(5), more).await
+}
+
+async fn scene_at(pools: &Pools, at: SocketAddr, timeout: Duration, more: &str) -> House {
+    let url = format!("http://{at}/ask").parse().expect("a URL");
     let file = pools.file("v1", more);
     let house = House::start_with("127.0.0.1", &file, |settings| {
         let secret = settings.release_file.with_file_name("secret");
         fs::write(&secret, SECRET).expect("written");
-        let hook = Webhook {
+        let hook = Confirmer {
             url,
             secret_file: Some(secret),
-            timeout: Duration::from_secs(5),
+            timeout,
             interval: Duration::from_millis(50),
         };
         settings.outside.confirm.insert("board".parse().expect("a label"), hook);
@@ -78,6 +82,25 @@ async fn each_step_waits_for_a_yes_and_what_is_asked_is_signed() {
     server.says(|_| (200, "go".to_owned()));
     house.until_phase("Steady").await;
     assert_eq!(house.api().await.serving["v2"], 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_nothing_in_time_holds() {
+    let pools = Pools::start().await;
+    // It takes connections, and that is all.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let more = "confirm = [\"board\"]\nbake = \"0s\"";
+    let at = silent.local_addr().expect("bound");
+    let house = scene_at(&pools, at, Duration::from_secs(1), more).await;
+    house.save(&pools.file("v2", more));
+    let holds = "board holds: no answer within 1s";
+    house
+        .until(holds, |status| {
+            let release = status.services["api"].release.as_ref();
+            release.is_some_and(|it| it.reason.as_deref() == Some(holds))
+        })
+        .await;
+    assert_eq!(house.client.ask("api.zone.test", "A").await.addresses, pools.v1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use crate::{
     config::document::{Table, Value},
-    model::{Label, Outside, Prometheus, Webhook},
+    model::{Confirmer, Label, Outside, Prometheus},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -30,19 +30,21 @@ fn prometheus_of(value: &Value<'_>) -> Option<Prometheus> {
     Some(Prometheus { url: url?, token_file: token_file?, timeout: timeout? })
 }
 
-fn confirm_of(value: &Value<'_>) -> Option<BTreeMap<Label, Webhook>> {
+fn confirm_of(value: &Value<'_>) -> Option<BTreeMap<Label, Confirmer>> {
     let table = value.table()?;
-    let mut hooks = Some(BTreeMap::new());
+    let mut confirmers = Some(BTreeMap::new());
     for (key, value) in table.entries() {
-        match (&mut hooks, key.parse::<Label>(), webhook(&value)) {
-            (Some(hooks), Some(name), Some(hook)) => drop(hooks.insert(name, hook)),
-            _ => hooks = None,
+        match (&mut confirmers, key.parse::<Label>(), confirmer(&value)) {
+            (Some(confirmers), Some(name), Some(confirmer)) => {
+                drop(confirmers.insert(name, confirmer))
+            }
+            _ => confirmers = None,
         }
     }
-    hooks
+    confirmers
 }
 
-fn webhook(value: &Value<'_>) -> Option<Webhook> {
+fn confirmer(value: &Value<'_>) -> Option<Confirmer> {
     let mut table = value.table()?;
     let url = table.required("url", r#""https://change.example.com/cutover""#);
     let url = url.and_then(|value| value.parse());
@@ -50,10 +52,10 @@ fn webhook(value: &Value<'_>) -> Option<Webhook> {
     let duration = |value: Option<Value<'_>>, default, most| {
         value.map_or(Some(default), |value: Value<'_>| value.duration_in(SECOND..=most))
     };
-    let timeout = duration(table.optional("timeout"), Webhook::TIMEOUT, 60 * SECOND);
-    let interval = duration(table.optional("interval"), Webhook::INTERVAL, 3_600 * SECOND);
+    let timeout = duration(table.optional("timeout"), Confirmer::TIMEOUT, 60 * SECOND);
+    let interval = duration(table.optional("interval"), Confirmer::INTERVAL, 3_600 * SECOND);
     table.finish();
-    Some(Webhook { url: url?, secret_file: secret_file?, timeout: timeout?, interval: interval? })
+    Some(Confirmer { url: url?, secret_file: secret_file?, timeout: timeout?, interval: interval? })
 }
 
 /// The name of a file, if there is one.

@@ -177,13 +177,13 @@ fn judged(guard: &Guard, new: &Asked, old: Option<&Asked>) -> Finding {
         };
         let is_good = if is_least { value >= bound } else { value <= bound };
         if !is_good {
-            let (value, bound) = (rounded(value), rounded(bound));
+            let (value, bound) = (six_digits(value), six_digits(bound));
             let word = if is_least { "at least" } else { "at most" };
             let needed = format!("it must be {word} {bound}{how}");
             return Finding::Bad(format!("guard {name} is {value}{of}, and {needed}"));
         }
     }
-    Finding::Good(format!("guard {name} is {}{of}", rounded(value)))
+    Finding::Good(format!("guard {name} is {}{of}", six_digits(value)))
 }
 
 /// A bound as a number, and where it comes from.
@@ -211,7 +211,7 @@ fn against(
         true => (tolerated, format!("{tolerance} {word} than")),
         false => (by_ratio, format!("{ratio} of")),
     };
-    Ok((bound, format!(", {times} {}{}", rounded(before), old.of())))
+    Ok((bound, format!(", {times} {}{}", six_digits(before), old.of())))
 }
 
 impl Asked {
@@ -229,7 +229,7 @@ impl Asked {
 }
 
 /// As people read numbers: six digits are enough.
-fn rounded(value: f64) -> f64 {
+fn six_digits(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return value;
     }
