@@ -6,6 +6,7 @@
 //! that has stopped ticking shows as unhealthy.
 
 pub mod client;
+pub mod course;
 pub mod history;
 mod metrics;
 pub mod orders;
@@ -16,7 +17,7 @@ pub mod socket;
 pub mod status;
 pub mod tree;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -33,6 +34,7 @@ use tokio::{
     time::timeout,
 };
 
+use course::CourseStatus;
 use history::Past;
 use orders::{Done, Stop, Undone};
 use plan::Plan;
@@ -58,6 +60,8 @@ pub enum Request {
     Pulse(oneshot::Sender<Pulse>),
     /// What became of the releases of a service, or of all of them.
     History(Option<ServiceName>, oneshot::Sender<Result<Vec<Past>, String>>),
+    /// How the releases of these services have gone so far; of those that are counted.
+    Courses(Vec<ServiceName>, oneshot::Sender<BTreeMap<String, CourseStatus>>),
     /// What a person asks of a service. Answered when it is being answered from.
     Order(ServiceName, Order, oneshot::Sender<Result<Done, Undone>>),
     /// That everything is to stand still, or no longer. Likewise.
@@ -98,6 +102,14 @@ impl Inquiry {
     /// What became of the releases of a service, or of all of them; likewise.
     pub async fn history(&self, service: Option<ServiceName>) -> Option<Result<Vec<Past>, String>> {
         self.ask(|reply| Request::History(service, reply)).await
+    }
+
+    /// How the releases of these services have gone so far, of those that are counted; likewise.
+    pub async fn courses(
+        &self,
+        services: Vec<ServiceName>,
+    ) -> Option<BTreeMap<String, CourseStatus>> {
+        self.ask(|reply| Request::Courses(services, reply)).await
     }
 
     /// Has a verb carried out; likewise.

@@ -10,6 +10,10 @@ use crate::model::Freeze;
 /// How things are.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
 pub struct Status {
+    /// When this was so, by the daemon's clock (RFC 3339).
+    pub now: String,
+    /// The version of the daemon.
+    pub version: String,
     /// The number of the record table that is being answered from.
     pub generation: u64,
     /// The SOA serial.
@@ -143,6 +147,13 @@ pub struct ServiceStatus {
     pub phase: String,
     /// Until when the phase lasts, if the clock ends it (RFC 3339).
     pub until: Option<String>,
+    /// What happens next, if anything does by itself.
+    pub next: Option<NextStatus>,
+    /// What a rollback would do now, if it would move anybody.
+    pub rollback: Option<RollbackStatus>,
+    /// How many equally busy clients stand behind the answers, while it is being counted and can be
+    /// told.
+    pub clients: Option<f64>,
     /// `healthy`, `degraded` (something of the serving pool is down), or the fail policy in
     /// force: `previous`, `open`, `closed`.
     pub health: String,
@@ -160,6 +171,29 @@ pub struct ServiceStatus {
     pub release: Option<ReleaseStatus>,
     /// The pools by name.
     pub pools: BTreeMap<String, PoolStatus>,
+}
+
+/// What happens next, if nothing breaks and nobody says otherwise.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct NextStatus {
+    /// In words.
+    pub what: String,
+    /// When, if the clock decides it (RFC 3339, rounded up).
+    pub at: Option<String>,
+}
+
+/// What a rollback would do now.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct RollbackStatus {
+    /// The pool that would answer everyone, or the split, as in [`ServiceStatus::live`].
+    pub to: String,
+    /// Why it would be refused.
+    pub refused: Option<String>,
+    /// Until when caches that keep to the TTL would hold what was answered before (RFC 3339, rounded
+    /// up).
+    pub clears_at: String,
+    /// How many seconds that is from now, rounded up.
+    pub clears_in_secs: u64,
 }
 
 /// One release.
@@ -212,6 +246,12 @@ pub struct PoolStatus {
     /// The latest instant at which a cache that keeps to the TTL can hold an answer that names it
     /// (RFC 3339, rounded up); none if no answer has.
     pub horizon: Option<String>,
+    /// How often it has been answered, since the daemon started or since it came into the file.
+    pub answers: u64,
+    /// The share of the answers that it has had lately, while it is being counted.
+    pub answered: Option<AnsweredStatus>,
+    /// How it leaves caches, if it is leaving them.
+    pub clearing: Option<ClearingStatus>,
     /// Whether it is not of what serves, nor stands in for it, and its horizon has passed.
     pub drained: bool,
     /// From when it can be switched off: its horizon, the pin allowance and the drain grace
@@ -221,6 +261,29 @@ pub struct PoolStatus {
     pub off: bool,
     /// Its endpoints.
     pub endpoints: Vec<EndpointStatus>,
+}
+
+/// The share of the answers that a pool has had.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq)]
+pub struct AnsweredStatus {
+    /// In percent.
+    pub share: f64,
+    /// How far it may stray from the share of the clients: one standard deviation, in points.
+    pub sd: f64,
+    /// Of how many answers.
+    pub answers: u64,
+}
+
+/// How a pool without clients leaves caches that keep to the TTL.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct ClearingStatus {
+    /// Since when it has had no clients (RFC 3339).
+    pub since: String,
+    /// Its horizon (RFC 3339, rounded up).
+    pub until: String,
+    /// Which part of what caches held then they may still hold, if clients have asked evenly: from 1
+    /// to 0, in a straight line.
+    pub remaining: f64,
 }
 
 /// One endpoint.

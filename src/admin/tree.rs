@@ -2,8 +2,8 @@
 //! listener in a browser.
 
 use super::status::{
-    EndpointStatus, FreezeStatus, HookStatus, InstantStatus, PoolStatus, ServiceStatus, Status,
-    StoreStatus,
+    AnsweredStatus, ClearingStatus, EndpointStatus, FreezeStatus, HookStatus, InstantStatus,
+    NextStatus, PoolStatus, RollbackStatus, ServiceStatus, Status, StoreStatus,
 };
 
 /// The whole tree, ending with a line feed.
@@ -90,6 +90,11 @@ fn service_lines(name: &str, service: &ServiceStatus) -> Vec<String> {
         lines.extend(release.instant.iter().map(|instant| format!("│  {}", instant_line(instant))));
         lines.extend(release.proof.lines().into_iter().map(|line| format!("│  {line}")));
     }
+    lines.extend(service.next.as_ref().map(|next| format!("│  {}", next_line(next))));
+    lines.extend(service.rollback.as_ref().map(|back| format!("│  {}", rollback_line(back))));
+    lines.extend(service.clients.map(|clients| {
+        format!("│  answers stray like those of {clients:.0} equally busy client networks")
+    }));
     // With a release it is the reason, unless something worse is.
     if service.release.is_none() {
         lines.extend(service.waits.iter().map(|waits| format!("│  waits: {waits}")));
@@ -109,6 +114,24 @@ fn instant_line(instant: &InstantStatus) -> String {
     format!("instant {at} {state}{more}")
 }
 
+fn next_line(NextStatus { what, at }: &NextStatus) -> String {
+    let at = at.as_ref().map(|at| format!(", {at}")).unwrap_or_default();
+    format!("next{at}: {what}")
+}
+
+/// What a rollback would do, and how long caches would take.
+pub(super) fn rollback_line(back: &RollbackStatus) -> String {
+    let RollbackStatus { to, refused, clears_in_secs, .. } = back;
+    match refused {
+        Some(why) => format!("no way back to {to}: {why}"),
+        None => format!("if rolled back to {to} now, caches clear in {clears_in_secs} s"),
+    }
+}
+
+fn answered(AnsweredStatus { share, sd, answers }: &AnsweredStatus) -> String {
+    format!("  answered {share:.1} % ± {sd:.1} of {answers}")
+}
+
 fn pool_lines(name: &str, pool: &PoolStatus) -> Vec<String> {
     let moving = pool.endpoints.iter().any(|endpoint| endpoint.change.is_some());
     let in_file = match (pool.in_file, moving) {
@@ -116,7 +139,9 @@ fn pool_lines(name: &str, pool: &PoolStatus) -> Vec<String> {
         (false, true) => "  follows the file once as many endpoints are proven",
         (false, false) => "  not in the file",
     };
-    let mut lines = vec![format!("{name}  {:>3} %{}{in_file}", pool.share, caches(pool))];
+    let answered = pool.answered.as_ref().map(answered).unwrap_or_default();
+    let (share, caches) = (pool.share, caches(pool));
+    let mut lines = vec![format!("{name}  {share:>3} %{answered}{caches}{in_file}")];
     lines.extend(branches(pool.endpoints.iter().map(|endpoint| vec![endpoint_line(endpoint)])));
     lines
 }
@@ -132,8 +157,15 @@ fn caches(pool: &PoolStatus) -> String {
     match (pool.drained, pool.off) {
         (_, true) => format!("  can be switched off since {off_from}"),
         (true, false) => format!("  drained since {horizon}, can be switched off from {off_from}"),
-        (false, _) => format!("  in caches until {horizon}, can be switched off from {off_from}"),
+        (false, _) => {
+            let left = pool.clearing.as_ref().map(left).unwrap_or_default();
+            format!("  in caches until {horizon}{left}, can be switched off from {off_from}")
+        }
     }
+}
+
+fn left(clearing: &ClearingStatus) -> String {
+    format!(" (about {:.0} % of what they held)", clearing.remaining * 100.0)
 }
 
 fn endpoint_line(endpoint: &EndpointStatus) -> String {

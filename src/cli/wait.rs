@@ -191,6 +191,9 @@ mod tests {
             share,
             in_file: true,
             horizon: at("12:00"),
+            answers: 0,
+            answered: None,
+            clearing: None,
             drained,
             off_from: at("12:01"),
             off,
@@ -205,6 +208,9 @@ mod tests {
             live: "v2".to_owned(),
             phase: phase.to_owned(),
             until: None,
+            next: None,
+            rollback: None,
+            clients: None,
             health: "healthy".to_owned(),
             ttl: 60,
             orphaned: false,
@@ -219,6 +225,8 @@ mod tests {
     fn status(api: ServiceStatus) -> Status {
         let (path, loaded_at, checksum, errors) = (String::new(), None, None, Vec::new());
         Status {
+            now: String::new(),
+            version: String::new(),
             generation: 1,
             serial: 1,
             zone: "zone.test.".to_owned(),

@@ -106,14 +106,19 @@ fn json(status: &Result<Status, impl std::fmt::Display>) -> io::Result<String> {
     }
 }
 
-/// What would be worth showing again if it were otherwise: not how long a probe took, nor the horizon
-/// of what is being answered.
+/// What would be worth showing again if it were otherwise: not how long a probe took, what is
+/// counted, nor the horizon of what is being answered.
 fn still(status: &Result<Status, StatusError>) -> Result<Status, String> {
     let mut status = match status {
         Ok(status) => status.clone(),
         Err(error) => return Err(error.to_string()),
     };
+    status.now.clear();
+    for service in status.services.values_mut() {
+        (service.rollback, service.clients) = (None, None);
+    }
     for pool in status.services.values_mut().flat_map(|service| service.pools.values_mut()) {
+        (pool.answers, pool.answered, pool.clearing) = (0, None, None);
         if pool.share > 0 {
             pool.horizon = None;
         }

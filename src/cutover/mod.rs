@@ -10,6 +10,7 @@
 
 mod answering;
 mod back;
+pub mod course;
 mod edge;
 mod edit;
 mod forecast;
@@ -18,6 +19,7 @@ pub mod group;
 mod held;
 mod history;
 mod horizons;
+mod outlook;
 mod paused;
 pub mod phase;
 pub mod plan;
@@ -48,6 +50,7 @@ pub use answering::{Answered, Answering, Basis, Moved, Timed};
 pub use group::{Bond, Waits};
 pub use history::{Ending, Record, STEPS_MAX, Step};
 pub use horizons::{CACHE_CLOCK, Horizons};
+pub use outlook::{Next, WayBack};
 pub use paused::PauseReason;
 pub use proof::{Targets, Wanted};
 pub use rules::{Rule, UnknownRule};

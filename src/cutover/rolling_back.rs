@@ -114,7 +114,7 @@ impl Release {
     }
 
     /// The pools that a rollback leaves with fewer clients.
-    fn relieved(&self) -> impl Iterator<Item = &Arc<Pool>> {
+    pub(super) fn relieved(&self) -> impl Iterator<Item = &Arc<Pool>> {
         let Self { from, to, safe, .. } = self;
         let more = to.gaining(safe).chain(from.gaining(safe));
         more.filter(|pool| safe.split().has(&pool.name))

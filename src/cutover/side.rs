@@ -158,9 +158,14 @@ fn failing<'s>(side: &'s Side, cx: &Context<'_>) -> impl Iterator<Item = &'s Arc
 
 /// What a drain or a rollback has waited for: no cache holds the pools that were left.
 pub(super) fn cleared(left: &Side, serving: &Side) -> String {
-    let names: Vec<&str> = left.left_for(serving).map(|pool| pool.name.as_str()).collect();
-    if names.is_empty() {
-        return format!("every pool of {left} goes on answering");
+    match gone(left, serving) {
+        Some(pools) => format!("no cache that keeps to the TTL holds {pools} any longer"),
+        None => format!("every pool of {left} goes on answering"),
     }
-    format!("no cache that keeps to the TTL holds {} any longer", names.join(" or "))
+}
+
+/// The pools that answer no longer, in words, if there are any.
+pub(super) fn gone(left: &Side, serving: &Side) -> Option<String> {
+    let names: Vec<&str> = left.left_for(serving).map(|pool| pool.name.as_str()).collect();
+    (!names.is_empty()).then(|| names.join(" or "))
 }

@@ -7,6 +7,7 @@ use super::{
     back,
     edge::{Context, Edge},
     edit::begin,
+    outlook::none_up,
     paused::PauseReason,
     phase::{Baking, Draining, Failed, Phase, Probing, Release, Shifting},
     ramp::{Judging, Settling},
@@ -15,10 +16,7 @@ use super::{
     side::trouble,
     waiting::{self, Waiting},
 };
-use crate::{
-    health::Count,
-    model::{Percent, PoolName, ServiceName, Timestamp},
-};
+use crate::model::{Percent, PoolName, ServiceName, Timestamp};
 
 /// A verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,9 +158,7 @@ fn rollback(phase: Phase, order: &Order, cx: &Context<'_>) -> Result<Edge, Refus
         Phase::Failed(Failed { release, serving, .. }) => release.left_answering(serving),
         Phase::Paused(paused) => return rollback(paused.resumed(cx.now), order, cx),
     };
-    let Count { eligible, total, .. } = release.safe.tally(cx.health).all;
-    let why = format!("none of the {total} endpoints of {} are up", release.safe);
-    let in_the_way = (eligible == 0).then_some((Rule::Health, why));
+    let in_the_way = none_up(&release.safe, cx.health).map(|why| (Rule::Health, why));
     let why = order.pass(in_the_way.as_slice())?;
     Ok(RollingBack::after(why, release, cx))
 }

@@ -61,6 +61,12 @@ impl Caches {
         known
     }
 
+    /// How often each pool of a service has been answered.
+    pub(super) fn answers(&self, service: &Service) -> BTreeMap<PoolName, u64> {
+        let counted = self.plane.counters.answers(&service.cutover.spec().name).into_iter();
+        counted.map(|(pool, _, answers)| (pool, answers)).collect()
+    }
+
     /// A table is no longer stored.
     pub(super) fn leave(&mut self, table: Arc<Table>, services: BTreeMap<ServiceName, Ttl>) {
         if !services.is_empty() {

@@ -29,6 +29,7 @@ use tracing::{error, info, warn};
 
 use super::{
     caches::Caches,
+    courses::Courses,
     drift,
     events::Outbox,
     examiner::{self, Job},
@@ -91,6 +92,7 @@ pub(super) struct Conductor {
     assignments: mpsc::UnboundedSender<Assignment>,
     jobs: mpsc::UnboundedSender<Job>,
     metrics: Metrics,
+    courses: Courses,
     file: FileState,
     services: BTreeMap<ServiceName, Service>,
     groups: Groups,
@@ -127,12 +129,14 @@ impl Conductor {
         outbox: Outbox,
         registry: &Registry,
     ) -> Result<Self, prometheus::Error> {
+        let courses = Courses::new(plane.clone());
         Ok(Self {
             around: Around { caches: Caches::new(plane.clone()), freeze: None },
             plane,
             assignments,
             jobs,
             metrics: Metrics::register(registry)?,
+            courses,
             file: FileState { path, ..FileState::default() },
             services: BTreeMap::new(),
             groups: Groups::default(),
@@ -278,6 +282,7 @@ impl Conductor {
 
     fn remove(&mut self, name: &ServiceName) {
         if let Some(service) = self.services.remove(name) {
+            self.courses.forget(name);
             self.unkept.removing.insert(name.clone(), service);
         }
     }
@@ -344,6 +349,7 @@ impl Conductor {
                 self.deadlines.remove(&(before, name.clone()));
             }
             self.deadlines.extend(next.map(|at| (at, name.clone())));
+            self.courses.follow(now, &name, service);
             if service.published.as_ref() != Some(&service.cutover.answering(&service.health)) {
                 self.touched.insert(name.clone());
             }
@@ -376,7 +382,8 @@ impl Conductor {
             };
             self.plane.counters.retain(name, is_known);
             service.remembered.retain(|pool, _| is_known(pool));
-            let before = service.published.replace(answering);
+            service.left.retain(|pool, _| is_known(pool));
+            let before = service.publish(now, answering);
             left.extend(before.map(|before| (name.clone(), before.ttl_max(now))));
         }
         (change, left)

@@ -10,6 +10,7 @@
 
 mod caches;
 mod conductor;
+mod courses;
 mod drafts;
 mod drift;
 mod error;

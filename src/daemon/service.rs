@@ -1,7 +1,12 @@
 //! One service as the conductor holds it: its machine, its verdicts, and what was last told of
 //! them to the table and to the prober.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{caches::Caches, examiner::Job};
 use crate::{
@@ -35,6 +40,8 @@ pub(super) struct Service {
     pub(super) scheduled: Option<Timestamp>,
     /// The horizons of answers that were given before we started, where they are known.
     pub(super) remembered: BTreeMap<PoolName, Timestamp>,
+    /// When pools were last answered that are no longer, as far as that was while we ran.
+    pub(super) left: BTreeMap<PoolName, Timestamp>,
     /// The pools that are, or may still be, answered from some table, and for how long.
     given: BTreeMap<PoolName, Ttl>,
     /// What is kept of it, if anything is.
@@ -93,6 +100,7 @@ impl Service {
             published: None,
             scheduled: None,
             remembered: BTreeMap::new(),
+            left: BTreeMap::new(),
             given: BTreeMap::new(),
             kept: None,
             before: None,
@@ -137,6 +145,16 @@ impl Service {
         horizons.retain(|pool, _| !self.given.contains_key(pool));
         let (snapshot, given) = (self.cutover.snapshot(), self.given.clone());
         Kept { snapshot, given, horizons }
+    }
+
+    /// The stored table answers this of it from now on; says what the one before did.
+    pub(super) fn publish(&mut self, now: Timestamp, answering: Answering) -> Option<Answering> {
+        let before = self.published.replace(answering);
+        let pools: BTreeSet<&PoolName> = self.published.iter().flat_map(Answering::pools).collect();
+        self.left.retain(|pool, _| !pools.contains(pool));
+        let gone = before.iter().flat_map(Answering::pools).filter(|pool| !pools.contains(pool));
+        self.left.extend(gone.map(|pool| (pool.clone(), now)));
+        before
     }
 
     /// Whether its machine stands elsewhere than is kept.

@@ -20,7 +20,10 @@ use super::{
     responder::{Given, Outcome, Unlimited, unix_secs},
     tcp,
 };
-use crate::{model::Timestamp, table::Table};
+use crate::{
+    model::{ClientNetwork, Timestamp, mapped},
+    table::Table,
+};
 
 pub(super) struct Sitting<'p> {
     plane: &'p Plane,
@@ -28,7 +31,7 @@ pub(super) struct Sitting<'p> {
     unix_secs: u32,
     now: Timestamp,
     /// The answers so far that name endpoints of a pool.
-    given: Vec<Given>,
+    given: Vec<(Given, ClientNetwork)>,
 }
 
 impl<'p> Sitting<'p> {
@@ -58,7 +61,8 @@ impl<'p> Sitting<'p> {
         }));
         let outcome = reply.unwrap_or(Outcome::Dropped(DropCause::Internal));
         block.count(&outcome, transport);
-        self.given.extend(outcome.given());
+        let network = || ClientNetwork::of(mapped(client.ip()), None);
+        self.given.extend(outcome.given().map(|given| (given, network())));
         match outcome {
             Outcome::Replied(_) => Ok(()),
             Outcome::Dropped(cause) => Err(cause),

@@ -114,16 +114,18 @@ impl Tallies {
         }
     }
 
-    /// What each pool of one service has been counted to.
+    /// What each pool of one service has been counted to, and by which number.
     pub(super) fn of_service(
         &self,
         service: &ServiceName,
         counted: impl Fn(Tally) -> Sum,
-    ) -> Vec<(PoolName, Sum)> {
+    ) -> Vec<(PoolName, Tally, Sum)> {
         let owners = self.owners();
         let pools = owners.numbers.get(service).into_iter().flatten();
         pools
-            .map(|(pool, given)| (pool.clone(), counted(given.tally).since(given.before)))
+            .map(|(pool, given)| {
+                (pool.clone(), given.tally, counted(given.tally).since(given.before))
+            })
             .collect()
     }
 

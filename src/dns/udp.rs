@@ -27,7 +27,7 @@ use super::{
     rrl::{Class, Lengths, Limited, Limiter, NetworkHash},
 };
 use crate::{
-    model::Timestamp,
+    model::{ClientNetwork, Timestamp, mapped},
     table::{self, Answer, Asks, LOOKUPS_MAX, Table},
 };
 
@@ -86,7 +86,7 @@ struct Worker {
     /// The common questions of the batch.
     asked: Box<[Asked]>,
     /// The answers of the batch that name endpoints of a pool.
-    given: Vec<Given>,
+    given: Vec<(Given, ClientNetwork)>,
     /// A reply of the general path.
     general: Vec<u8>,
 }
@@ -202,7 +202,7 @@ impl Worker {
             let reply = catch_unwind(AssertUnwindSafe(|| self.answer_general(at, index)));
             let outcome = reply.unwrap_or(Outcome::Dropped(DropCause::Internal));
             self.judge.block.general();
-            self.count(&outcome);
+            self.count(&outcome, index);
         }
         let sent = self.batch.send(&self.socket);
         // All at once, so that these too wait for memory together. With the time after sending, and
@@ -236,7 +236,8 @@ impl Worker {
                 Some((outcome, len)) => {
                     batch.reply(asked.index, len);
                     judge.block.count(&outcome, Transport::Udp);
-                    given.extend(outcome.given());
+                    let client = || asked.question().client;
+                    given.extend(outcome.given().map(|given| (given, client())));
                 }
                 None => done.clear(asked.index),
             }
@@ -280,9 +281,12 @@ impl Worker {
         outcome
     }
 
-    fn count(&mut self, outcome: &Outcome) {
+    fn count(&mut self, outcome: &Outcome, index: usize) {
         self.judge.block.count(outcome, Transport::Udp);
-        self.given.extend(outcome.given());
+        if let Some(given) = outcome.given() {
+            let client = mapped(self.batch.slot(index).client.ip());
+            self.given.push((given, ClientNetwork::of(client, None)));
+        }
     }
 }
 

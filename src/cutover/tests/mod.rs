@@ -13,6 +13,7 @@ mod groups;
 mod instants;
 mod limits;
 mod machine;
+mod outlook;
 mod paused;
 mod plan;
 mod pools;
@@ -36,7 +37,7 @@ use std::{
 };
 
 use super::{
-    Answering, Basis, Cutover, Event, Facts, Horizons, Order, Refusal, Rule, Transition, Verb,
+    Answering, Basis, Cutover, Event, Facts, Horizons, Next, Order, Refusal, Rule, Transition, Verb,
 };
 use crate::{
     health::{Outcome, ServiceHealth, Verdict},

@@ -32,12 +32,14 @@ impl Conductor {
     pub(super) fn until_next_deadline(&self) -> Duration {
         let next = self.deadlines.first().map(|(at, _)| *at).into_iter();
         let next = next.chain(self.keeper.next_try()).chain(self.outbox.next_deadline());
+        let next = next.chain(self.courses.next_deadline());
         let next = next.min().map_or(NO_DEADLINE, |at| at.since(self.now()));
         if self.around.caches.is_unsettled() { next.min(LOOK_AGAIN) } else { next }
     }
 
     pub(super) fn meet_deadlines(&mut self) {
         let now = self.now();
+        self.courses.tick(now, &self.services);
         while let Some((at, name)) = self.deadlines.first().cloned()
             && at <= now
         {

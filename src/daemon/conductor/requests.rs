@@ -1,7 +1,7 @@
 //! What people and their tools want of the conductor: to know how things are, and the operator's
 //! verbs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::{sync::oneshot, task::spawn_blocking};
 use tracing::{info, warn};
@@ -10,6 +10,7 @@ use super::{Conductor, persist::FreezeIs};
 use crate::{
     admin::{
         Request,
+        course::CourseStatus,
         history::Past,
         orders::{Done, Refused, Stands, Stop, Told, Undone},
         sample::{Clients, Sample},
@@ -51,20 +52,28 @@ impl Conductor {
             // Whoever asked may have gone, here and below.
             Request::File(reply) => drop(reply.send(report::file_status(file, &self.unkept))),
             Request::Status(reply) => {
-                let (table, caches) = (self.plane.store.load(), &self.around.caches);
+                let (table, around) =
+                    (self.plane.store.load(), (&self.around.caches, &self.courses));
                 drop(reply.send(Box::new(Status {
                     freeze: self.around.freeze.as_ref().map(FreezeStatus::from),
                     events: self.outbox.report(),
                     doubted_since: self.doubt.since().map(|since| since.to_string()),
-                    ..report::status(now, &table, file, services, caches, keeping)
+                    ..report::status(now, &table, file, services, around, keeping)
                 })));
             }
+            Request::Courses(names, reply) => drop(reply.send(self.tell_courses(&names))),
             Request::Pulse(reply) => {
                 let table = self.plane.store.load();
                 drop(reply.send(report::pulse(&table, file, services, &self.keeper)));
             }
         }
         None
+    }
+
+    fn tell_courses(&self, names: &[ServiceName]) -> BTreeMap<String, CourseStatus> {
+        let of =
+            |name: &ServiceName| Some((name.to_string(), report::course(self.courses.of(name)?)));
+        names.iter().filter_map(of).collect()
     }
 
     /// Does what a person asks, or tells them why not.

@@ -7,11 +7,14 @@ use std::{
     sync::Arc,
 };
 
+mod outlook;
 mod proof;
 
+pub(super) use outlook::course;
+
 use super::{
-    caches::Caches, conductor::Unkept, drafts::mistakes, file::FileState, keeper::Keeper,
-    service::Service,
+    caches::Caches, conductor::Unkept, courses::Courses, drafts::mistakes, file::FileState,
+    keeper::Keeper, service::Service,
 };
 use crate::{
     admin::{
@@ -21,7 +24,10 @@ use crate::{
             ServiceStatus, Status, StoreStatus,
         },
     },
-    cutover::{Answering, Basis, Horizons, InstantState, Record, Side, Step, phase::Release},
+    cutover::{
+        Answering, Basis, Horizons, InstantState, Record, Side, Step, course::Course,
+        phase::Release,
+    },
     health::{ServiceHealth, Tracker},
     model::{Endpoint, Pool, PoolName, ServiceName, Timestamp},
     table::Table,
@@ -35,11 +41,13 @@ pub(super) fn status(
     table: &Table,
     file: &FileState,
     services: &BTreeMap<ServiceName, Service>,
-    caches: &Caches,
+    (caches, courses): (&Caches, &Courses),
     (keeper, unkept): (&Keeper, &Unkept),
 ) -> Status {
     let is_ahead = |name: &ServiceName| services.get(name).is_some_and(Service::is_ahead);
     Status {
+        now: now.to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         generation: table.generation(),
         serial: table.serial(),
         zone: table.apex().to_string(),
@@ -58,7 +66,7 @@ pub(super) fn status(
             .iter()
             .map(|(name, service)| {
                 let unkept = unkept.ahead().contains(name) && service.is_ahead();
-                let status = service_status(now, service, caches);
+                let status = service_status(now, service, (caches, courses.open(name)));
                 (name.to_string(), ServiceStatus { unkept, ..status })
             })
             .collect(),
@@ -121,7 +129,11 @@ pub(super) fn file_status(file: &FileState, unkept: &Unkept) -> FileStatus {
     }
 }
 
-fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> ServiceStatus {
+fn service_status(
+    now: Timestamp,
+    service: &Service,
+    (caches, course): (&Caches, Option<&Course>),
+) -> ServiceStatus {
     let cutover = &service.cutover;
     let phase = cutover.phase();
     let answering = cutover.answering(&service.health);
@@ -160,6 +172,9 @@ fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> Service
             .until()
             .filter(|at| waits.is_none() || *at > now)
             .map(|at| at.rounded_up().to_string()),
+        next: outlook::next(now, cutover),
+        rollback: outlook::rollback(now, service, &horizons),
+        clients: course.and_then(Course::clients),
         health: health(service, &answering).to_owned(),
         ttl: answering.ttl_max(now).secs(),
         orphaned: cutover.is_orphaned(),
@@ -167,7 +182,7 @@ fn service_status(now: Timestamp, service: &Service, caches: &Caches) -> Service
         waits,
         unkept: false,
         release,
-        pools: pools(now, service, &answering, &horizons),
+        pools: pools(now, service, &answering, (caches, &horizons), course),
     }
 }
 
@@ -206,7 +221,8 @@ fn pools(
     now: Timestamp,
     service: &Service,
     answering: &Answering,
-    horizons: &Horizons,
+    (caches, horizons): (&Caches, &Horizons),
+    course: Option<&Course>,
 ) -> BTreeMap<String, PoolStatus> {
     let in_file = &service.cutover.spec().pools;
     let mut pools: BTreeMap<&PoolName, &Arc<Pool>> = in_file.iter().collect();
@@ -223,6 +239,7 @@ fn pools(
     let answered: BTreeSet<IpAddr> = answering.endpoints().map(Endpoint::address).collect();
     let shares = answering.shares();
     let policy = &service.cutover.spec().release;
+    let answers = caches.answers(service);
     let show = |(name, held): (&PoolName, &Arc<Pool>)| {
         let horizon = horizons.of(name);
         let off_from = horizon + policy.off_after();
@@ -240,6 +257,9 @@ fn pools(
             share,
             in_file: wanted.is_some_and(|wanted| wanted == held),
             horizon: (horizon > Timestamp::default()).then(|| horizon.rounded_up().to_string()),
+            answers: answers.get(name).copied().unwrap_or_default(),
+            answered: course.and_then(|course| outlook::answered(course, name)),
+            clearing: outlook::clearing(now, service.left.get(name).copied(), horizon),
             drained: is_left && now >= horizon,
             off_from: is_left.then(|| off_from.rounded_up().to_string()),
             off: is_left && now >= off_from,

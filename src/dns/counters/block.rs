@@ -9,11 +9,12 @@ use crate::{
     dns::{
         DropCause, Transport,
         cookie::CookieState,
+        recent::Recent,
         responder::{Given, Outcome},
         rrl::Limited,
         tallies::TallyCounts,
     },
-    model::Timestamp,
+    model::{ClientNetwork, Timestamp},
 };
 
 /// Room for each RCODE that we send: BADVERS is the highest.
@@ -48,6 +49,7 @@ pub(super) struct Counts {
     pub(super) unsent: AtomicU64,
     pub(super) generation: AtomicU64,
     pub(super) tallies: TallyCounts,
+    pub(super) recent: Recent,
 }
 
 impl<const IS_SHARED: bool> Block<IS_SHARED> {
@@ -64,6 +66,7 @@ impl<const IS_SHARED: bool> Block<IS_SHARED> {
             unsent: AtomicU64::new(0),
             generation: AtomicU64::new(0),
             tallies: TallyCounts::new(),
+            recent: Recent::new(),
         })
     }
 
@@ -89,11 +92,12 @@ impl<const IS_SHARED: bool> Block<IS_SHARED> {
         }
     }
 
-    /// Counts an answer for its pool, and notes until when caches may hold it, given now.
+    /// Counts an answer for its pool, and notes until when caches may hold it, given now to a client.
     #[inline]
-    pub(in crate::dns) fn given(&self, given: Given, now: Timestamp) {
+    pub(in crate::dns) fn given(&self, (given, client): (Given, ClientNetwork), now: Timestamp) {
         let Some(count) = self.0.tallies.count(given.tally) else { return };
         Self::add(&count.answers, 1);
+        self.0.recent.note::<IS_SHARED>(given.tally, client);
         let horizon = (now + Duration::from_secs(given.ttl.into())).unix_micros();
         if IS_SHARED {
             count.horizon.fetch_max(horizon, Relaxed);

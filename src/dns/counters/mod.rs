@@ -42,6 +42,10 @@ const RCODES: [(ResponseCode, &str); 7] = [
     (ResponseCode::Refused, "REFUSED"),
     (ResponseCode::BADVERS, "BADVERS"),
 ];
+/// How far somebody has looked at the last answers of each worker.
+#[derive(Debug, Default)]
+pub struct Seen(Vec<u64>);
+
 /// All blocks, and whose numbers are which.
 pub struct Counters {
     blocks: Arc<Blocks>,
@@ -94,8 +98,27 @@ impl Counters {
     /// last word.
     pub fn horizons(&self, service: &ServiceName) -> Vec<(PoolName, Timestamp)> {
         let pools = self.blocks.tallies.of_service(service, |tally| self.blocks.tally(tally));
-        let answered = pools.into_iter().filter(|(_, sum)| sum.horizon > Timestamp::default());
-        answered.map(|(pool, sum)| (pool, sum.horizon)).collect()
+        let answered = pools.into_iter().filter(|(.., sum)| sum.horizon > Timestamp::default());
+        answered.map(|(pool, _, sum)| (pool, sum.horizon)).collect()
+    }
+
+    /// What each pool of a service counts for, and how often it has been answered.
+    pub fn answers(&self, service: &ServiceName) -> Vec<(PoolName, Tally, u64)> {
+        let pools = self.blocks.tallies.of_service(service, |tally| self.blocks.tally(tally));
+        pools.into_iter().map(|(pool, tally, sum)| (pool, tally, sum.answers)).collect()
+    }
+
+    /// Shows the answers since the last look, as far as they are remembered: what each counts for,
+    /// and a hash of the client's network.
+    pub fn look(&self, seen: &mut Seen, mut show: impl FnMut(Tally, u32)) {
+        let mut nth = 0;
+        self.blocks.look(|counts| {
+            if nth == seen.0.len() {
+                seen.0.push(0);
+            }
+            counts.recent.look(&mut seen.0[nth], &mut show);
+            nth += 1;
+        });
     }
 
     /// Stops counting for those pools of a service that are not to be kept.
@@ -118,8 +141,9 @@ impl Blocks {
     }
 
     fn look(&self, mut show: impl FnMut(&Counts)) {
-        lock(&self.workers).iter().for_each(|block| show(block.counts()));
+        // In an order that lasts when a worker comes.
         lock(&self.streams).iter().for_each(|block| show(block.counts()));
+        lock(&self.workers).iter().for_each(|block| show(block.counts()));
     }
 }
 
