@@ -1,3 +1,5 @@
+//! Courses over seconds and hours: what counts, and how much room they take.
+
 use super::*;
 
 fn at(second: u64) -> Timestamp {
