@@ -36,7 +36,7 @@ use super::{
     failpoint::{Place, pass},
     file::FileState,
     keeper::Keeper,
-    metrics::Metrics,
+    metrics::{Cause, Metrics},
     service::{Around, Service},
     shares,
 };
@@ -100,7 +100,9 @@ pub(super) struct Conductor {
     /// Services that something happened to since the last table.
     touched: BTreeSet<ServiceName>,
     /// Transitions that are told with the generation of the table that shows them.
-    told: Vec<(ServiceName, Transition)>,
+    told: Vec<(ServiceName, Cause, Transition)>,
+    /// What sets machines going now.
+    cause: Cause,
     /// The same for hooks.
     outbox: Outbox,
     /// Owners to take out of the next table.
@@ -143,6 +145,7 @@ impl Conductor {
             deadlines: BTreeSet::new(),
             touched: BTreeSet::new(),
             told: Vec::new(),
+            cause: Cause::default(),
             outbox,
             removed: Vec::new(),
             first_look: Some(first_look),
@@ -173,9 +176,12 @@ impl Conductor {
                     0 => return,
                     _ => batch.drain(..).for_each(|event| self.take(event)),
                 },
-                Some(request) = requests.recv() => ordered = self.heed(request),
+                Some(request) = requests.recv() => {
+                    self.cause = Cause::Operator;
+                    ordered = self.heed(request);
+                }
                 () = moved => self.outbox.note_moved(self.now()),
-                () = deadline => {}
+                () = deadline => self.cause = Cause::Clock,
             }
             self.meet_deadlines();
             // What a machine does once its table is stored may ask for the next one.
@@ -201,6 +207,12 @@ impl Conductor {
 
     fn take(&mut self, event: Event) {
         let now = self.now();
+        self.cause = match event {
+            Event::Handing(_) => self.cause,
+            Event::File(_) => Cause::File,
+            Event::Tried(_) => Cause::Probe,
+            Event::Found(_) => Cause::Proof,
+        };
         match event {
             Event::Handing(handing) => self.handed.note(handing),
             Event::File(Reading { checksum, says }) => {

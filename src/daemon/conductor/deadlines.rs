@@ -7,7 +7,10 @@
 use std::{thread, time::Duration};
 
 use super::Conductor;
-use crate::model::{ServiceName, Timestamp};
+use crate::{
+    daemon::metrics::Cause,
+    model::{ServiceName, Timestamp},
+};
 
 /// How soon to look again whether a table that was replaced is still answered from.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -44,10 +47,12 @@ impl Conductor {
             && at <= now
         {
             self.deadlines.pop_first();
+            self.cause = Cause::Clock;
             self.look_ahead(&name);
             self.observe(self.deciding_for(), name);
         }
         for name in self.around.caches.settled() {
+            self.cause = Cause::Clock;
             self.observe(now, name);
         }
     }

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use super::{Conductor, Service};
 use crate::{
     cutover::{Record, Transition},
-    daemon::{examiner::Job, keeper::Unwritten},
+    daemon::{examiner::Job, keeper::Unwritten, metrics::Cause},
     model::{Desired, ServiceName, Timestamp},
     probe::Assignment,
     store::Batch,
@@ -195,7 +195,7 @@ impl Conductor {
         service.record = records(service, vec![news]).pop().or(service.record.take());
         self.unkept.ahead.insert(name.clone());
         self.outbox.note_certain(now, name, &told);
-        self.told.push((name.clone(), told));
+        self.told.push((name.clone(), Cause::Start, told));
     }
 
     /// What stands elsewhere than is kept.
@@ -251,7 +251,8 @@ impl Conductor {
     fn install(&mut self, batch: &Batch, is_so: impl Fn(&ServiceName) -> bool) {
         for (name, record) in batch.history.iter().filter(|(name, _)| is_so(name)) {
             if let Some(service) = self.services.get_mut(name) {
-                service.record = Some(record.clone());
+                let before = service.record.replace(record.clone());
+                self.metrics.release(before.as_ref(), record);
             }
         }
     }
@@ -323,7 +324,7 @@ impl Conductor {
         }
         self.install(batch, |name| !put_back.contains(name));
         let unsure = self.told.split_off(self.unkept.told_for_sure);
-        self.told.extend(unsure.into_iter().filter(|(name, _)| !put_back.contains(name)));
+        self.told.extend(unsure.into_iter().filter(|(name, ..)| !put_back.contains(name)));
         // What is left goes on, whatever is put back after it.
         self.unkept.told_for_sure = self.told.len();
         match may_go_back {

@@ -14,14 +14,16 @@ impl Conductor {
     pub(super) fn keep(&mut self, now: Timestamp, name: &ServiceName, told: Vec<Transition>) {
         self.unkept.note(now, name, &told);
         self.outbox.note(now, name, &told);
-        self.told.extend(told.into_iter().map(|transition| (name.clone(), transition)));
+        let cause = self.cause;
+        self.told.extend(told.into_iter().map(|transition| (name.clone(), cause, transition)));
     }
 
     pub(super) fn tell(&mut self) {
         self.outbox.publish();
         let generation = self.plane.store.load().generation();
-        for (name, Transition { from, to, why, release }) in self.told.drain(..) {
-            self.metrics.transition(&name, from, to);
+        for (name, cause, transition) in self.told.drain(..) {
+            self.metrics.transition(&name, cause, &transition);
+            let Transition { from, to, why, release } = transition;
             match to {
                 "RollingBack" | "Failed" | "Paused" => {
                     warn!(service = %name, from, to, why, release, generation, "transition");

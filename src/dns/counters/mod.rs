@@ -183,6 +183,7 @@ struct Families {
     unsent: IntCounterVec,
     answers: IntCounterVec,
     generation: IntGaugeVec,
+    by_worker: IntCounterVec,
     accepted: IntCounterVec,
     closed: IntCounterVec,
     open: IntGaugeVec,
@@ -230,6 +231,11 @@ impl Families {
                 &["service", "pool"],
             )?,
             generation: IntGaugeVec::new(generation, &["worker"])?,
+            by_worker: family(
+                "dns_worker_queries",
+                "Questions answered by each worker of UDP.",
+                &["worker"],
+            )?,
             accepted: family("dns_connections_accepted", "TCP connections accepted.", &[])?,
             closed: family(
                 "dns_connections_closed",
@@ -240,7 +246,7 @@ impl Families {
         })
     }
 
-    fn all(&self) -> [&dyn Collector; 13] {
+    fn all(&self) -> [&dyn Collector; 14] {
         [
             &self.queries,
             &self.dropped,
@@ -252,6 +258,7 @@ impl Families {
             &self.unsent,
             &self.answers,
             &self.generation,
+            &self.by_worker,
             &self.accepted,
             &self.closed,
             &self.open,
@@ -305,7 +312,9 @@ impl Families {
         );
         for (number, block) in lock(&blocks.workers).iter().enumerate() {
             let generation = block.counts().generation.load(Relaxed).try_into().unwrap_or(i64::MAX);
-            self.generation.with_label_values(&[&number.to_string()]).set(generation);
+            let worker = number.to_string();
+            self.generation.with_label_values(&[&worker]).set(generation);
+            self.by_worker.with_label_values(&[&worker]).inc_by(block.counts().replied());
         }
         let none: [&str; 0] = [];
         for count in lock(&blocks.connections).iter() {
