@@ -6,6 +6,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod grafana;
 mod grpc;
 mod guards;
 mod nginx;

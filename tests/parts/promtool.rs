@@ -37,10 +37,15 @@ fn said(output: &Output) -> String {
     format!("{out}{err}")
 }
 
-/// In the middle of a release, with a guard and a hook.
+/// In the middle of a release, with tests, a measurement, a guard and a hook.
 async fn metrics() -> String {
     let pools = Pools::start().await;
-    let more = "bake = \"1h\"\nguards = [{ name = \"a\", query = \"up\", max = 1 }]";
+    let check = format!("http = {{ port = {} }}", pools.port);
+    let more = format!(
+        "bake = \"1h\"\nguards = [{{ name = \"a\", query = \"up\", max = 1 }}]\ntests = [{{ {check} }}]\n\
+         performance = {{ {check}, p99 = \"10s\", requests = 5, samples_min = 1 }}"
+    );
+    let more = more.as_str();
     let house = House::start_with("127.0.0.1", &pools.file("v1", more), |settings| {
         let url = "http://127.0.0.1:1".parse().expect("a URL");
         let timeout = Prometheus::TIMEOUT;
