@@ -2,9 +2,11 @@
 
 mod apply;
 mod check;
+mod completions;
 mod demo;
 mod history;
 mod install;
+mod man;
 mod order;
 mod plan;
 mod probe;
@@ -29,6 +31,7 @@ use crate::{config::Rejected, cutover, dns::seal_descriptors};
 /// An authoritative DNS server that releases software.
 #[derive(Debug, Parser)]
 #[command(name = "cutover", version, about, max_term_width = 100)]
+#[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 struct Arguments {
     /// The daemon's settings.
     #[arg(long, global = true, value_name = "PATH", default_value = "/etc/cutover/cutover.toml")]
@@ -125,6 +128,10 @@ enum Verb {
     Wait(wait::Options),
     /// Try it: a zone, two pools and a release file to edit, all in this process on loopback.
     Demo(demo::Options),
+    /// Print the script with which a shell completes verbs and options.
+    Completions(completions::Options),
+    /// Print the manual page of this program, or write those of all verbs into a directory.
+    Man(man::Options),
 }
 
 #[derive(Debug, clap::Args)]
@@ -174,6 +181,8 @@ pub fn main() -> ExitCode {
         Verb::Sample(options) => in_runtime(sample::run(&arguments.config, options, out)),
         Verb::Wait(options) => in_runtime(wait::run(&arguments.config, options, out)),
         Verb::Demo(options) => in_runtime(demo::run(options, out)),
+        Verb::Completions(options) => completions::run(options, out),
+        Verb::Man(options) => man::run(options, out),
     };
     ended.unwrap_or_else(|error| {
         complain(&error);
