@@ -1,5 +1,5 @@
 //! The systemd units: that systemd takes them, that the daemon stays locked up, and that port 53
-//! is passed to it. Whether the daemon works inside them is left to a real machine.
+//! is passed to it. Whether the daemon works inside them is seen in `tests/package/`, on a booted Debian.
 //!
 //! `systemd-analyze` reads the files without a running systemd. Where it is not installed, the
 //! tests that need it say so and pass.
@@ -81,6 +81,16 @@ fn service_comes_with_its_sockets() {
     let service = unit("cutover.service");
     assert_eq!(values(&service, "Requires"), ["cutover.socket"]);
     assert_eq!(values(&service, "Also"), ["cutover.socket"]);
+}
+
+#[test]
+fn the_package_says_which_version_it_is_and_enables_nothing() {
+    let version = concat!("cutover (", env!("CARGO_PKG_VERSION"), "-");
+    assert!(unit("deb/changelog").starts_with(version), "a new version has a new entry");
+    let preset = unit("deb/cutover.preset");
+    for name in ["cutover.service", "cutover.socket"] {
+        assert!(preset.contains(&format!("\ndisable {name}\n")), "{name}");
+    }
 }
 
 /// What a unit file gives for `key`, in order; comments are not looked at.
