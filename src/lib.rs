@@ -13,11 +13,13 @@
 //!   - [`health`]: outcomes of probes become verdicts, and what releases must prove evidence.
 //!   - [`cutover`]: the release machine of one service, phase by phase.
 //!   - [`table`]: the immutable record table; [`table::Table::answer`] decides every answer.
+//!   - [`delegation`]: what is wrong with the delegation of the zone, from what others answer.
 //! - Floor 2, the edges; they never know each other:
 //!   - [`config`]: the two files, their mistakes, and their changes.
 //!   - [`probe`]: tries of endpoints, one file per kind; smoke tests and measurements.
 //!   - [`dns`]: packets in, packets out.
 //!   - [`admin`]: metrics and status over HTTP; the operator's verbs over a Unix socket.
+//!   - [`resolver`]: questions to DNS servers of others.
 //!   - [`store`]: what is kept over restarts.
 //!   - [`web`]: HTTP to others (Prometheus, hooks, who must say yes), and signatures of what is sent.
 //! - Floor 3, the wiring:
@@ -36,10 +38,12 @@ pub mod cli;
 pub mod config;
 pub mod cutover;
 pub mod daemon;
+pub mod delegation;
 pub mod dns;
 pub mod health;
 pub mod model;
 pub mod probe;
+pub mod resolver;
 pub mod store;
 pub mod table;
 pub mod web;
