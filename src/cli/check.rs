@@ -1,4 +1,4 @@
-//! `cutover check`: both files and all secrets, every mistake.
+//! `cutover check`: both files and all secrets, every mistake; and the delegation, if that is asked for.
 
 use std::{
     io::Write,
@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::Form;
+use super::{Form, delegation};
 use crate::{
     admin::status::FileError,
     config::{self, Rejected, Settings},
@@ -28,7 +28,27 @@ struct Checked {
     errors: Vec<FileError>,
 }
 
-pub(super) fn run(path: &Path, form: Form, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    delegation: delegation::Options,
+    #[command(flatten)]
+    output: super::Output,
+}
+
+/// Both, where the delegation was asked for.
+#[derive(Serialize)]
+struct Both<'r> {
+    files: Vec<Checked>,
+    /// `null` when the settings cannot be read.
+    delegation: Option<&'r delegation::Report>,
+}
+
+pub(super) async fn run(
+    path: &Path,
+    options: Options,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
     let settings = config::load_settings(path);
     let mut files = vec![(path, settings.as_ref().map(|_| String::new()).map_err(Clone::clone))];
     // Without the zone nothing can be said of the services in it.
@@ -40,11 +60,26 @@ pub(super) fn run(path: &Path, form: Form, out: &mut impl Write) -> anyhow::Resu
         }
         files.extend(secrets(settings));
     }
-    match form {
-        Form::Text => as_text(&files, settings.is_ok(), out)?,
-        Form::Json => as_json(&files, out)?,
+    let is_text = options.output.form == Form::Text;
+    if is_text {
+        as_text(&files, settings.is_ok(), out)?;
+    }
+    let report = match &settings {
+        Ok(settings) if options.delegation.delegation => {
+            Some(delegation::report(&settings.zone, &options.delegation).await)
+        }
+        _ => None,
+    };
+    match &report {
+        Some(report) if is_text => report.as_text(out)?,
+        _ if is_text => {}
+        _ if options.delegation.delegation => {
+            super::write_json(&Both { files: checked(&files), delegation: report.as_ref() }, out)?;
+        }
+        _ => super::write_json(&checked(&files), out)?,
     }
     let good = files.iter().all(|(_, result)| result.is_ok());
+    let good = good && report.is_none_or(|report| report.is_good());
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -87,12 +122,12 @@ fn as_text(files: &[File<'_>], all: bool, out: &mut impl Write) -> std::io::Resu
     }
 }
 
-fn as_json(files: &[File<'_>], out: &mut impl Write) -> std::io::Result<()> {
+fn checked(files: &[File<'_>]) -> Vec<Checked> {
     let checked = |(path, result): &File<'_>| Checked {
         path: path.to_path_buf(),
         errors: result.as_ref().err().map(daemon::mistakes).unwrap_or_default(),
     };
-    super::write_json(&files.iter().map(checked).collect::<Vec<_>>(), out)
+    files.iter().map(checked).collect()
 }
 
 fn count(desired: &Desired) -> String {

@@ -3,6 +3,7 @@
 mod apply;
 mod check;
 mod completions;
+mod delegation;
 mod demo;
 mod history;
 mod install;
@@ -22,7 +23,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -53,10 +54,9 @@ enum Verb {
     /// that one ends by itself.
     Serve,
     /// Check both files, and the secrets of DNS cookies, and show every mistake. Exits 1 if there is one.
-    Check {
-        #[command(flatten)]
-        output: Output,
-    },
+    ///
+    /// With --delegation, also whether the parent zone leads clients to this zone.
+    Check(check::Options),
     /// Show services, pools, endpoints and phases of the running daemon.
     Status(status::Options),
     /// Show what saving a release file would do: what moves and when, which rules hold, when each pool
@@ -164,7 +164,7 @@ pub fn main() -> ExitCode {
     let order = |asked| in_runtime(order::run(&arguments.config, asked, &mut io::stdout()));
     let ended = match arguments.verb {
         Verb::Serve => in_runtime(serve::run(&arguments.config)),
-        Verb::Check { output } => check::run(&arguments.config, output.form, out),
+        Verb::Check(options) => in_runtime(check::run(&arguments.config, options, out)),
         Verb::Status(options) => in_runtime(status::run(&arguments.config, options, out)),
         Verb::Plan(options) => in_runtime(plan::run(&arguments.config, options, out)),
         Verb::Apply(options) => in_runtime(apply::run(&arguments.config, options, out)),
@@ -188,6 +188,11 @@ pub fn main() -> ExitCode {
         complain(&error);
         ExitCode::FAILURE
     })
+}
+
+/// The command line as it is read: every verb and every flag.
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 fn write_json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {

@@ -1,11 +1,13 @@
 //! What others wrote, as they run it: probes against nginx and NSD, and against the gRPC health service of
-//! tonic; and guards of releases against a Prometheus that scrapes. One that is not installed is said to be skipped:
+//! tonic; a delegation by NSD; and guards of releases against a Prometheus that scrapes. One that is not
+//! installed is said to be skipped:
 //! `apt-get install nginx nsd prometheus`, and run `cargo test --test parts`.
 
 #![cfg(target_os = "linux")] // All of 127.0.0.0/8 is there.
 
 #[path = "../common/mod.rs"]
 mod common;
+mod delegation;
 mod grafana;
 mod grpc;
 mod guards;
