@@ -2,6 +2,44 @@
 
 use std::{fmt, net::SocketAddr};
 
+/// The names of all that can be found; the runbooks say what each means.
+pub const CODES: [&str; 34] = [
+    "answered-by-parent",
+    "cname-at-cut",
+    "ds",
+    "glue-incomplete",
+    "glue-missing",
+    "glue-wrong",
+    "no-edns",
+    "not-delegated",
+    "ns-alias",
+    "ns-missing",
+    "ns-not-looked-up",
+    "ns-superfluous",
+    "ns-ttl",
+    "ns-without-address",
+    "one-name-server",
+    "parent-is-cache",
+    "parent-not-found",
+    "parent-refers",
+    "parent-refuses",
+    "parent-silent",
+    "parent-wildcard",
+    "parents-disagree",
+    "referral-large",
+    "same-address",
+    "serials",
+    "server-large",
+    "server-no-soa",
+    "server-no-tcp",
+    "server-no-udp",
+    "server-not-authoritative",
+    "server-other-ns",
+    "server-other-soa",
+    "server-refuses",
+    "server-silent",
+];
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -47,6 +85,7 @@ impl Findings {
         what: impl Into<String>,
         advice: impl Into<String>,
     ) {
+        debug_assert!(CODES.contains(&code), "{code}");
         let (at, what, advice) = (at.into(), what.into(), advice.into());
         let known = self
             .0

@@ -25,7 +25,7 @@ use hickory_proto::{
     rr::{Name, RData, Record, RecordType},
 };
 
-pub use finding::{Finding, Level};
+pub use finding::{CODES, Finding, Level};
 pub use referral::{Referral, Says};
 pub use servers::serial;
 

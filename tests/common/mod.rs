@@ -7,6 +7,7 @@ pub mod client;
 pub mod endpoints;
 pub mod pools;
 pub mod receiver;
+pub mod scrape;
 
 use std::{
     fs,

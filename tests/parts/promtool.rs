@@ -1,22 +1,16 @@
 //! What promtool, which comes with Prometheus, says of the metrics and of the alerts.
 
 use std::{
-    collections::BTreeSet,
     fs,
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
-use cutover::model::{Hook, HookKind, Prometheus};
-
 use super::{
-    common::{House, pools::Pools},
+    common::scrape::{ELSEWHERE, metrics, named, names},
     server::program,
 };
-
-/// There are none without a certificate: `tests/encrypted/` asks for these.
-const ELSEWHERE: [&str; 1] = ["cutover_tls_reloads_total"];
 
 fn alerts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config/prometheus/alerts.yml")
@@ -35,38 +29,6 @@ fn run(promtool: &Path, arguments: &[&str], input: &str) -> Output {
 fn said(output: &Output) -> String {
     let [out, err] = [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
     format!("{out}{err}")
-}
-
-/// In the middle of a release, with tests, a measurement, a guard and a hook.
-async fn metrics() -> String {
-    let pools = Pools::start().await;
-    let check = format!("http = {{ port = {} }}", pools.port);
-    let more = format!(
-        "bake = \"1h\"\nguards = [{{ name = \"a\", query = \"up\", max = 1 }}]\ntests = [{{ {check} }}]\n\
-         performance = {{ {check}, p99 = \"10s\", requests = 5, samples_min = 1 }}"
-    );
-    let more = more.as_str();
-    let house = House::start_with("127.0.0.1", &pools.file("v1", more), |settings| {
-        let url = "http://127.0.0.1:1".parse().expect("a URL");
-        let timeout = Prometheus::TIMEOUT;
-        settings.outside.metrics = Some(Prometheus { url, token_file: None, timeout });
-        let kind = HookKind::Command { command: "/bin/true".into(), arguments: Vec::new() };
-        let name = "chat".parse().expect("a label");
-        settings.events.push(Hook { name, kind, timeout: Hook::TIMEOUT });
-    })
-    .await;
-    house.until_pool_is("v2", "up").await;
-    house.save(&pools.file("v2", more));
-    house
-        .until("the guard was asked", |status| {
-            let release = status.services["api"].release.as_ref();
-            release.is_some_and(|it| it.proof.guards.iter().any(|guard| guard.result.is_some()))
-        })
-        .await;
-    let page = cutover::admin::client::get(house.daemon.http(), "/metrics").await;
-    let (code, text) = page.expect("it answers");
-    assert_eq!(code, 200);
-    String::from_utf8(text.to_vec()).expect("text")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,11 +60,9 @@ fn the_alerts_pass_their_tests() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_alerts_ask_for_metrics_that_exist() {
     let metrics = metrics().await;
-    let kinds = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    let exist: BTreeSet<&str> = kinds.filter_map(|line| line.split(' ').next()).collect();
+    let exist = names(&metrics);
     let text = fs::read_to_string(alerts()).expect("readable");
-    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let asked: BTreeSet<&str> = words.filter(|word| word.starts_with("cutover_")).collect();
+    let asked = named(&text);
     assert!(asked.len() > 10, "the names were not found: {asked:?}");
     let missing: Vec<&&str> = asked.difference(&exist).collect();
     assert_eq!(missing, ELSEWHERE.iter().collect::<Vec<_>>());
