@@ -105,6 +105,21 @@ fn without_settings_every_verb_says_so() {
 }
 
 #[test]
+fn without_settings_there_is_no_delegation_to_check() {
+    let arguments = ["check", "--delegation", "--config", "/nonexistent/cutover.toml"];
+    let ended = cutover(&arguments);
+    assert_eq!(ended.status.code(), Some(1));
+    let said = text(&ended.stdout);
+    assert!(said.contains("the delegation was not checked: it needs the settings"), "{said}");
+    let json = cutover(&[&arguments[..], &["-o", "json"]].concat());
+    let both: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(both["delegation"], serde_json::Value::Null);
+    let alone = cutover(&["check", "--parent", "192.0.2.1"]);
+    assert_eq!(alone.status.code(), Some(2));
+    assert!(text(&alone.stderr).contains("--delegation"), "{alone:?}");
+}
+
+#[test]
 fn a_mistyped_verb_is_corrected() {
     let ended = cutover(&["stauts"]);
     assert_eq!(ended.status.code(), Some(2));

@@ -55,9 +55,10 @@ fn between<'t>(text: &'t str, open: &str, close: char) -> Vec<&'t str> {
     text.split(open).skip(1).filter_map(|rest| rest.split(close).next()).collect()
 }
 
-/// What stands in backticks.
+/// What stands in backticks, which may begin in one line and end in the next.
 fn spans(prose: &str) -> Vec<&str> {
-    prose.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
+    assert!(prose.matches('`').count().is_multiple_of(2), "a backtick has no other");
+    prose.split('`').skip(1).step_by(2).collect()
 }
 
 /// As GitHub makes them of headings.
@@ -152,8 +153,10 @@ fn every_verb_in_the_text_is_one() {
     let mut wrong = Vec::new();
     for (path, page) in pages() {
         let prose = prose(&page);
-        let named = spans(&prose).into_iter().filter_map(|span| span.strip_prefix("cutover "));
-        let verb = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
+        let named = spans(&prose).into_iter().filter_map(|span| {
+            span.strip_prefix("cutover").filter(|rest| rest.starts_with(char::is_whitespace))
+        });
+        let verb = |text: &str| text.split_whitespace().next().unwrap_or_default().to_owned();
         let unknown = named.map(verb).filter(|verb| !verbs.contains(verb.as_str()));
         wrong.extend(unknown.map(|verb| format!("{}: {verb}", path.display())));
     }
@@ -169,7 +172,7 @@ fn every_file_that_is_named_is_there() {
         let ours =
             |span: &&str| ["tests/", "src/", "systemd/"].iter().any(|it| span.starts_with(it));
         for span in spans(&prose).into_iter().filter(ours) {
-            let file = span.split(' ').next().unwrap_or_default();
+            let file = span.split_whitespace().next().unwrap_or_default();
             let is_open = file.contains(|c: char| c.is_ascii_uppercase());
             // Other projects have a `src/` too.
             let is_other = file.starts_with("src/resolve/") || file.starts_with("src/java.base/");
@@ -209,10 +212,10 @@ async fn every_metric_that_is_named_exists() {
 
 #[test]
 fn what_is_looked_for_is_found() {
-    let page = "# A `b`, c\n[x](#a-b-c) `cutover status`\n```sh\ncutover wait --drained api \"v 1\" && rm x # no\n```\n";
+    let page = "# A `b`, c\n[x](#a-b-c) `cutover\nstatus`\n```sh\ncutover wait --drained api \"v 1\" && rm x # no\n```\n";
     assert_eq!(anchors(page), ["a-b-c".to_owned()].into());
     assert_eq!(commands(page), [["cutover", "wait", "--drained", "api", "v 1"]]);
-    assert_eq!(spans(&prose(page)), ["b", "cutover status"]);
+    assert_eq!(spans(&prose(page)), ["b", "cutover\nstatus"]);
     assert_eq!(between(page, "](", ')'), ["#a-b-c"]);
     assert_eq!(named("`cutover_ready` and cutover_dns_…"), ["cutover_ready"].into());
 }

@@ -72,7 +72,10 @@ pub(super) async fn run(
     };
     match &report {
         Some(report) if is_text => report.as_text(out)?,
-        _ if is_text => {}
+        None if is_text && options.delegation.delegation => {
+            writeln!(out, "the delegation was not checked: it needs the settings")?;
+        }
+        None if is_text => {}
         _ if options.delegation.delegation => {
             super::write_json(&Both { files: checked(&files), delegation: report.as_ref() }, out)?;
         }
