@@ -6,5 +6,8 @@
 mod exchange;
 mod system;
 
+#[cfg(test)]
+mod tests;
+
 pub use exchange::{By, PATIENCE, Question, ask};
 pub use system::resolvers;
