@@ -121,7 +121,10 @@ fn commands(page: &str) -> Vec<Vec<String>> {
     });
     let parts = typed.flat_map(|line| {
         let line = line.split(" #").next().unwrap_or_default();
-        line.split("&&").flat_map(|part| part.split('|')).map(words).collect::<Vec<_>>()
+        let parts = line.split("&&").flat_map(|part| part.split('|'));
+        // Where the output goes is the shell's business.
+        let parts = parts.map(|part| part.split(" > ").next().unwrap_or_default());
+        parts.map(words).collect::<Vec<_>>()
     });
     parts.filter(|words| words.first().is_some_and(|first| first == "cutover")).collect()
 }

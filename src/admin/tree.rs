@@ -43,6 +43,9 @@ fn file_line(status: &Status) -> String {
     let file = &status.file;
     let path = &file.path;
     match (&file.loaded_at, file.accepted) {
+        (Some(at), true) if file.waiting => {
+            format!("{path} WAITS: good, read {at}, and carried out once that can be kept")
+        }
         (Some(at), true) => format!("{path} accepted, read {at}"),
         (Some(at), false) => {
             format!("{path} REFUSED: what is served is what was read {at}")

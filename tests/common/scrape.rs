@@ -12,7 +12,7 @@ use super::{House, pools::Pools};
 /// There are none without a certificate: `tests/encrypted/` asks for these.
 pub const ELSEWHERE: [&str; 1] = ["cutover_tls_reloads_total"];
 
-/// In the middle of a release, with tests, a measurement, a guard and a hook.
+/// In the middle of a release, with tests, a measurement, a guard, a hook and a client.
 pub async fn metrics() -> String {
     let pools = Pools::start().await;
     let check = format!("http = {{ port = {} }}", pools.port);
@@ -38,6 +38,10 @@ pub async fn metrics() -> String {
             release.is_some_and(|it| it.proof.guards.iter().any(|guard| guard.result.is_some()))
         })
         .await;
+    // Shares are of answers.
+    while house.api().await.pools["v2"].answered.is_none() {
+        house.client.ask("api.zone.test", "A").await;
+    }
     let page = client::get(house.daemon.http(), "/metrics").await;
     let (code, text) = page.expect("it answers");
     assert_eq!(code, 200);

@@ -47,10 +47,13 @@ async fn answers_and_verdicts_go_on_and_releases_wait() {
     let page = |path| client::get(running.http, path);
     assert_eq!(page("/healthz").await.expect("shown").0, 200);
     let (_, metrics) = page("/metrics").await.expect("shown");
-    assert!(String::from_utf8_lossy(&metrics).contains("cutover_store_writable 0"));
+    let metrics = String::from_utf8_lossy(&metrics).into_owned();
+    assert!(metrics.contains("cutover_store_writable 0"), "{metrics}");
+    assert!(metrics.contains("cutover_file_accepted 0"), "it is not being carried out: {metrics}");
     let (_, tree) = page("/").await.expect("shown");
     let tree = String::from_utf8_lossy(&tree).into_owned();
     assert!(tree.contains("CANNOT BE WRITTEN since"), "{tree}");
+    assert!(tree.contains(" WAITS: good, read "), "{tree}");
     assert_eq!(running.answered().await, pools.v1);
     limit(&running, None);
     // Nobody has to ask again.

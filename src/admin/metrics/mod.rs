@@ -75,7 +75,7 @@ impl Gauges {
     fn set(&self, status: &Status) {
         flag(&self.build, &[env!("CARGO_PKG_VERSION")], true);
         flag(&self.ready, &[], status.ready);
-        flag(&self.file, &[], status.file.accepted);
+        flag(&self.file, &[], status.file.accepted && !status.file.waiting);
         instant(&self.file_loaded, &[], status.file.loaded_at.as_deref());
         flag(&self.frozen, &[], status.freeze.is_some());
         set(&self.generation, &[], status.generation as f64);
