@@ -9,14 +9,14 @@
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use super::{
-    CACHE_CLOCK, Cutover, Event, Facts, Horizons, Transition,
-    group::{self, Member},
+    CACHE_CLOCK, Cutover, Event, Facts, Horizons, Order, Refusal, Transition,
+    group::{self, Member, Told},
     phase::Phase,
-    plan::{Shares, Step, Subject, shares},
+    plan::{Of, Shares, Step, Subject, shares},
 };
 use crate::{
     health::{Outcome, ServiceHealth, Verdict},
-    model::{Freeze, Pool, ReleasePolicy, Timestamp},
+    model::{Freeze, GroupName, Pool, ReleasePolicy, Timestamp},
 };
 
 /// The first tries of new endpoints are made within this.
@@ -53,17 +53,68 @@ impl<'f> Forecast<'f> {
 
     /// The file is saved.
     pub(super) fn save(&mut self, subjects: &[Subject]) {
-        let now = self.now;
         for (at, subject) in subjects.iter().enumerate() {
             if let Some(wanted) = &subject.wanted {
                 self.handle(at, Event::Desired(wanted.clone()));
                 self.handle(at, Event::Observed);
             }
-            let service = &mut self.services[at];
-            let first = |interval| now + FIRST_TRY_WITHIN.min(interval);
+        }
+        self.begin();
+    }
+
+    /// A person asks something of them, and they do it or say why not.
+    pub(super) fn ask(&mut self, order: &Order, of: &Of<'_>) -> Result<(), Refusal> {
+        let (now, freeze) = (self.now, self.freeze);
+        let (group, named) = match *of {
+            Of::Group(group) => (Some(group.clone()), None),
+            Of::Service(name) => {
+                let is_it = |service: &&Foreseen| service.cutover.spec.name == *name;
+                let service = self.services.iter().find(is_it);
+                (service.and_then(|service| service.cutover.group().cloned()), Some(name))
+            }
+        };
+        match group {
+            Some(group) => {
+                let told = {
+                    let mut members = self.members(&group);
+                    group::ask(now, order, &mut members, freeze, named)?
+                };
+                self.note_told(&told);
+            }
+            None => {
+                let is_it = |service: &&mut Foreseen| Some(&service.cutover.spec.name) == named;
+                let Some(service) = self.services.iter_mut().find(is_it) else { return Ok(()) };
+                service.answer(now);
+                let Foreseen { cutover, health, horizons, .. } = &mut *service;
+                let told = cutover.ask(now, order, Facts { health, horizons, freeze })?;
+                service.note(now, told);
+            }
+        }
+        self.begin();
+        Ok(())
+    }
+
+    /// From now on endpoints are tried.
+    fn begin(&mut self) {
+        let first = |interval| self.now + FIRST_TRY_WITHIN.min(interval);
+        for service in &mut self.services {
             service.next_try = service.interval().map(first);
         }
         self.go_on_together();
+    }
+
+    fn members(&mut self, group: &GroupName) -> Vec<Member<'_>> {
+        let is_member = |service: &&mut Foreseen| service.cutover.group() == Some(group);
+        self.services.iter_mut().filter(is_member).map(Foreseen::member).collect()
+    }
+
+    fn note_told(&mut self, told: &Told) {
+        for service in &mut self.services {
+            let name = &service.cutover.spec.name;
+            let told = told.iter().filter(|(told_of, _)| told_of == name);
+            let told = told.map(|(_, transition)| transition.clone()).collect();
+            service.note(self.now, told);
+        }
     }
 
     /// Goes on until nothing would happen any more.
@@ -99,16 +150,9 @@ impl<'f> Forecast<'f> {
                 .filter_map(|service| service.cutover.group().cloned())
                 .collect();
             for group in groups {
-                let is_member = |service: &&mut Foreseen| service.cutover.group() == Some(&group);
-                let members = self.services.iter_mut().filter(is_member).map(Foreseen::member);
-                let mut members: Vec<Member<'_>> = members.collect();
-                let told = group::go_on(self.now, &mut members, self.freeze);
-                for service in &mut self.services {
-                    let name = &service.cutover.spec.name;
-                    let told = told.iter().filter(|(told_of, _)| told_of == name);
-                    let told = told.map(|(_, transition)| transition.clone()).collect();
-                    service.note(self.now, told);
-                }
+                let (now, freeze) = (self.now, self.freeze);
+                let told = group::go_on(now, &mut self.members(&group), freeze);
+                self.note_told(&told);
             }
             let is_unpublished = |at: &usize| self.services[*at].cutover.phase.is_unpublished();
             let unpublished: Vec<usize> = (0..self.services.len()).filter(is_unpublished).collect();

@@ -1,4 +1,4 @@
-//! What saving a file would do to a service, without doing it.
+//! What saving a file, or an order, would do to a service, without doing it.
 //!
 //! The prediction is not a second description of how a release goes: a copy of the machine itself
 //! is run ahead, on a clock of its own ([`Forecast`]). So what is
@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use humantime::format_duration;
 
 use super::{
-    Cutover, Facts, Horizons, Rule,
+    Cutover, Facts, Horizons, Order, Refusal, Rule,
     edge::Context,
     forecast::{Forecast, Foreseen},
     gate::{Gate, gate},
@@ -22,8 +22,8 @@ use super::{
 use crate::{
     health::{Count, ServiceHealth},
     model::{
-        Check, Endpoint, Freeze, Pass, Pool, PoolName, ProbeSetting, ProbeSpec, RampStep,
-        ReleasePolicy, ServiceSpec, Timestamp, Ttl, Weight,
+        Check, Endpoint, Freeze, GroupName, Pass, Pool, PoolName, ProbeSetting, ProbeSpec,
+        RampStep, ReleasePolicy, ServiceName, ServiceSpec, Timestamp, Ttl, Weight,
     },
 };
 
@@ -120,6 +120,39 @@ pub fn foretell(
 ) -> Vec<Option<Plan>> {
     let mut forecast = Forecast::new(now, subjects, freeze);
     forecast.save(subjects);
+    plans(now, subjects, freeze, forecast)
+}
+
+/// Of whom a person asks something.
+#[derive(Clone, Copy, Debug)]
+pub enum Of<'a> {
+    /// A service; where it is released together with others, of these too.
+    Service(&'a ServiceName),
+    /// All that are released together.
+    Group(&'a GroupName),
+}
+
+/// What an order would do, or why it would be refused. Those that are released together with whom it is
+/// asked of are to be given too, by name.
+pub fn foretell_order(
+    now: Timestamp,
+    subjects: &[Subject],
+    freeze: Option<&Freeze>,
+    order: &Order,
+    of: &Of<'_>,
+) -> Result<Vec<Option<Plan>>, Refusal> {
+    let mut forecast = Forecast::new(now, subjects, freeze);
+    forecast.ask(order, of)?;
+    Ok(plans(now, subjects, freeze, forecast))
+}
+
+/// What comes of it, when something has been asked.
+fn plans(
+    now: Timestamp,
+    subjects: &[Subject],
+    freeze: Option<&Freeze>,
+    mut forecast: Forecast<'_>,
+) -> Vec<Option<Plan>> {
     let rules = subjects.iter().zip(&forecast.services);
     let rules: Vec<Vec<Ruling>> =
         rules.map(|(subject, saved)| subject.rules(now, saved, freeze)).collect();

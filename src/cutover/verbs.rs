@@ -48,13 +48,22 @@ pub struct Order {
 
 /// Why a verb was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Refusal(String);
+#[error("{why}")]
+pub struct Refusal {
+    why: String,
+    rules: Vec<(Rule, String)>,
+}
 
 impl Refusal {
     /// One of several services refuses.
-    pub(super) fn of(service: &ServiceName, refusal: &Self) -> Self {
-        Self(format!("{service}: {refusal}"))
+    pub(super) fn of(service: &ServiceName, refusal: Self) -> Self {
+        Self { why: format!("{service}: {refusal}"), ..refusal }
+    }
+
+    /// The rules that stand in the way and may be broken, each with how things stand with it; none if
+    /// it makes no sense whatever is broken.
+    pub fn rules(&self) -> &[(Rule, String)] {
+        &self.rules
     }
 }
 
@@ -97,7 +106,8 @@ impl Order {
             let mut rules: Vec<Rule> = kept.iter().map(|(rule, _)| *rule).collect();
             rules.dedup();
             let force: Vec<String> = rules.iter().map(|rule| format!("--force {rule}")).collect();
-            return refuse(format!("{}: only with `{}`", whys.join("; "), force.join(" ")));
+            let why = format!("{}: only with `{}`", whys.join("; "), force.join(" "));
+            return Err(Refusal { why, rules: kept.into_iter().cloned().collect() });
         }
         let broken = in_the_way.iter().map(|(rule, why)| format!("{rule} ({why})"));
         let broken: Vec<String> = broken.collect();
@@ -128,7 +138,7 @@ pub(super) fn asked(
 }
 
 pub(super) fn refuse<T>(why: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal(why.into()))
+    Err(Refusal { why: why.into(), rules: Vec::new() })
 }
 
 /// The release stays failed: the file still asks for it, and it is not to begin again by itself.

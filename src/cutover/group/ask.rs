@@ -33,7 +33,7 @@ pub fn ask(
         let edge = verbs::asked(group.phase(*at).clone(), order, &group.cx(*at), number);
         let edge = edge.map_err(|refusal| match asked.len() {
             1 => refusal,
-            _ => Refusal::of(group.name(*at), &refusal),
+            _ => Refusal::of(group.name(*at), refusal),
         })?;
         edges.push(edge);
     }

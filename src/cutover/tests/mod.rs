@@ -9,6 +9,7 @@ mod edits;
 mod failed;
 mod fallback;
 mod families;
+mod foretold;
 mod groups;
 mod instants;
 mod limits;

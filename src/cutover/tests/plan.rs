@@ -140,7 +140,7 @@ fn endpoints_that_wait_for_their_probes_are_foretold() {
     assert_eq!(step.why, "every pool that answers is as the file has it");
 }
 
-fn ramp() -> impl Strategy<Value = Vec<(u8, u64)>> {
+pub(super) fn ramp() -> impl Strategy<Value = Vec<(u8, u64)>> {
     let shares = prop::sample::subsequence(vec![1, 10, 50, 99], 0..4);
     (shares, prop::collection::vec(0..100u64, 4))
         .prop_map(|(shares, bakes)| shares.into_iter().zip(bakes).collect())
@@ -148,7 +148,7 @@ fn ramp() -> impl Strategy<Value = Vec<(u8, u64)>> {
 
 /// What was seen of a release: each phase that was entered, and each change of the shares.
 #[derive(Debug, Default, PartialEq)]
-struct Seen {
+pub(super) struct Seen {
     phases: Vec<(Timestamp, &'static str)>,
     shares: Vec<Shares>,
 }
@@ -162,21 +162,21 @@ impl Seen {
     }
 
     /// What the plan says will be seen.
-    fn foretold(plan: &Plan) -> Self {
+    pub(super) fn foretold(plan: &Plan) -> Self {
         let mut seen = Self::default();
         seen.see(Timestamp::default(), &[], plan.from.clone());
         plan.steps.iter().for_each(|step| seen.see(step.at, &[step.phase], step.shares.clone()));
         seen
     }
 
-    fn look_at(&mut self, sim: &mut Sim) {
+    pub(super) fn look_at(&mut self, sim: &mut Sim) {
         let phases: Vec<_> = sim.told.drain(..).map(|transition| transition.to).collect();
         self.see(sim.now, &phases, super::super::plan::shares(sim.cutover.phase()));
     }
 }
 
 /// The world as plans assume it: every endpoint passes from now on.
-fn run_as_assumed(sim: &mut Sim, seen: &mut Seen) {
+pub(super) fn run_as_assumed(sim: &mut Sim, seen: &mut Seen) {
     let mut tries = (0..3).map(|nth| sim.now + super::secs(1 + nth * 5)).collect::<Vec<_>>();
     while let Some(next) =
         sim.cutover.next_deadline().into_iter().chain(tries.first().copied()).min()

@@ -1,14 +1,14 @@
 //! What is foretold of services that are released together.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use proptest::prelude::*;
 
 use super::{Checkout, Timestamp, Wanted, at, file, of_group, ramped, secs, v2};
 use crate::{
     cutover::{
-        CACHE_CLOCK,
-        plan::{Plan, Subject, foretell},
+        CACHE_CLOCK, Order, Refusal, Rule, Verb,
+        plan::{Of, Plan, Subject, foretell, foretell_order},
     },
     model::ServiceName,
 };
@@ -16,6 +16,10 @@ use crate::{
 impl Checkout {
     /// For files of some of them.
     fn plan(&self, files: &[(usize, Wanted)]) -> Vec<Option<Plan>> {
+        foretell(self.sims[0].now, &self.subjects(files), self.freeze.as_ref())
+    }
+
+    fn subjects(&self, files: &[(usize, Wanted)]) -> Vec<Subject> {
         let subject = |(nth, sim): (usize, &super::Sim)| {
             let wanted = files.iter().find(|(at, _)| *at == nth);
             let wanted = wanted.map(|(at, file)| of_group(self.name(*at).as_str(), file.clone()));
@@ -23,8 +27,16 @@ impl Checkout {
             let (horizons, wanted) = (sim.known(), wanted.map(|wanted| Arc::new(wanted.0)));
             Subject { cutover, health, horizons, wanted }
         };
-        let subjects: Vec<Subject> = self.sims.iter().enumerate().map(subject).collect();
-        foretell(self.sims[0].now, &subjects, self.freeze.as_ref())
+        self.sims.iter().enumerate().map(subject).collect()
+    }
+
+    /// For a verb that is said of one of them, or of the group.
+    fn foretell(&self, verb: Verb, named: Option<usize>) -> Result<Vec<Option<Plan>>, Refusal> {
+        let (name, group) = (named.map(|at| self.name(at)), "checkout".parse().expect("a name"));
+        let of = name.as_ref().map_or(Of::Group(&group), Of::Service);
+        let order = Order { verb, to: None, by: "alice".to_owned(), force: BTreeSet::new() };
+        let (now, freeze) = (self.sims[0].now, self.freeze.as_ref());
+        foretell_order(now, &self.subjects(&[]), freeze, &order, &of)
     }
 }
 
@@ -67,6 +79,25 @@ fn who_takes_no_part_is_no_news() {
     let group = Checkout::proven(&v2());
     let plans = group.plan(&[(0, v2())]);
     assert!(plans[0].is_some() && plans[1].is_none(), "{plans:#?}");
+}
+
+#[test]
+fn a_verb_is_foretold_of_all_and_refused_by_one() {
+    let mut group = Checkout::proven(&ramped());
+    group.save_all(&ramped());
+    for named in [None, Some(0), Some(1)] {
+        let plans = group.foretell(Verb::Rollback, named).expect("there is a way back");
+        for plan in &plans {
+            let plan = plan.as_ref().expect("all go back");
+            assert_eq!(phases(plan)[0], (at(0), "RollingBack"));
+            assert_eq!(plan.steps.last().map(|step| step.phase), Some("Failed"));
+        }
+    }
+    group.down(1, &[1, 2]);
+    let refusal = group.foretell(Verb::Rollback, Some(0)).expect_err("web cannot go back");
+    assert!(refusal.to_string().starts_with("web: "), "{refusal}");
+    assert_eq!(refusal.rules()[0].0, Rule::Health);
+    assert_eq!(group.ask(Verb::Rollback, Some(0), &[]).expect_err("likewise"), refusal);
 }
 
 type Happened = Vec<(Timestamp, String, &'static str)>;
