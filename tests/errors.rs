@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use cutover::{
     config::{load_settings, release, settings},
-    model::{Hook, HookKind, Outside, RrlSettings, ZoneSpec},
+    model::{Hook, HookKind, HttpAccess, Outside, Readers, RrlSettings, ZoneSpec},
 };
 use proptest::prelude::*;
 
@@ -190,6 +190,40 @@ secret_file = "chat.secret"
     let arguments = vec!["--team".to_owned(), "dns".to_owned()];
     let kind = HookKind::Command { command: "/usr/bin/page".into(), arguments };
     assert_eq!(pager, &Hook { name: name("pager"), kind, timeout: Duration::from_secs(60) });
+}
+
+#[test]
+fn who_may_ask_over_http_is_somebody() {
+    let many: Vec<String> = (0..17).map(|at| format!("t{at} = \"t{at}.token\"")).collect();
+    insta::assert_snapshot!(limits_error(
+        r#"[http]
+hosts = ["cutover.example.com:80", "https://cutover.example.com", "192.0.2.1", "a..b", 1]
+readers = "loopbak"
+token = "x"
+tokens = { on-call = "", "a b" = "a.token", ops = "ops.token", OPS = "o.token", ci = 1 }
+"#
+    ));
+    let many = format!("[http]\ntokens = {{ {} }}\nreaders = 1\n", many.join(", "));
+    insta::assert_snapshot!(limits_error(&many));
+}
+
+#[test]
+fn who_may_ask_over_http_is_read() {
+    let text = r#"
+[http]
+hosts = ["Cutover.Example.com."]
+readers = "all"
+tokens = { oncall = "oncall.token" }
+"#;
+    let path = Path::new("/etc/cutover/cutover.toml");
+    let settings = settings::parse(path, &format!("{LIMITED}{text}"));
+    let access = settings.unwrap_or_else(|error| panic!("{error}")).access;
+    assert_eq!(access.hosts, ["cutover.example.com".parse().expect("a name")]);
+    assert_eq!(access.readers, Readers::All);
+    let tokens: Vec<_> = access.tokens.iter().map(|(name, path)| (name.as_str(), path)).collect();
+    assert_eq!(tokens, [("oncall", &"/etc/cutover/oncall.token".into())]);
+    let none = settings::parse(path, LIMITED);
+    assert_eq!(none.expect("good").access, HttpAccess::default());
 }
 
 #[test]

@@ -88,6 +88,11 @@ pub struct TransitionEvent {
 impl TransitionEvent {
     /// What no other event of any daemon is called.
     pub fn id(&self) -> String {
-        format!("{}-{}", self.instance, self.sequence)
+        event_id(self.instance, self.sequence)
     }
+}
+
+/// What the event with this number is called.
+pub fn event_id(instance: Instance, sequence: u64) -> String {
+    format!("{instance}-{sequence}")
 }

@@ -2,6 +2,7 @@
 
 mod cookies;
 mod events;
+mod http;
 mod listen;
 mod outside;
 mod probes;
@@ -16,11 +17,12 @@ use std::{
 
 use super::{
     Rejected,
-    document::{self, Value},
+    document::{self, Value, nearest},
 };
-use crate::model::{EncryptedListen, Hook, Outside, Permit, RrlSettings, ZoneSpec};
+use crate::model::{EncryptedListen, Hook, HttpAccess, Outside, Permit, RrlSettings, ZoneSpec};
 use cookies::{Cookies, cookies};
 use events::events;
+use http::http;
 use listen::{Listen, listen};
 use outside::outside;
 use probes::probes;
@@ -44,8 +46,10 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// Where questions are answered, by UDP and TCP; at least one.
     pub dns: Vec<SocketAddr>,
-    /// Where metrics and status are shown.
+    /// Where pages and the API are.
     pub http: SocketAddr,
+    /// Who may ask there, and what.
+    pub access: HttpAccess,
     /// How many threads answer on each address; without it, one for each core.
     pub workers: Option<usize>,
     /// The socket where a successor asks for the other sockets; without it there is no handover.
@@ -87,6 +91,8 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
         let cookies = root.optional("cookies").map_or(Some(Cookies::default()), |v| cookies(&v));
         let permit = root.optional("probes").map_or(Some(Permit::default()), |v| probes(&v));
         let outside = outside(&mut root);
+        let access =
+            root.optional("http").map_or(Some(HttpAccess::default()), |v| http(&v, beside));
         let events = root.optional("events").map_or(Some(Vec::new()), |v| events(&v, beside));
         let nsid = root.optional("nsid").map_or(Some(None), |value| nsid(&value).map(Some));
         let tls = root.optional("tls");
@@ -99,6 +105,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
             state_dir: beside.join(state_dir?),
             dns: listen.dns,
             http: listen.http,
+            access: access?,
             workers: listen.workers,
             handover: listen.handover.map(|socket| beside.join(socket)),
             admin: listen.admin.map(|socket| beside.join(socket)),

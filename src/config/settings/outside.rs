@@ -61,10 +61,15 @@ fn confirmer(value: &Value<'_>) -> Option<Confirmer> {
 /// The name of a file, if there is one.
 pub(super) fn path(table: &mut Table<'_>, key: &'static str) -> Option<Option<PathBuf>> {
     let Some(value) = table.optional(key) else { return Some(None) };
+    file(&value).map(Some)
+}
+
+/// The name of a file.
+pub(super) fn file(value: &Value<'_>) -> Option<PathBuf> {
     let path = PathBuf::from(value.text()?);
     if path.as_os_str().is_empty() {
         value.wrong("not the name of a file");
         return None;
     }
-    Some(Some(path))
+    Some(path)
 }
