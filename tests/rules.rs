@@ -114,8 +114,12 @@ async fn a_rule_is_broken_by_its_name_and_told() {
 async fn a_rule_that_is_none_is_refused_with_the_list() {
     let scene = Scene::open().await;
     let mut stream = UnixStream::connect(&scene.socket).await.expect("it listens");
-    let request = "POST /services/api/promote?force=freeze,windows HTTP/1.1\r\nhost: x\r\n\
-                   connection: close\r\ncontent-length: 0\r\n\r\n";
+    let body = "{\"force\": [\"freeze\", \"windows\"]}";
+    let length = body.len();
+    let request = format!(
+        "POST /api/v1/services/api/promote HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
     stream.write_all(request.as_bytes()).await.expect("taken");
     let mut reply = String::new();
     stream.read_to_string(&mut reply).await.expect("answered");

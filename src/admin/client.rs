@@ -17,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{history::Past, status::Status};
+use super::{history::Past, orders::Undone, status::Status};
 use crate::model::ServiceName;
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -36,6 +36,9 @@ pub enum StatusError {
          its log may say why, and a restart mends it"
     )]
     Stalled(SocketAddr, String),
+    /// It tells others.
+    #[error("the daemon at http://{0} does not tell us: {1}")]
+    NotForUs(SocketAddr, String),
     /// What was kept cannot be read.
     #[error("the history cannot be read: {0}")]
     NoHistory(String),
@@ -46,7 +49,7 @@ pub enum StatusError {
 
 /// The status of the daemon whose HTTP listener is at `address`.
 pub async fn status(address: SocketAddr) -> Result<Status, StatusError> {
-    read(address, "/status").await
+    read(address, "/api/v1/status").await
 }
 
 /// What became of the releases of a service, or of all of them.
@@ -55,8 +58,8 @@ pub async fn history(
     service: Option<&ServiceName>,
 ) -> Result<Vec<Past>, StatusError> {
     match service {
-        Some(name) => read(address, &format!("/history/{name}")).await,
-        None => read(address, "/history").await,
+        Some(name) => read(address, &format!("/api/v1/history/{name}")).await,
+        None => read(address, "/api/v1/history").await,
     }
 }
 
@@ -65,10 +68,14 @@ async fn read<T: DeserializeOwned>(address: SocketAddr, path: &str) -> Result<T,
     let page = page.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}").into()));
     let (code, body) = page.map_err(|e| StatusError::Unreachable(address, e.to_string()))?;
     if code != 200 {
-        let said = String::from_utf8_lossy(&body).trim().to_owned();
+        let said = match serde_json::from_slice::<Undone>(&body) {
+            Ok(undone) => undone.to_string(),
+            Err(_) => String::from_utf8_lossy(&body).trim().to_owned(),
+        };
         return Err(match code {
-            503 if path.starts_with("/history") => StatusError::NoHistory(said),
+            503 if path.starts_with("/api/v1/history") => StatusError::NoHistory(said),
             503 => StatusError::Stalled(address, said),
+            401 | 403 | 421 => StatusError::NotForUs(address, said),
             _ => StatusError::NotAStatus(address, format!("status {code}: {said}")),
         });
     }

@@ -3,42 +3,60 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use humantime::format_rfc3339_micros;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::{DnsName, Timestamp, TransitionEvent};
 
-pub(super) const CONTENT_TYPE: &str = "application/cloudevents+json";
+/// How that is called over HTTP.
+pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 const TYPE: &str = "cutover.transition";
 /// 9999-12-31T23:59:59.999999Z, the last that can be written.
 const LAST_MICROS: u64 = 253_402_300_799_999_999;
 
-#[derive(Serialize)]
-struct CloudEvent<'a> {
+/// A change of phase.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct CloudEvent<'a> {
+    /// `1.0`.
     specversion: &'static str,
+    /// What no other event is called.
     id: String,
+    /// Who has numbered it.
     source: String,
+    /// `cutover.transition`.
     #[serde(rename = "type")]
     kind: &'static str,
+    /// The service.
     subject: &'a str,
+    /// When it was decided (RFC 3339).
     time: String,
+    /// `application/json`.
     datacontenttype: &'static str,
     /// An extension: those of one source can be compared as texts.
     sequence: String,
+    /// What it says.
     data: Data<'a>,
 }
 
-#[derive(Serialize)]
+/// What a change of phase says.
+#[derive(Serialize, JsonSchema)]
 struct Data<'a> {
+    /// The zone's apex.
     zone: String,
+    /// The service.
     service: &'a str,
+    /// The phase that was left.
     from: &'a str,
+    /// The phase that was entered.
     to: &'a str,
+    /// Why.
     why: &'a str,
+    /// The number of the release within the service, if it belongs to one.
     release: Option<u64>,
 }
 
 /// The same octets each time, whenever and by whichever daemon it is told.
-pub(super) fn json(event: &TransitionEvent, zone: &DnsName) -> Vec<u8> {
+pub fn text(event: &TransitionEvent, zone: &DnsName) -> String {
     let TransitionEvent { instance, sequence, at, service, from, to, why, release } = event;
     let event = CloudEvent {
         specversion: "1.0",
@@ -58,7 +76,7 @@ pub(super) fn json(event: &TransitionEvent, zone: &DnsName) -> Vec<u8> {
             release: *release,
         },
     };
-    serde_json::to_vec(&event).expect("invariant: texts and numbers are JSON")
+    serde_json::to_string(&event).expect("invariant: texts and numbers are JSON")
 }
 
 fn time(at: Timestamp) -> String {
@@ -84,7 +102,7 @@ mod tests {
             release: Some(7),
         };
         let zone = "zone.test".parse().expect("a name");
-        let read: serde_json::Value = serde_json::from_slice(&json(&event, &zone)).expect("JSON");
+        let read: serde_json::Value = serde_json::from_str(&text(&event, &zone)).expect("JSON");
         let expected = serde_json::json!({
             "specversion": "1.0",
             "id": "0000000000000abc-42",
@@ -105,8 +123,6 @@ mod tests {
         });
         assert_eq!(read, expected);
         let late = TransitionEvent { at: Timestamp::from_unix_micros(u64::MAX), ..event };
-        assert!(
-            String::from_utf8_lossy(&json(&late, &zone)).contains("9999-12-31T23:59:59.999999Z")
-        );
+        assert!(text(&late, &zone).contains("9999-12-31T23:59:59.999999Z"));
     }
 }

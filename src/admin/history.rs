@@ -1,11 +1,12 @@
 //! The history document: what became of releases, and how it is told to people.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::proof::{TestStatus, test_line};
 
 /// One release.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct Past {
     /// Its service.
     pub service: String,
@@ -32,7 +33,7 @@ pub struct Past {
 }
 
 /// A change of phase.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 pub struct PastStep {
     /// When (RFC 3339).
     pub at: String,

@@ -1,41 +1,32 @@
-//! The operator's verbs, over a Unix socket: who may use it is a matter of its file permissions.
-//!
-//! `POST /services/SERVICE/VERB`, with `?force=RULE,RULE` where rules are to be broken, and `?to=POOL`
-//! for a rollback to a pool of one's choice; a group can stand for the service there.
-//! `POST /services/SERVICE/forget`; `POST /freeze`, with the reason as its body, and `POST /unfreeze`.
-//! Done is 200 with [`Done`]; refused is 409, no such service or group 404, not understood 400, a file
-//! with mistakes 422, all with [`Undone`].
+//! The operator's verbs: what came of one, or why nothing was done; and how they are asked for over the
+//! Unix socket.
 
-use std::{collections::BTreeSet, fmt, path::Path};
+use std::{fmt, path::Path};
 
 use axum::{
-    Router,
-    extract::{ConnectInfo, DefaultBodyLimit, Path as UrlPath, State, connect_info::Connected},
-    http::{StatusCode, Uri},
+    http::{
+        StatusCode,
+        header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE},
+    },
     response::{IntoResponse, Response},
-    routing::post,
-    serve::IncomingStream,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::net::UnixListener;
 
 pub use super::socket::OrderError;
 use super::{
-    Inquiry, json,
-    plan::{self, Drafts},
-    sample, socket,
+    api::{Forgetting, Freezing, Wishes},
+    plan::{self, Plan},
+    socket::{self, PATIENCE},
     status::FileError,
 };
 use crate::{
-    cutover::{Order, Rule, Transition, UnknownRule, Verb},
-    model::{FreezeReason, PoolName, ServiceName},
+    cutover::{Rule, Transition, Verb},
+    model::{FreezeReason, PoolName},
 };
 
-/// More than any reason needs, in octets.
-const BODY_MAX: usize = 4 << 10;
-
 /// What came of a verb.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 pub struct Done {
     /// The changes of phase that it made.
     pub transitions: Vec<Told>,
@@ -44,7 +35,7 @@ pub struct Done {
 }
 
 /// A change of phase.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 pub struct Told {
     /// The phase that was left.
     pub from: String,
@@ -78,8 +69,8 @@ pub enum Stop {
     },
 }
 
-/// Why nothing was done; nothing has changed.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq, thiserror::Error)]
+/// Why nothing was done, and nothing is shown; nothing has changed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq, Eq, thiserror::Error)]
 #[serde(rename_all = "snake_case")]
 pub enum Undone {
     /// There is no such service.
@@ -94,19 +85,85 @@ pub enum Undone {
     /// The file has mistakes.
     #[error("{}", .0.shown)]
     Mistaken(Mistaken),
+    /// Whoever asks has not shown a token that is one.
+    #[error("{0}")]
+    Unauthorized(String),
+    /// Whoever asks may not, whatever they show.
+    #[error("{0}")]
+    Forbidden(String),
+    /// There is nothing under this address.
+    #[error("{0}")]
+    NotFound(String),
+    /// It is asked for in another way.
+    #[error("{0}")]
+    WrongMethod(String),
+    /// The body is too long.
+    #[error("{0}")]
+    TooLong(String),
+    /// The body is not JSON, by its own account.
+    #[error("{0}")]
+    NotJson(String),
+    /// Another host is asked.
+    #[error("{0}")]
+    Misdirected(String),
+    /// Not now.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl Undone {
+    /// The status code that says so.
+    pub(super) fn code(&self) -> StatusCode {
+        match self {
+            Self::Misunderstood(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Unknown(_) | Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::WrongMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Refused(_) => StatusCode::CONFLICT,
+            Self::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotJson(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Misdirected(_) => StatusCode::MISDIRECTED_REQUEST,
+            Self::Mistaken(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// As it is sent.
+    pub(super) fn json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("invariant: texts and numbers are JSON") + "\n"
+    }
+
+    /// The control plane does not answer.
+    pub(super) fn stalled() -> Self {
+        Self::Unavailable("the control plane does not answer".to_owned())
+    }
+}
+
+impl IntoResponse for Undone {
+    fn into_response(self) -> Response {
+        let kind = HeaderValue::from_static("application/json");
+        let mut response = (self.code(), [(CONTENT_TYPE, kind)], self.json()).into_response();
+        if matches!(self, Self::Unauthorized(_)) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
 }
 
 /// What speaks against it, and what there is to do instead.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 pub struct Refused {
     /// What speaks against it.
     pub why: String,
     /// Where the service stands that it was asked of, if it was asked of one.
     pub stands: Option<Stands>,
+    /// The rules that stand in the way, if they can be broken: by `force`, each by its name.
+    pub rules: Vec<plan::Rule>,
 }
 
 /// Where a service stands.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 pub struct Stands {
     /// Its name.
     pub service: String,
@@ -131,141 +188,12 @@ impl fmt::Display for Refused {
 }
 
 /// Every mistake of a file.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 pub struct Mistaken {
     /// Each with its place.
     pub errors: Vec<FileError>,
     /// All of them as a compiler shows them.
     pub shown: String,
-}
-
-/// Who is at the other end.
-#[derive(Clone, Copy, Debug)]
-struct Peer(Option<u32>);
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(uid) => write!(f, "user {uid}"),
-            None => f.write_str("somebody"),
-        }
-    }
-}
-
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self(stream.io().peer_cred().ok().map(|peer| peer.uid()))
-    }
-}
-
-/// Takes orders until the listener fails. Files are read as `drafts` says.
-pub async fn serve(
-    listener: UnixListener,
-    inquiry: Inquiry,
-    drafts: Drafts,
-) -> std::io::Result<()> {
-    let router = Router::new()
-        .route("/services/{service}/forget", post(forget))
-        .route("/services/{service}/{verb}", post(order))
-        .route("/freeze", post(freeze))
-        .route("/unfreeze", post(unfreeze))
-        .layer(DefaultBodyLimit::max(BODY_MAX))
-        .with_state(inquiry.clone())
-        .merge(plan::routes(inquiry.clone(), drafts))
-        .merge(sample::routes(inquiry));
-    axum::serve(listener, router.into_make_service_with_connect_info::<Peer>()).await
-}
-
-async fn order(
-    State(inquiry): State<Inquiry>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
-    UrlPath((service, verb)): UrlPath<(String, String)>,
-    uri: Uri,
-) -> Response {
-    let Some(verb) = Verb::ALL.into_iter().find(|known| known.name() == verb) else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    let Ok(name) = service.parse::<ServiceName>() else {
-        return json(StatusCode::NOT_FOUND, &Undone::Unknown(service));
-    };
-    let mut order = Order { verb, to: None, by: peer.to_string(), force: BTreeSet::new() };
-    match wishes(&mut order, uri.query()) {
-        Ok(()) => replied(inquiry.order(name, order).await),
-        Err(undone) => replied::<Done>(Some(Err(undone))),
-    }
-}
-
-/// Adds to an order what `force=RULE,RULE` and `to=POOL` say.
-fn wishes(order: &mut Order, query: Option<&str>) -> Result<(), Undone> {
-    let misunderstood = |why: String| Undone::Misunderstood(why);
-    for pair in query.into_iter().flat_map(|query| query.split('&')) {
-        match (pair.split_once('='), order.verb) {
-            (Some(("force", names)), _) => {
-                for name in names.split(',') {
-                    let rule =
-                        name.parse().map_err(|e: UnknownRule| misunderstood(e.to_string()))?;
-                    order.force.insert(rule);
-                }
-            }
-            (Some(("to", pool)), Verb::Rollback) => {
-                let pool = pool.parse::<PoolName>();
-                order.to = Some(pool.map_err(|error| misunderstood(error.to_string()))?);
-            }
-            _ => {
-                return Err(misunderstood(format!(
-                    "`{pair}` is neither `force=RULE` nor `to=POOL`"
-                )));
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn forget(
-    State(inquiry): State<Inquiry>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
-    UrlPath(service): UrlPath<String>,
-) -> Response {
-    match service.parse::<ServiceName>() {
-        Ok(name) => replied(inquiry.forget(name, peer.to_string()).await),
-        Err(_) => json(StatusCode::NOT_FOUND, &Undone::Unknown(service)),
-    }
-}
-
-async fn freeze(
-    State(inquiry): State<Inquiry>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
-    reason: String,
-) -> Response {
-    let reason = Some(reason).filter(|reason| !reason.is_empty());
-    match reason.map(|reason| reason.parse::<FreezeReason>()).transpose() {
-        Ok(reason) => replied(inquiry.stop(Stop::Freeze { by: peer.to_string(), reason }).await),
-        Err(error) => replied::<Done>(Some(Err(Undone::Misunderstood(error.to_string())))),
-    }
-}
-
-async fn unfreeze(
-    State(inquiry): State<Inquiry>,
-    ConnectInfo(peer): ConnectInfo<Peer>,
-) -> Response {
-    replied(inquiry.stop(Stop::Unfreeze { by: peer.to_string() }).await)
-}
-
-/// What came of a request, as a response.
-pub(super) fn replied<T: Serialize>(came_of_it: Option<Result<T, Undone>>) -> Response {
-    match came_of_it {
-        Some(Ok(done)) => json(StatusCode::OK, &done),
-        Some(Err(undone)) => {
-            let code = match undone {
-                Undone::Unknown(_) => StatusCode::NOT_FOUND,
-                Undone::Misunderstood(_) => StatusCode::BAD_REQUEST,
-                Undone::Refused(_) => StatusCode::CONFLICT,
-                Undone::Mistaken(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            };
-            json(code, &undone)
-        }
-        None => super::stalled(),
-    }
 }
 
 /// Has the daemon behind a socket carry out a verb, breaking rules if it must.
@@ -275,8 +203,8 @@ pub async fn ask(
     verb: Verb,
     force: &[Rule],
 ) -> Result<Done, OrderError> {
-    let url = format!("/services/{service}/{}?{}", verb.name(), forced(force));
-    socket::post(socket, url.trim_end_matches('?'), String::new()).await
+    let wishes = Wishes { force: names(force), ..Wishes::default() };
+    socket::post(socket, &of_service(service, verb.name()), &wishes, PATIENCE).await
 }
 
 /// Has the daemon behind a socket answer everyone with a pool of our choice.
@@ -286,19 +214,42 @@ pub async fn roll_back_to(
     pool: &PoolName,
     force: &[Rule],
 ) -> Result<Done, OrderError> {
-    let url = format!("/services/{service}/rollback?to={pool}&{}", forced(force));
-    socket::post(socket, url.trim_end_matches('&'), String::new()).await
+    let wishes = Wishes { force: names(force), to: Some(pool.to_string()), ..Wishes::default() };
+    socket::post(socket, &of_service(service, Verb::Rollback.name()), &wishes, PATIENCE).await
 }
 
-/// As the query has it.
-fn forced(rules: &[Rule]) -> String {
-    let names: Vec<&str> = rules.iter().map(|rule| rule.name()).collect();
-    if names.is_empty() { String::new() } else { format!("force={}", names.join(",")) }
+/// What a verb would do, says the daemon behind a socket.
+pub async fn foretell(
+    socket: &Path,
+    service: &str,
+    verb: Verb,
+    to: Option<&PoolName>,
+    force: &[Rule],
+) -> Result<Plan, OrderError> {
+    let to = to.map(ToString::to_string);
+    let wishes = Wishes { force: names(force), to, dry_run: true };
+    let path = of_service(service, verb.name());
+    socket::post(socket, &path, &wishes, socket::LONG_PATIENCE).await
+}
+
+fn of_service(service: &str, verb: &str) -> String {
+    format!("/api/v1/services/{service}/{verb}")
+}
+
+fn names(rules: &[Rule]) -> Vec<String> {
+    rules.iter().map(|rule| rule.name().to_owned()).collect()
 }
 
 /// Has the daemon behind a socket end a service that the file no longer names.
 pub async fn forget_service(socket: &Path, service: &str) -> Result<Done, OrderError> {
-    socket::post(socket, &format!("/services/{service}/forget"), String::new()).await
+    let wishes = Forgetting { dry_run: false };
+    socket::post(socket, &of_service(service, "forget"), &wishes, PATIENCE).await
+}
+
+/// What that would do.
+pub async fn foretell_forgetting(socket: &Path, service: &str) -> Result<Plan, OrderError> {
+    let wishes = Forgetting { dry_run: true };
+    socket::post(socket, &of_service(service, "forget"), &wishes, PATIENCE).await
 }
 
 /// Has the daemon behind a socket freeze everything.
@@ -306,11 +257,11 @@ pub async fn ask_to_freeze(
     socket: &Path,
     reason: Option<&FreezeReason>,
 ) -> Result<Done, OrderError> {
-    let reason = reason.map(FreezeReason::as_str).unwrap_or_default();
-    socket::post(socket, "/freeze", reason.to_owned()).await
+    let reason = reason.map(|reason| reason.as_str().to_owned());
+    socket::post(socket, "/api/v1/freeze", &Freezing { reason }, PATIENCE).await
 }
 
 /// Has the daemon behind a socket end the freeze.
 pub async fn ask_to_unfreeze(socket: &Path) -> Result<Done, OrderError> {
-    socket::post(socket, "/unfreeze", String::new()).await
+    socket::post(socket, "/api/v1/unfreeze", &serde_json::json!({}), PATIENCE).await
 }

@@ -1,30 +1,19 @@
-//! The plan document: what saving a file would do. Written by the daemon; read by people, pipelines,
-//! and `cutover apply`.
-//!
-//! `POST /plan` with the text of the file; `GET /file` says what has become of the one on disk.
+//! The plan document: what saving a file, or a verb, would do. Written by the daemon; read by people,
+//! pipelines, and `cutover apply`.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use axum::{
-    Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, StatusCode},
-    response::Response,
-    routing::{get, post},
-};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Inquiry, json,
-    orders::{Mistaken, Undone, replied},
+    api::Draft,
+    orders::Mistaken,
     socket::{self, OrderError},
-    status::{FileError, FileStatus},
+    status::FileStatus,
 };
 use crate::model::Desired;
 
-/// Where a file stands that is handed over, for its mistakes.
-pub(super) const PATH_HEADER: &str = "cutover-file";
 /// How the text of a file is read, and where it stands.
 pub type Read = Arc<dyn Fn(&Path, &str) -> Result<Desired, Mistaken> + Send + Sync>;
 
@@ -37,10 +26,11 @@ pub struct Drafts {
     pub len_max: usize,
 }
 
-/// What saving a file would do.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+/// What saving a file, or a verb, would do.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct Plan {
-    /// Of the file and of what it changes as that is now, as `apply --plan` takes it.
+    /// Of the file, or of the order, and of what it changes as that is now; that of a file is what
+    /// `apply --plan` takes.
     pub checksum: String,
     /// Whether nothing would change.
     pub nothing: bool,
@@ -59,7 +49,7 @@ pub struct Plan {
 }
 
 /// What saving the file would do to one service.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct ServicePlan {
     /// The phase that it is in.
     pub phase: String,
@@ -79,7 +69,7 @@ pub struct ServicePlan {
 }
 
 /// One key that the file has otherwise.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct Change {
     /// The key, below the service.
     pub key: String,
@@ -90,7 +80,7 @@ pub struct Change {
 }
 
 /// What a step forward hangs on.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 pub struct Rule {
     /// The word for it: `freeze`, `window`, `interval`, `health` (as `--force` has them), `at`, `clean`,
     /// `way back`.
@@ -102,7 +92,7 @@ pub struct Rule {
 }
 
 /// Something that would happen.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct Step {
     /// In how many seconds, rounded up.
     pub after_secs: u64,
@@ -117,7 +107,7 @@ pub struct Step {
 }
 
 /// A pool that would be left.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct Left {
     /// Its name.
     pub pool: String,
@@ -131,55 +121,13 @@ pub struct Left {
     pub off_from: String,
 }
 
-struct Desk {
-    inquiry: Inquiry,
-    drafts: Drafts,
-}
-
-pub(super) fn routes(inquiry: Inquiry, drafts: Drafts) -> Router {
-    Router::new()
-        .route("/plan", post(plan_draft))
-        .route("/file", get(file_page))
-        .layer(DefaultBodyLimit::max(drafts.len_max))
-        .with_state(Arc::new(Desk { inquiry, drafts }))
-}
-
-async fn plan_draft(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes) -> Response {
-    let path = headers.get(PATH_HEADER).map(|path| String::from_utf8_lossy(path.as_bytes()));
-    let path = path.map_or("release.toml".to_owned(), |path| path.into_owned());
-    let Ok(text) = String::from_utf8(body.into()) else {
-        return replied::<Plan>(Some(Err(Undone::Mistaken(not_text(&path)))));
-    };
-    let (text, read) = (Arc::new(text), desk.drafts.read.clone());
-    let draft = text.clone();
-    // A large file takes a while, and others wait on this thread.
-    let read = tokio::task::spawn_blocking(move || read(path.as_ref(), &draft)).await;
-    match read {
-        Ok(Ok(desired)) => replied(desk.inquiry.plan(Arc::new(desired), text).await.map(Ok)),
-        Ok(Err(mistaken)) => replied::<Plan>(Some(Err(Undone::Mistaken(mistaken)))),
-        Err(_) => super::stalled(),
-    }
-}
-
-fn not_text(path: &str) -> Mistaken {
-    let message = "the file is not UTF-8 text".to_owned();
-    let shown = format!("error: {path}: {message}");
-    Mistaken { errors: vec![FileError { line: 0, column: 0, message, hint: None }], shown }
-}
-
-async fn file_page(State(desk): State<Arc<Desk>>) -> Response {
-    match desk.inquiry.file().await {
-        Some(file) => json(StatusCode::OK, &file),
-        None => super::stalled(),
-    }
-}
-
 /// What saving this text would do, says the daemon behind a socket; `path` is where it stands.
 pub async fn ask(socket: &Path, path: &Path, text: String) -> Result<Plan, OrderError> {
-    socket::post_file(socket, "/plan", path, text).await
+    let draft = Draft { path: path.to_string_lossy().into_owned(), text };
+    socket::post(socket, "/api/v1/plan", &draft, socket::LONG_PATIENCE).await
 }
 
 /// What has become of the file on disk, says the daemon behind a socket.
 pub async fn ask_for_file(socket: &Path) -> Result<FileStatus, OrderError> {
-    socket::get(socket, "/file").await
+    socket::get(socket, "/api/v1/file").await
 }

@@ -1,9 +1,10 @@
 //! What a release has proven, as the status and the history show it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Everything that was found out of one step, and by tests.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct ProofStatus {
     /// Smoke tests that were made; what has failed is first.
     pub tests: Vec<TestStatus>,
@@ -18,7 +19,7 @@ pub struct ProofStatus {
 }
 
 /// One smoke test of one endpoint.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct TestStatus {
     /// The pool.
     pub pool: String,
@@ -37,7 +38,7 @@ pub struct TestStatus {
 }
 
 /// The measurement of a step.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct PerformanceStatus {
     /// How many requests have been made in the one that is under way.
     pub requests: Option<u32>,
@@ -52,7 +53,7 @@ pub struct PerformanceStatus {
 }
 
 /// One guard.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct GuardStatus {
     /// Its name.
     pub name: String,
@@ -71,7 +72,7 @@ pub struct GuardStatus {
 }
 
 /// One who must say yes.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct ConfirmStatus {
     /// Who.
     pub name: String,

@@ -1,24 +1,14 @@
-//! Which pool clients would be given: `GET /services/SERVICE/sample`.
-//!
-//! `?clients=N&seed=N` for made-up ones, `?client=ADDRESS` as often as needed for real ones.
+//! Which pool clients would be given.
 
 use std::{collections::BTreeMap, net::IpAddr, path::Path};
 
-use axum::{
-    Router,
-    extract::{Path as UrlPath, State},
-    http::{StatusCode, Uri},
-    response::{IntoResponse, Response},
-    routing::get,
-};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Inquiry, json,
-    orders::{Undone, replied},
+    api::Sampling,
     socket::{self, OrderError},
 };
-use crate::model::ServiceName;
 
 /// Made-up clients at most.
 pub const CLIENTS_MAX: u32 = 1_000_000;
@@ -38,7 +28,7 @@ pub enum Clients {
 }
 
 /// Which pool they would be given.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct Sample {
     /// The phase of the service.
     pub phase: String,
@@ -51,7 +41,7 @@ pub struct Sample {
 }
 
 /// How many of them one pool gets.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct PoolSample {
     /// How many percent of the clients it is meant to answer.
     pub target: f64,
@@ -62,7 +52,7 @@ pub struct PoolSample {
 }
 
 /// What one client is given.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct ClientSample {
     /// Its address.
     pub address: IpAddr,
@@ -72,69 +62,16 @@ pub struct ClientSample {
     pub pool: String,
 }
 
-pub(super) fn routes(inquiry: Inquiry) -> Router {
-    Router::new().route("/services/{service}/sample", get(sample)).with_state(inquiry)
-}
-
-async fn sample(
-    State(inquiry): State<Inquiry>,
-    UrlPath(service): UrlPath<String>,
-    uri: Uri,
-) -> Response {
-    let Ok(name) = service.parse::<ServiceName>() else {
-        return json(StatusCode::NOT_FOUND, &Undone::Unknown(service));
-    };
-    match asked_for(uri.query().unwrap_or_default()) {
-        Some(clients) => replied(inquiry.sample(name, clients).await),
-        None => StatusCode::BAD_REQUEST.into_response(),
-    }
-}
-
-fn asked_for(query: &str) -> Option<Clients> {
-    let (mut count, mut seed, mut listed) = (None, 0, Vec::new());
-    for pair in query.split('&') {
-        match pair.split_once('=')? {
-            ("clients", number) => count = Some(number.parse().ok()?),
-            ("seed", number) => seed = number.parse().ok()?,
-            ("client", address) => listed.push(address.parse().ok()?),
-            _ => return None,
-        }
-    }
-    match count {
-        Some(count) if count <= CLIENTS_MAX && listed.is_empty() => {
-            Some(Clients::Synthetic { count, seed })
-        }
-        None if !listed.is_empty() => Some(Clients::Listed(listed)),
-        _ => None,
-    }
-}
-
 /// Which pool these clients would be given, says the daemon behind a socket.
 pub async fn ask(socket: &Path, service: &str, clients: &Clients) -> Result<Sample, OrderError> {
-    let query = match clients {
-        Clients::Synthetic { count, seed } => format!("clients={count}&seed={seed}"),
-        Clients::Listed(listed) => {
-            let each = |address: &IpAddr| format!("client={address}");
-            listed.iter().map(each).collect::<Vec<_>>().join("&")
+    let path = format!("/api/v1/services/{service}/sample");
+    let asked = match clients {
+        Clients::Synthetic { count, seed } => {
+            Sampling { clients: Some(*count), seed: *seed, addresses: Vec::new() }
+        }
+        Clients::Listed(addresses) => {
+            Sampling { clients: None, seed: 0, addresses: addresses.clone() }
         }
     };
-    socket::get(socket, &format!("/services/{service}/sample?{query}")).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_query_names_either_a_number_or_clients() {
-        let listed = ["192.0.2.1", "2001:db8::1"].map(|text| text.parse().expect("an address"));
-        assert_eq!(
-            asked_for("client=192.0.2.1&client=2001:db8::1"),
-            Some(Clients::Listed(listed.into()))
-        );
-        assert_eq!(asked_for("clients=10&seed=3"), Some(Clients::Synthetic { count: 10, seed: 3 }));
-        for wrong in ["", "clients=1000001", "clients=1&client=192.0.2.1", "client=x", "a=b"] {
-            assert_eq!(asked_for(wrong), None, "{wrong}");
-        }
-    }
+    socket::post(socket, &path, &asked, socket::LONG_PATIENCE).await
 }

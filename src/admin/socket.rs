@@ -7,20 +7,23 @@ use std::{
 };
 
 use http_body_util::Full;
-use hyper::{Method, Request, body::Bytes, header::HOST};
-use serde::de::DeserializeOwned;
+use hyper::{
+    Request,
+    body::Bytes,
+    header::{CONTENT_TYPE, HOST},
+};
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::{net::UnixStream, time::timeout};
 
 use super::{
     client::{PageError, exchange},
     orders::Undone,
-    plan::PATH_HEADER,
 };
 
 /// How long a verb may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// How long what has to be computed may take, for a file of a million services too.
-const LONG_PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Why a verb came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -39,30 +42,21 @@ pub enum OrderError {
 /// Has something done.
 pub(super) async fn post<T: DeserializeOwned>(
     socket: &Path,
-    url: &str,
-    body: String,
+    path: &str,
+    body: &impl Serialize,
+    patience: Duration,
 ) -> Result<T, OrderError> {
-    let request = Request::post(url).header(HOST, "cutover").body(Full::from(body));
-    say(socket, request, PATIENCE).await
+    let body = serde_json::to_vec(body).expect("invariant: texts and numbers are JSON");
+    let request = Request::post(path)
+        .header(HOST, "cutover")
+        .header(CONTENT_TYPE, "application/json")
+        .body(Full::from(body));
+    say(socket, request, patience).await
 }
 
 /// Asks for something.
-pub(super) async fn get<T: DeserializeOwned>(socket: &Path, url: &str) -> Result<T, OrderError> {
-    let request = Request::get(url).header(HOST, "cutover").body(Full::default());
-    say(socket, request, LONG_PATIENCE).await
-}
-
-/// Hands a file over; `path` is where it stands.
-pub(super) async fn post_file<T: DeserializeOwned>(
-    socket: &Path,
-    url: &str,
-    path: &Path,
-    text: String,
-) -> Result<T, OrderError> {
-    let request = Request::builder().method(Method::POST).uri(url).header(HOST, "cutover");
-    // What a header cannot carry is a name that nobody needs to see in full.
-    let name = path.to_string_lossy().replace(|c: char| c.is_control(), "?");
-    let request = request.header(PATH_HEADER, name.as_bytes()).body(Full::from(text));
+pub(super) async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T, OrderError> {
+    let request = Request::get(path).header(HOST, "cutover").body(Full::default());
     say(socket, request, LONG_PATIENCE).await
 }
 
@@ -82,12 +76,12 @@ async fn say<T: DeserializeOwned>(
     let (code, body) = said.map_err(|error| unreachable(&error))?;
     let misunderstood = |said: String| OrderError::Misunderstood(socket.to_path_buf(), said);
     let read = |error: serde_json::Error| misunderstood(error.to_string());
-    match code {
-        200 => serde_json::from_slice(&body).map_err(read),
-        400 | 404 | 409 | 422 if !body.is_empty() => {
-            Err(OrderError::Undone(serde_json::from_slice(&body).map_err(read)?))
+    match (code, serde_json::from_slice(&body)) {
+        (200, _) => serde_json::from_slice(&body).map_err(read),
+        (_, Ok(undone)) => Err(OrderError::Undone(undone)),
+        (code, Err(_)) => {
+            Err(misunderstood(format!("{code} {}", String::from_utf8_lossy(&body).trim())))
         }
-        code => Err(misunderstood(format!("{code} {}", String::from_utf8_lossy(&body).trim()))),
     }
 }
 

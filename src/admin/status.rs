@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::proof::ProofStatus;
 use crate::model::Freeze;
 
 /// How things are.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct Status {
     /// When this was so, by the daemon's clock (RFC 3339).
     pub now: String,
@@ -41,7 +42,7 @@ pub struct Status {
 }
 
 /// The global stop: no release takes a step.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct FreezeStatus {
     /// Who said so.
     pub by: String,
@@ -77,7 +78,7 @@ pub struct Pulse {
 }
 
 /// What the release file on disk is.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct FileStatus {
     /// Whether what is on disk is what is being carried out.
     pub accepted: bool,
@@ -94,7 +95,7 @@ pub struct FileStatus {
 }
 
 /// What survives a restart.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct StoreStatus {
     /// Where it is kept.
     pub path: String,
@@ -107,7 +108,7 @@ pub struct StoreStatus {
 }
 
 /// One hook.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 pub struct HookStatus {
     /// How many events it has not been told yet.
     pub pending: usize,
@@ -118,7 +119,7 @@ pub struct HookStatus {
 }
 
 /// One mistake in the file.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 pub struct FileError {
     /// From 1; 0 when the whole file is meant.
     pub line: usize,
@@ -134,7 +135,7 @@ pub struct FileError {
 pub const HEALTH: [&str; 5] = ["healthy", "degraded", "previous", "open", "closed"];
 
 /// One service.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct ServiceStatus {
     /// What is answered now: percent of clients by pool, in whole numbers; at least 1 for a pool that
     /// has clients.
@@ -197,7 +198,7 @@ pub struct RollbackStatus {
 }
 
 /// One release.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct ReleaseStatus {
     /// Its number within the service.
     pub id: u64,
@@ -222,7 +223,7 @@ pub struct ReleaseStatus {
 }
 
 /// The instant of a release.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct InstantStatus {
     /// The instant (RFC 3339).
     pub at: String,
@@ -237,7 +238,7 @@ pub struct InstantStatus {
 }
 
 /// One pool.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct PoolStatus {
     /// The percentage of clients that are answered with it.
     pub share: u8,
@@ -287,7 +288,7 @@ pub struct ClearingStatus {
 }
 
 /// One endpoint.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct EndpointStatus {
     /// Its address.
     pub address: String,

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Form, delegation};
 use crate::{
-    admin::status::FileError,
+    admin::{status::FileError, token::Token},
     config::{self, Rejected, Settings},
     daemon,
     model::{Desired, Hook, HookKind, Outside},
@@ -89,14 +89,16 @@ pub(super) async fn run(
 /// A file, and what there is to say of it when it is good.
 type File<'a> = (&'a Path, Result<String, Rejected>);
 
-/// The files with what hooks, and those whom releases ask, are shown to be sure of us.
+/// The files with what hooks, and those whom releases ask, are shown to be sure of us; and with what we
+/// are shown over HTTP.
 fn secrets(settings: &Settings) -> Vec<File<'_>> {
     let Outside { metrics, confirm } = &settings.outside;
     let hooks = settings.events.iter().filter_map(secret_of);
     let confirm = confirm.values().filter_map(|hook| hook.secret_file.as_deref());
     let tokens = metrics.iter().filter_map(|server| server.token_file.as_deref());
     let secrets = hooks.chain(confirm).map(|path| hidden(path, Secret::parse));
-    secrets.chain(tokens.map(|path| hidden(path, prometheus::token))).collect()
+    let ours = settings.access.tokens.values().map(|path| hidden(path, Token::parse));
+    secrets.chain(tokens.map(|path| hidden(path, prometheus::token))).chain(ours).collect()
 }
 
 fn secret_of(hook: &Hook) -> Option<&Path> {

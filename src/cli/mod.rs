@@ -53,7 +53,7 @@ enum Verb {
     /// With `listen.handover`, one that is started beside a running one takes its place, and
     /// that one ends by itself.
     Serve,
-    /// Check both files, and the secrets of DNS cookies, and show every mistake. Exits 1 if there is one.
+    /// Check both files, and those with secrets and tokens, and show every mistake. Exits 1 if there is one.
     ///
     /// With --delegation, also whether the parent zone leads clients to this zone.
     Check(check::Options),

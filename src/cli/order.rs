@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 
-use super::{Form, write_json};
+use super::{Form, plan, write_json};
 use crate::{
     admin::orders::{self, Done, OrderError},
     config::{self, Settings},
@@ -22,6 +22,9 @@ use crate::{
 pub(super) struct Options {
     /// The service, or the group, as the release file names it.
     service: ServiceName,
+    /// Do nothing, and show what would happen, as `plan` does.
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     output: super::Output,
 }
@@ -60,13 +63,14 @@ pub(super) struct Freeze {
 #[derive(Debug)]
 pub(super) struct Asked {
     what: What,
+    /// Whether nothing is to be done.
+    dry_run: bool,
     output: super::Output,
 }
 
 #[derive(Debug)]
 enum What {
-    Of(ServiceName, Verb, Vec<Rule>),
-    Back(ServiceName, PoolName, Vec<Rule>),
+    Of(ServiceName, Verb, Option<PoolName>, Vec<Rule>),
     Forget(ServiceName),
     Freeze(Option<FreezeReason>),
     Unfreeze,
@@ -74,38 +78,38 @@ enum What {
 
 impl Options {
     pub(super) fn asking(self, verb: Verb) -> Asked {
-        Asked { what: What::Of(self.service, verb, Vec::new()), output: self.output }
+        let Self { service, dry_run, output } = self;
+        Asked { what: What::Of(service, verb, None, Vec::new()), dry_run, output }
     }
 
     pub(super) fn forgetting(self) -> Asked {
-        Asked { what: What::Forget(self.service), output: self.output }
+        Asked { what: What::Forget(self.service), dry_run: self.dry_run, output: self.output }
     }
 }
 
 impl Forcible {
     pub(super) fn asking(self, verb: Verb) -> Asked {
-        let Options { service, output } = self.options;
-        Asked { what: What::Of(service, verb, self.force), output }
+        let Options { service, dry_run, output } = self.options;
+        Asked { what: What::Of(service, verb, None, self.force), dry_run, output }
     }
 }
 
 impl Rollback {
     pub(super) fn asking(self) -> Asked {
         let Self { order, to } = self;
-        let Some(to) = to else { return order.asking(Verb::Rollback) };
-        let Options { service, output } = order.options;
-        Asked { what: What::Back(service, to, order.force), output }
+        let Options { service, dry_run, output } = order.options;
+        Asked { what: What::Of(service, Verb::Rollback, to, order.force), dry_run, output }
     }
 }
 
 impl Freeze {
     pub(super) fn asking(self) -> Asked {
-        Asked { what: What::Freeze(self.reason), output: self.output }
+        Asked { what: What::Freeze(self.reason), dry_run: false, output: self.output }
     }
 }
 
 pub(super) fn unfreeze(output: super::Output) -> Asked {
-    Asked { what: What::Unfreeze, output }
+    Asked { what: What::Unfreeze, dry_run: false, output }
 }
 
 pub(super) async fn run(
@@ -114,12 +118,15 @@ pub(super) async fn run(
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     let socket = socket(&config::load_settings(path)?)?;
+    if asked.dry_run {
+        return foretell(&socket, asked, out).await;
+    }
     let result = match &asked.what {
-        What::Of(service, verb, force) => {
-            orders::ask(&socket, service.as_str(), *verb, force).await
-        }
-        What::Back(service, to, force) => {
+        What::Of(service, _, Some(to), force) => {
             orders::roll_back_to(&socket, service.as_str(), to, force).await
+        }
+        What::Of(service, verb, None, force) => {
+            orders::ask(&socket, service.as_str(), *verb, force).await
         }
         What::Forget(service) => orders::forget_service(&socket, service.as_str()).await,
         What::Freeze(reason) => orders::ask_to_freeze(&socket, reason.as_ref()).await,
@@ -133,14 +140,41 @@ pub(super) async fn run(
             tell(&done, out)?;
         }
         (Ok(done), Form::Json) => write_json(&done, out)?,
-        // Those who read JSON read why not.
-        (Err(OrderError::Undone(undone)), Form::Json) => {
-            write_json(&undone, out)?;
-            return Ok(ExitCode::FAILURE);
-        }
-        (Err(error), _) => return Err(error.into()),
+        (Err(error), form) => return refused(error, form, out),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shows what would happen.
+async fn foretell(
+    socket: &Path,
+    Asked { what, output, .. }: Asked,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    let plan = match &what {
+        What::Of(service, verb, to, force) => {
+            orders::foretell(socket, service.as_str(), *verb, to.as_ref(), force).await
+        }
+        What::Forget(service) => orders::foretell_forgetting(socket, service.as_str()).await,
+        What::Freeze(_) | What::Unfreeze => anyhow::bail!("nothing is foretold of a freeze"),
+    };
+    match (plan, output.form) {
+        (Ok(plan), Form::Text) => plan::tell_steps(&plan, out)?,
+        (Ok(plan), Form::Json) => write_json(&plan, out)?,
+        (Err(error), form) => return refused(error, form, out),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Those who read JSON read why not.
+fn refused(error: OrderError, form: Form, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    match (error, form) {
+        (OrderError::Undone(undone), Form::Json) => {
+            write_json(&undone, out)?;
+            Ok(ExitCode::FAILURE)
+        }
+        (error, _) => Err(error.into()),
+    }
 }
 
 /// Where the daemon takes orders.

@@ -78,6 +78,12 @@ fn show(plan: &Plan, form: Form, out: &mut impl Write) -> io::Result<()> {
 
 /// A plan for people, ending with its checksum.
 pub(super) fn tell(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
+    tell_steps(plan, out)?;
+    writeln!(out, "checksum {}", plan.checksum)
+}
+
+/// The same without that.
+pub(super) fn tell_steps(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
     let Plan { changed, new, orphaned, removed, .. } = plan;
     if plan.nothing {
         writeln!(out, "nothing would change")?;
@@ -103,7 +109,7 @@ pub(super) fn tell(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
                        asked of it, and clients ask all the time";
         writeln!(out, "times from {}, {promise}", plan.at)?;
     }
-    writeln!(out, "checksum {}", plan.checksum)
+    Ok(())
 }
 
 fn headline(name: &str, service: &ServicePlan) -> String {

@@ -3,8 +3,8 @@
 //!
 //! [`conductor`] is the one writer: it takes events from one bounded channel, lets the pure
 //! machines decide, has [`keeper`] make that durable, and stores the next table. [`examiner`] finds out
-//! what releases must prove, [`events`] tells hooks of them. [`report`] shows its state to people,
-//! [`systemd`] to the service manager. [`failpoint`] is for tests that kill it. [`handover`] lets a new
+//! what releases must prove, [`events`] tells hooks of them. [`report`] shows its state to people, whom
+//! [`site`] lets ask, and [`systemd`] to the service manager. [`failpoint`] is for tests that kill it. [`handover`] lets a new
 //! process take the place of a running one.
 //! Everything below this floor can be tested without it.
 
@@ -27,6 +27,7 @@ mod sample;
 mod secrets;
 mod service;
 mod shares;
+mod site;
 mod sockets;
 mod state;
 pub mod systemd;
@@ -36,14 +37,14 @@ use std::{io, mem, net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Dura
 use arc_swap::ArcSwap;
 use prometheus::Registry;
 use tokio::{
-    net::{TcpListener, UnixListener},
+    net::UnixListener,
     sync::{Notify, mpsc, oneshot, watch},
     task::{AbortHandle, JoinHandle},
 };
 use tracing::{error, warn};
 
 use crate::{
-    admin::{self, Inquiry, plan::Drafts},
+    admin::{Inquiry, Site, server::LAST_WORDS},
     config::{Settings, watch::ReleaseWatch},
     dns::{Clock, Counters, Listener, Plane, Responder, Serving, Store, encrypted::Running},
     model::CookieSecrets,
@@ -57,6 +58,7 @@ use examiner::{Examiner, Tools};
 pub use handover::HandoverError;
 use handover::{Offer, Succession};
 use place::Draft;
+use site::Facts;
 use sockets::Sockets;
 use state::State;
 
@@ -76,14 +78,16 @@ pub struct Daemon {
     dns: Vec<SocketAddr>,
     http: SocketAddr,
     inquiry: Inquiry,
-    drafts: Drafts,
+    site: Site,
+    /// Told when pages and the API end.
+    over: watch::Sender<bool>,
     events: mpsc::Sender<Event>,
     watch: ReleaseWatch,
     serving: Option<Serving>,
     encrypted: Option<Running>,
     secrets_asked: Arc<Notify>,
     control_plane: Vec<AbortHandle>,
-    pages: Option<AbortHandle>,
+    pages: Vec<JoinHandle<()>>,
     offering: Option<JoinHandle<()>>,
     succeeded: watch::Receiver<bool>,
 }
@@ -146,7 +150,8 @@ impl Daemon {
             // Its end is never far.
             let _ = daemon.events.send(Event::Handing(Handing::Begin)).await;
         }
-        daemon.show_pages(sockets.pages, begin.registry);
+        let pages = daemon.site.clone().serve(sockets.pages, daemon.over.subscribe());
+        daemon.pages.push(tokio::spawn(pages));
         if let Some((path, draft)) = admin {
             let listener = draft.publish().map_err(|error| StartError::Admin(path, error))?;
             daemon.take_orders(listener);
@@ -188,7 +193,8 @@ impl Daemon {
         let prober = Prober::register(means, &registry)?;
         let path = settings.release_file;
         let (apex, kept) = (&settings.zone.apex, found.events.take());
-        let (outbox, hooks) = events::start(settings.events, apex, kept, clock, &registry)?;
+        let events::Started { outbox, told, tasks: mut control_plane } =
+            events::start(settings.events, apex, kept, clock, &registry)?;
         let conductor = Conductor::new(
             plane.clone(),
             (assignments, jobs),
@@ -198,9 +204,8 @@ impl Daemon {
             outbox,
             &registry,
         )?;
-        let (told, handed) = (events.clone(), events.clone());
+        let (readings, handed) = (events.clone(), events.clone());
         let secrets_asked = Arc::new(Notify::new());
-        let mut control_plane = hooks;
         control_plane.extend([
             tokio::spawn(examiner.run(jobs_in, events.clone())).abort_handle(),
             tokio::spawn(prober.run(assignments_in, events)).abort_handle(),
@@ -212,26 +217,30 @@ impl Daemon {
         }
         let drafts = drafts::drafts(settings.zone.clone(), settings.outside.clone());
         let around = (settings.zone, settings.outside);
+        let (inquiry, (over, ended)) = (Inquiry::new(requests), watch::channel(false));
+        let facts = Facts { inquiry: inquiry.clone(), drafts, told };
+        let site = site::site(settings.access, facts, registry, ended)?;
         let watch = ReleaseWatch::start(path, around, move |reading| {
             // Fails only when the conductor has ended, and then nobody wants to know.
-            let _ = told.blocking_send(Event::File(reading));
+            let _ = readings.blocking_send(Event::File(reading));
         });
         let daemon = Self {
             dns: sockets.dns_at(),
             http,
-            inquiry: Inquiry::new(requests),
-            drafts,
+            inquiry,
+            site,
+            over,
             events: handed,
             watch: watch.map_err(StartError::Watch)?,
             serving: None,
             encrypted: None,
             secrets_asked,
             control_plane,
-            pages: None,
+            pages: Vec::new(),
             offering: None,
             succeeded: watch::channel(false).1,
         };
-        Ok((daemon, Begin { plane, registry, first_look }))
+        Ok((daemon, Begin { plane, first_look }))
     }
 
     /// Whether the release file is being carried out.
@@ -239,19 +248,19 @@ impl Daemon {
         self.inquiry.pulse().await.is_some_and(|pulse| pulse.file_accepted)
     }
 
-    fn show_pages(&mut self, listener: TcpListener, registry: Registry) {
-        let pages = serve_pages(listener, self.inquiry.clone(), registry);
-        self.pages = Some(tokio::spawn(pages).abort_handle());
+    fn take_orders(&mut self, listener: UnixListener) {
+        let taking = self.site.clone().take_orders(listener, self.over.subscribe());
+        self.pages.push(tokio::spawn(taking));
     }
 
-    fn take_orders(&mut self, listener: UnixListener) {
-        let (inquiry, drafts) = (self.inquiry.clone(), self.drafts.clone());
-        let taking = async move {
-            if let Err(error) = admin::orders::serve(listener, inquiry, drafts).await {
-                error!(%error, "verbs are no longer taken; answers go on");
+    /// Whoever is being answered is, and those who listen know that it is over.
+    async fn end_pages(&mut self) {
+        self.over.send_replace(true);
+        for mut pages in mem::take(&mut self.pages) {
+            if tokio::time::timeout(2 * LAST_WORDS, &mut pages).await.is_err() {
+                pages.abort();
             }
-        };
-        self.control_plane.push(tokio::spawn(taking).abort_handle());
+        }
     }
 
     /// Lets a successor take our place.
@@ -316,7 +325,7 @@ impl Daemon {
             let _ = offering.await;
         }
         if succeeded {
-            self.pages.iter().for_each(AbortHandle::abort);
+            self.over.send_replace(true);
         }
         let encrypted = self.encrypted.take();
         let encrypted = async {
@@ -331,6 +340,7 @@ impl Daemon {
             Some(serving) => serving.drain(encrypted).await,
             None => encrypted.await,
         }
+        self.end_pages().await;
         self.close_state().await;
     }
 
@@ -348,15 +358,14 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        self.control_plane.iter().chain(&self.pages).for_each(AbortHandle::abort);
-        self.offering.iter().for_each(JoinHandle::abort);
+        self.control_plane.iter().for_each(AbortHandle::abort);
+        self.pages.iter().chain(&self.offering).for_each(JoinHandle::abort);
     }
 }
 
 /// What is needed to begin answering.
 struct Begin {
     plane: Arc<Plane>,
-    registry: Registry,
     first_look: oneshot::Receiver<()>,
 }
 
@@ -390,10 +399,4 @@ fn plane(
         counters: Counters::register(registry)?,
         clock,
     })
-}
-
-async fn serve_pages(listener: TcpListener, inquiry: Inquiry, registry: Registry) {
-    if let Err(error) = admin::serve(listener, inquiry, registry).await {
-        tracing::error!(%error, "metrics and status are no longer shown; answers go on");
-    }
 }

@@ -151,6 +151,7 @@ impl Conductor {
         let batch = Arc::new(batch);
         if batch.is_empty() && !is_due {
             self.unkept.carrying = None;
+            self.outbox.kept(None);
             return;
         }
         let begun = Instant::now();

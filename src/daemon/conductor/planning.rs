@@ -1,5 +1,5 @@
-//! What saving a file would do: which services it would touch is found out between events, and what
-//! would become of each on a thread of its own, so that nothing has to wait for it.
+//! What saving a file, or an order, would do: which services it would touch is found out between events,
+//! and what would become of each on a thread of its own, so that nothing has to wait for it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,10 +10,13 @@ use tokio::{sync::oneshot, task::spawn_blocking};
 
 use super::Conductor;
 use crate::{
-    admin::plan::{Change, Left, Plan, Rule, ServicePlan, Step},
+    admin::{
+        orders::{Refused, Stands, Undone},
+        plan::{Change, Left, Plan, Rule, ServicePlan, Step},
+    },
     cutover::{
-        Cutover,
-        plan::{self as foretold, Subject},
+        self, Cutover, Order, Refusal, Verb,
+        plan::{self as foretold, Of, Subject},
     },
     daemon::service::Service,
     model::{
@@ -31,16 +34,7 @@ impl Conductor {
     ) {
         let now = self.now();
         let mut subjects = BTreeMap::new();
-        let mut plan = Plan {
-            checksum: String::new(),
-            nothing: false,
-            path: self.file.path.display().to_string(),
-            at: now.to_string(),
-            changed: BTreeMap::new(),
-            new: BTreeMap::new(),
-            orphaned: Vec::new(),
-            removed: Vec::new(),
-        };
+        let mut plan = self.empty_plan(now);
         for (name, spec) in &desired.services {
             match self.services.get(name) {
                 Some(service) if service.cutover.differs_from(spec) => {
@@ -67,6 +61,85 @@ impl Conductor {
             // Which takes its time as well when it is large.
             drop(desired);
         });
+    }
+
+    /// Says what an order would do, or why it would be refused.
+    pub(super) fn foretell_order(
+        &self,
+        name: &ServiceName,
+        order: Order,
+        reply: oneshot::Sender<Result<Box<Plan>, Undone>>,
+    ) {
+        let now = self.now();
+        let group = self.groups.named(name).filter(|_| !self.services.contains_key(name));
+        let named = match &group {
+            Some(group) => self.groups.members_of(group),
+            None => BTreeSet::from([name.clone()]),
+        };
+        let services = named.iter().filter_map(|name| self.services.get_key_value(name));
+        let mut subjects: BTreeMap<ServiceName, Subject> = services
+            .map(|(name, service)| (name.clone(), self.subject(now, service, None)))
+            .collect();
+        if subjects.is_empty() {
+            let _ = reply.send(Err(Undone::Unknown(name.to_string())));
+            return;
+        }
+        let stands = self.stands(name);
+        // Nothing else goes without being kept.
+        if let Some(why) = self.keeper.refusal().filter(|_| order.verb != Verb::Rollback) {
+            let _ = reply.send(Err(Undone::Refused(Refused { why, stands, rules: Vec::new() })));
+            return;
+        }
+        self.add_companions(now, &mut subjects);
+        let (mut plan, freeze) = (self.empty_plan(now), self.around.freeze.clone());
+        let name = name.clone();
+        spawn_blocking(move || {
+            let (names, subjects): (Vec<_>, Vec<_>) = subjects.into_iter().unzip();
+            let of = group.as_ref().map_or(Of::Service(&name), Of::Group);
+            let foretold = foretold::foretell_order(now, &subjects, freeze.as_ref(), &order, &of);
+            let answer = match foretold {
+                Ok(foretold) => {
+                    let mut state = BTreeMap::new();
+                    note(now, &mut plan, &mut state, names.into_iter().zip(foretold).zip(subjects));
+                    complete(&mut plan, state, &format!("{order:?}"));
+                    Ok(Box::new(plan))
+                }
+                Err(refusal) => Err(Undone::Refused(refused(&refusal, stands))),
+            };
+            // Whoever asked may have gone.
+            let _ = reply.send(answer);
+        });
+    }
+
+    /// Says what it would do to forget a service, or why that would be refused.
+    pub(super) fn foretell_forgetting(
+        &self,
+        name: &ServiceName,
+        reply: oneshot::Sender<Result<Box<Plan>, Undone>>,
+    ) {
+        let answer = match self.cannot_forget(name) {
+            Some(undone) => Err(undone),
+            None => {
+                let removed = vec![name.to_string()];
+                let mut plan = Plan { removed, ..self.empty_plan(self.now()) };
+                complete(&mut plan, BTreeMap::new(), "forget");
+                Ok(Box::new(plan))
+            }
+        };
+        let _ = reply.send(answer);
+    }
+
+    fn empty_plan(&self, now: Timestamp) -> Plan {
+        Plan {
+            checksum: String::new(),
+            nothing: false,
+            path: self.file.path.display().to_string(),
+            at: now.to_string(),
+            changed: BTreeMap::new(),
+            new: BTreeMap::new(),
+            orphaned: Vec::new(),
+            removed: Vec::new(),
+        }
     }
 
     fn subject(
@@ -126,23 +199,52 @@ fn foretell(
     let mut state = BTreeMap::new();
     for (names, subjects) in released_together(subjects) {
         let foretold = foretold::foretell(now, &subjects, freeze);
-        for ((name, of_one), subject) in names.into_iter().zip(foretold).zip(subjects) {
-            let Some(of_one) = of_one else { continue };
-            let foretold::Plan { phase, release, from, changes, .. } = &of_one;
-            state.insert(name.clone(), format!("{name} {phase} {release:?} {from:?} {changes:?}"));
-            // Of companions, those that go on as they would have gone on are no news.
-            if subject.wanted.is_some() || !of_one.steps.is_empty() {
-                plan.changed.insert(name.to_string(), service_plan(now, of_one));
-            }
+        note(now, &mut plan, &mut state, names.into_iter().zip(foretold).zip(subjects));
+    }
+    complete(&mut plan, state, text);
+    plan
+}
+
+/// How each service stands that is touched, for the checksum.
+type State = BTreeMap<ServiceName, String>;
+
+/// Adds what is foretold of services.
+fn note(
+    now: Timestamp,
+    plan: &mut Plan,
+    state: &mut State,
+    each: impl Iterator<Item = ((ServiceName, Option<foretold::Plan>), Subject)>,
+) {
+    for ((name, of_one), subject) in each {
+        let Some(of_one) = of_one else { continue };
+        let foretold::Plan { phase, release, from, changes, .. } = &of_one;
+        state.insert(name.clone(), format!("{name} {phase} {release:?} {from:?} {changes:?}"));
+        // Of companions, those that go on as they would have gone on are no news.
+        if subject.wanted.is_some() || !of_one.steps.is_empty() {
+            plan.changed.insert(name.to_string(), service_plan(now, of_one));
         }
     }
-    let Plan { changed, new, orphaned, removed, .. } = &plan;
+}
+
+/// Adds whether it does anything, and the checksum with what is asked for.
+fn complete(plan: &mut Plan, state: State, asked: &str) {
+    let Plan { changed, new, orphaned, removed, .. } = &*plan;
     let others = format!("{new:?} {orphaned:?} {removed:?}");
     plan.nothing =
         changed.is_empty() && new.is_empty() && orphaned.is_empty() && removed.is_empty();
     let state = Checksum::of(state.into_values().chain([others]));
-    plan.checksum = PlanChecksum { file: Checksum::of([text]), state }.to_string();
-    plan
+    plan.checksum = PlanChecksum { file: Checksum::of([asked]), state }.to_string();
+}
+
+/// Why an order is refused, and what there is to do instead.
+pub(super) fn refused(refusal: &Refusal, stands: Option<Stands>) -> Refused {
+    let rule = |(rule, why): &(cutover::Rule, String)| Rule {
+        name: rule.name().to_owned(),
+        holds: false,
+        why: why.clone(),
+    };
+    let rules = refusal.rules().iter().map(rule).collect();
+    Refused { why: refusal.to_string(), stands, rules }
 }
 
 /// Those that have a group in common, and those that have one with them; others alone.

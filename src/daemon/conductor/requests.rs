@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::{sync::oneshot, task::spawn_blocking};
 use tracing::{info, warn};
 
-use super::{Conductor, persist::FreezeIs};
+use super::{Conductor, persist::FreezeIs, planning};
 use crate::{
     admin::{
         Request,
@@ -47,6 +47,8 @@ impl Conductor {
             Request::Stop(stop, reply) => return self.stop(stop, reply),
             Request::Forget(name, by, reply) => return self.forget(&name, &by, reply),
             Request::Plan(desired, text, reply) => self.plan(desired, text, reply),
+            Request::ForetellOrder(name, order, reply) => self.foretell_order(&name, order, reply),
+            Request::ForetellForgetting(name, reply) => self.foretell_forgetting(&name, reply),
             Request::Sample(name, clients, reply) => self.sample(&name, clients, reply),
             Request::History(service, reply) => self.tell_history(service, reply),
             // Whoever asked may have gone, here and below.
@@ -101,7 +103,8 @@ impl Conductor {
             }
             Some(Err(refusal)) => {
                 info!(service = %name, %order, %refusal, "refused");
-                self.refuse(Some(name), refusal.to_string(), reply);
+                let refused = planning::refused(&refusal, self.stands(name));
+                let _ = reply.send(Err(Undone::Refused(refused)));
                 None
             }
         }
@@ -109,20 +112,25 @@ impl Conductor {
 
     /// A service that the file no longer names goes, as if the file had it in `removed`.
     fn forget(&mut self, name: &ServiceName, by: &str, reply: Reply) -> Option<Ordered> {
-        match self.services.get(name).map(|service| service.cutover.is_orphaned()) {
-            None => drop(reply.send(Err(Undone::Unknown(name.to_string())))),
-            Some(false) => {
-                let why = "the release file names it: delete it there first";
-                self.refuse(Some(name), why.to_owned(), reply);
-            }
-            Some(true) => {
-                info!(service = %name, by, "to be forgotten");
-                self.remove(name);
-                let (services, transitions) = (BTreeSet::from([name.clone()]), Vec::new());
-                return Some(Ordered { services, reply, transitions, is_to_go: true });
-            }
+        if let Some(undone) = self.cannot_forget(name) {
+            let _ = reply.send(Err(undone));
+            return None;
         }
-        None
+        info!(service = %name, by, "to be forgotten");
+        self.remove(name);
+        let (services, transitions) = (BTreeSet::from([name.clone()]), Vec::new());
+        Some(Ordered { services, reply, transitions, is_to_go: true })
+    }
+
+    /// Why a service cannot be forgotten, if it cannot.
+    pub(super) fn cannot_forget(&self, name: &ServiceName) -> Option<Undone> {
+        let Some(service) = self.services.get(name) else {
+            return Some(Undone::Unknown(name.to_string()));
+        };
+        let why = "the release file names it: delete it there first";
+        let (stands, rules) = (self.stands(name), Vec::new());
+        let refused = || Undone::Refused(Refused { why: why.to_owned(), stands, rules });
+        (!service.cutover.is_orphaned()).then(refused)
     }
 
     /// Begins or ends the global stop, or tells them why not.
@@ -180,11 +188,11 @@ impl Conductor {
 
     /// Tells a person why not, and what can be done instead.
     fn refuse(&self, name: Option<&ServiceName>, why: String, reply: Reply) {
-        let stands = name.and_then(|name| self.stands(name));
-        let _ = reply.send(Err(Undone::Refused(Refused { why, stands })));
+        let (stands, rules) = (name.and_then(|name| self.stands(name)), Vec::new());
+        let _ = reply.send(Err(Undone::Refused(Refused { why, stands, rules })));
     }
 
-    fn stands(&self, name: &ServiceName) -> Option<Stands> {
+    pub(super) fn stands(&self, name: &ServiceName) -> Option<Stands> {
         let service = self.services.get(name)?;
         let mut possible = self.possible(name, service);
         if self.keeper.refusal().is_some() {

@@ -45,7 +45,7 @@ impl Scene {
         };
         let keeper = Keeper::new(folder.path().to_owned(), zone.apex.clone(), 0, None, false);
         let outbox = events::start(Vec::new(), &zone.apex, None, plane.clock, &registry);
-        let (outbox, _) = outbox.expect("new names");
+        let outbox = outbox.expect("new names").outbox;
         let ((assignments, assigned), (jobs, examined)) =
             (mpsc::unbounded_channel(), mpsc::unbounded_channel());
         let (plane, path) = (Arc::new(plane), "release.toml".into());

@@ -31,11 +31,11 @@ impl Groups {
     }
 
     /// The group that has this name, which no service has.
-    fn named(&self, name: &ServiceName) -> Option<GroupName> {
+    pub(super) fn named(&self, name: &ServiceName) -> Option<GroupName> {
         self.members.keys().find(|group| group.as_str() == name.as_str()).cloned()
     }
 
-    fn members_of(&self, group: &GroupName) -> BTreeSet<ServiceName> {
+    pub(super) fn members_of(&self, group: &GroupName) -> BTreeSet<ServiceName> {
         self.members.get(group).cloned().unwrap_or_default()
     }
 }

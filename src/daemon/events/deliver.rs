@@ -8,9 +8,9 @@ use tracing::{error, info, warn};
 use super::{
     Queue,
     backoff::{TRIED_MAX, pause},
-    cloud,
 };
 use crate::{
+    admin::cloud,
     dns::Clock,
     model::{DnsName, Hook, HookKind, TransitionEvent, Url},
     probe::{Command, run_command},
@@ -110,7 +110,7 @@ impl Delivery {
     }
 
     async fn attempt(&mut self, event: &TransitionEvent) -> Result<(), String> {
-        let (body, limit) = (cloud::json(event, &self.zone), self.hook.timeout);
+        let (body, limit) = (cloud::text(event, &self.zone).into_bytes(), self.hook.timeout);
         match &self.hook.kind {
             HookKind::Web { url, secret_file } => {
                 let (url, secret_file) = (url.clone(), secret_file.clone());

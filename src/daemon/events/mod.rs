@@ -3,14 +3,14 @@
 //! [`outbox`] is the conductor's end: it gives the numbers, and has events kept in the transaction that
 //! keeps their transitions. What is kept and published goes into [`queue`], from which each hook takes at
 //! its own pace: one task for each (`deliver`), which tries again by the schedule of `backoff`. What an
-//! event looks like outside is `cloud`.
+//! event looks like outside is [`crate::admin::cloud`]; those who listen to the stream of events are told
+//! the same, by [`ToldEvents`].
 //!
 //! At least once: how far a hook has come is kept later than it has come there, with what is to be kept
 //! next, or alone when that does not come for a while. The conductor waits for no hook, and no more than
 //! [`queue::PENDING_MAX`] events wait. Left out: what a receiver answers, but for its status.
 
 mod backoff;
-mod cloud;
 mod counters;
 mod deliver;
 mod outbox;
@@ -26,6 +26,7 @@ use tokio::task::AbortHandle;
 pub(super) use outbox::Outbox;
 
 use crate::{
+    admin::told::ToldEvents,
     dns::Clock,
     model::{DnsName, Hook, Label},
     store::FoundEvents,
@@ -42,7 +43,7 @@ pub(super) fn start(
     found: Option<FoundEvents>,
     clock: Clock,
     registry: &Registry,
-) -> Result<(Outbox, Vec<AbortHandle>), prometheus::Error> {
+) -> Result<Started, prometheus::Error> {
     let names: Vec<_> = hooks.iter().map(|hook| hook.name.clone()).collect();
     let counters = Counters::register(registry, &names)?;
     let (queue, numbering) = go_on(names, found, counters);
@@ -52,7 +53,18 @@ pub(super) fn start(
         tokio::spawn(Delivery::new(hook, zone, queue, client, clock).run()).abort_handle()
     };
     let tasks = hooks.into_iter().map(deliver).collect();
-    Ok((Outbox::new(queue, numbering), tasks))
+    let outbox = Outbox::new(queue, numbering, zone.clone());
+    Ok(Started { told: outbox.told(), outbox, tasks })
+}
+
+/// What goes on telling.
+pub(super) struct Started {
+    /// The conductor's end.
+    pub(super) outbox: Outbox,
+    /// For those who listen.
+    pub(super) told: Arc<ToldEvents>,
+    /// One for each hook.
+    pub(super) tasks: Vec<AbortHandle>,
 }
 
 /// Of what was found, what the hooks that there are have not been told. A hook that is new is told what

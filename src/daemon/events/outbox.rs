@@ -4,15 +4,20 @@
 //! What machines told and is neither kept nor put back is `fresh`. A batch offers it under the next
 //! numbers. If that is kept, they are given; if it is not, what was put back has never happened, and the
 //! rest, which goes on all the same, is told under numbers of another instance: what the file holds then
-//! is not known, and after a crash its numbers may be given again.
+//! is not known, and after a crash its numbers may be given again. Where there is no hook nothing is kept,
+//! and those who listen are told under numbers of an instance of this process alone.
 
 use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
 
 use super::{Queue, queue::Moved};
 use crate::{
-    admin::status::HookStatus,
+    admin::{
+        cloud,
+        status::HookStatus,
+        told::{ToldEvent, ToldEvents},
+    },
     cutover::Transition,
-    model::{Instance, ServiceName, Timestamp, TransitionEvent},
+    model::{DnsName, Instance, ServiceName, Timestamp, TransitionEvent, event_id},
     store::Outgoing,
 };
 
@@ -34,6 +39,11 @@ pub(super) struct Numbering {
 pub(in crate::daemon) struct Outbox {
     queue: Arc<Queue>,
     numbering: Numbering,
+    /// In place of these, where there is no hook.
+    of_this_process: Option<Numbering>,
+    /// Those who listen.
+    told: Arc<ToldEvents>,
+    zone: DnsName,
     /// Whether the instance may be in the file.
     is_known: bool,
     /// Whether the file may hold something else than it should.
@@ -62,10 +72,17 @@ struct Fresh {
 
 impl Outbox {
     /// One that goes on with these numbers, or begins with its own.
-    pub(super) fn new(queue: Arc<Queue>, numbering: Option<Numbering>) -> Self {
+    pub(super) fn new(queue: Arc<Queue>, numbering: Option<Numbering>, zone: DnsName) -> Self {
         let is_known = numbering.is_some();
         let begin = || Numbering { instance: Instance::new(rand::random()), next: FIRST };
+        let of_this_process = queue.is_idle().then(begin);
+        let Numbering { instance, next } =
+            of_this_process.or(numbering).unwrap_or(Numbering { next: FIRST, ..begin() });
+        let last = (next > FIRST).then(|| event_id(instance, next - 1));
         Self {
+            of_this_process,
+            told: Arc::new(ToldEvents::new(last)),
+            zone,
             // Hooks that are gone are forgotten, and those that are new are known.
             is_unsure: is_known || !queue.is_idle(),
             queue,
@@ -103,9 +120,6 @@ impl Outbox {
     }
 
     fn add(&mut self, at: Timestamp, service: &ServiceName, told: &[Transition], is_certain: bool) {
-        if self.queue.is_idle() {
-            return;
-        }
         let fresh = |transition: &Transition| Fresh {
             at,
             service: service.clone(),
@@ -126,11 +140,15 @@ impl Outbox {
         let is_late = self.keep.is_some_and(|keep| keep.at <= now);
         let is_along = has_others && self.queue.how_moved().is_some();
         let is_wanted = is_late || is_along || (is_due && self.is_unsure);
-        if self.fresh.is_empty() && !is_wanted {
+        // Nobody needs it to be kept where there is no hook.
+        let fresh = match self.of_this_process {
+            Some(_) => Vec::new(),
+            None => self.numbered(),
+        };
+        if fresh.is_empty() && !is_wanted {
             return None;
         }
         (self.keep, self.is_known) = (None, true);
-        let fresh = self.numbered();
         let Numbering { instance, next } = self.numbering;
         let next = next + fresh.len() as u64;
         let positions = self.queue.positions();
@@ -145,7 +163,7 @@ impl Outbox {
     }
 
     fn numbered(&self) -> Vec<Arc<TransitionEvent>> {
-        let Numbering { instance, next } = self.numbering;
+        let Numbering { instance, next } = self.of_this_process.unwrap_or(self.numbering);
         let event = |(sequence, fresh): (u64, &Fresh)| {
             let Fresh { at, service, transition, is_certain: _ } = fresh;
             let Transition { from, to, why, release } = transition.clone();
@@ -158,10 +176,10 @@ impl Outbox {
 
     /// All of the batch is kept.
     pub(in crate::daemon) fn kept(&mut self, outgoing: Option<&Outgoing>) {
-        if outgoing.is_some() {
+        if outgoing.is_some() || self.of_this_process.is_some() {
             self.decide();
-            self.is_unsure = false;
         }
+        self.is_unsure &= outgoing.is_none();
     }
 
     /// Nothing is kept: these services are put back, and the others go on all the same.
@@ -190,7 +208,8 @@ impl Outbox {
 
     fn decide(&mut self) {
         let events = self.numbered();
-        self.numbering.next += events.len() as u64;
+        let numbering = self.of_this_process.as_mut().unwrap_or(&mut self.numbering);
+        numbering.next += events.len() as u64;
         self.fresh.clear();
         self.decided.extend(events);
     }
@@ -202,11 +221,25 @@ impl Outbox {
         }
     }
 
-    /// What was decided is published: hooks may know of it.
+    /// What was decided is published: hooks may know of it, and those who listen are told.
     pub(in crate::daemon) fn publish(&mut self) {
-        if !self.decided.is_empty() {
-            self.queue.push(mem::take(&mut self.decided));
+        if self.decided.is_empty() {
+            return;
         }
+        let decided = mem::take(&mut self.decided);
+        self.told.tell(decided.iter().map(|event| ToldEvent {
+            id: event.id(),
+            service: event.service.clone(),
+            json: cloud::text(event, &self.zone),
+        }));
+        if self.of_this_process.is_none() {
+            self.queue.push(decided);
+        }
+    }
+
+    /// For those who listen.
+    pub(super) fn told(&self) -> Arc<ToldEvents> {
+        self.told.clone()
     }
 
     /// Waits until a hook has come further, beside the outbox.

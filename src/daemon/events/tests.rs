@@ -9,7 +9,7 @@ use prometheus::Registry;
 use super::{Outbox, counters::Counters, go_on, queue::PENDING_MAX};
 use crate::{
     cutover::Transition,
-    model::{Label, ServiceName, Timestamp, TransitionEvent},
+    model::{DnsName, Label, ServiceName, Timestamp, TransitionEvent},
     store::{FoundEvents, Outgoing},
 };
 
@@ -25,6 +25,10 @@ fn hooks(names: &[&str]) -> Vec<Label> {
     names.iter().map(|name| name.parse().expect("a name")).collect()
 }
 
+fn zone() -> DnsName {
+    "zone.test".parse().expect("a name")
+}
+
 fn service(name: &str) -> ServiceName {
     name.parse().expect("a name")
 }
@@ -38,7 +42,7 @@ impl Scene {
         let registry = Registry::new();
         let counters = Counters::register(&registry, &hooks(names)).expect("new");
         let (queue, numbering) = go_on(hooks(names), file.clone(), counters);
-        let outbox = Outbox::new(queue.clone(), numbering);
+        let outbox = Outbox::new(queue.clone(), numbering, zone());
         outbox.set_open(true);
         Self { outbox, queue, file, registry }
     }
@@ -92,6 +96,11 @@ impl Scene {
         taken
     }
 
+    /// The ids of what those who listen have been told.
+    fn listened(&self) -> Vec<String> {
+        self.outbox.told().ids()
+    }
+
     fn counted(&self, what: &str, hook: &str) -> f64 {
         let families = self.registry.gather();
         let name = format!("cutover_events_{what}_total");
@@ -104,6 +113,36 @@ impl Scene {
 
 fn event(number: u64, to: &str) -> (u64, String) {
     (number, to.to_owned())
+}
+
+#[test]
+fn without_a_hook_nothing_is_kept_and_those_who_listen_are_told_under_a_name_of_their_own() {
+    let mut scene = Scene::start(&["a"], None);
+    scene.told("api", "Probing");
+    scene.keep(true);
+    let kept = scene.file.clone().expect("kept");
+    let mut scene = scene.again(&[]);
+    scene.told("api", "Shifting");
+    // That hooks are gone is written, and nothing of what is told.
+    scene.keep(true);
+    let file = scene.file.clone().expect("kept");
+    assert_eq!((file.instance, file.next, file.events.len()), (kept.instance, kept.next, 0));
+    scene.told("api", "Baking");
+    assert!(scene.outbox.batch(at(1), false, true).is_none(), "nobody needs it");
+    scene.outbox.kept(None);
+    assert_eq!(scene.listened(), [""; 0], "it is not published");
+    scene.outbox.publish();
+    let first = scene.listened();
+    assert_eq!(first.len(), 2);
+    assert!(first[0].ends_with("-1") && first[1].ends_with("-2"), "{first:?}");
+    assert!(!first[0].starts_with(&kept.instance.to_string()), "{first:?}");
+    scene.told("web", "Probing");
+    scene.fail(&["web"]);
+    scene.told("api", "Steady");
+    scene.fail(&["web"]);
+    scene.outbox.publish();
+    let all = scene.listened();
+    assert!(all.len() == 3 && all[2].ends_with("-3"), "what was put back is not told: {all:?}");
 }
 
 #[test]
