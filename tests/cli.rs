@@ -71,6 +71,26 @@ fn check_looks_at_the_secrets_of_hooks_and_shows_nothing_of_them() {
 }
 
 #[test]
+fn check_looks_at_tokens_and_shows_nothing_of_them() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let settings = folder.path().join("cutover.toml");
+    let file = example("cutover.toml").replacen("# tokens =", "tokens =", 1);
+    fs::write(&settings, file).expect("writable");
+    fs::write(folder.path().join("release.toml"), example("release.toml")).expect("writable");
+    let config = settings.to_str().expect("text");
+    let checked = |token: &str| {
+        fs::write(folder.path().join("oncall.token"), token).expect("writable");
+        let checked = cutover(&["check", "--config", config]);
+        (checked.status.success(), text(&checked.stdout))
+    };
+    let (is_good, said) = checked("0123456789abcdef0123456789abcdef\n");
+    assert!(is_good && said.contains("oncall.token: good"), "{said}");
+    let (is_good, said) = checked("too-short");
+    assert!(!is_good && said.contains("oncall.token: a token has 24 to 512 characters"), "{said}");
+    assert!(!said.contains("too-short"), "{said}");
+}
+
+#[test]
 fn check_looks_at_the_secrets_of_cookies_and_shows_nothing_of_them() {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let settings = folder.path().join("cutover.toml");

@@ -295,3 +295,29 @@ async fn who_is_dragged_along_by_others_of_its_group_is_in_the_plan() {
     let last = |service: &plan::ServicePlan| service.steps.last().map(|step| step.phase.clone());
     assert_eq!((last(api).as_deref(), last(web).as_deref()), (Some("Failed"), Some("Steady")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verb_shows_what_it_would_do_and_does_nothing() {
+    let scene = Scene::open(&release("v1", "")).await;
+    scene.house.save(&release("v2", ""));
+    scene.house.until_phase("Settling").await;
+    let before = scene.house.status().await.generation;
+    let shown = scene.cutover(&["rollback", "api", "--dry-run"]).await;
+    assert!(shown.status.success(), "{shown:?}");
+    let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+    for expected in ["api  v1 90 %, v2 10 % → v1  (Settling now)", "RollingBack", "Failed"] {
+        assert!(text.contains(expected), "{expected:?} is not in\n{text}");
+    }
+    assert!(!text.contains("checksum"), "{text}");
+    let json = scene.cutover(&["promote", "api", "--dry-run", "-o", "json"]).await;
+    let plan: Plan = serde_json::from_slice(&json.stdout).expect("a plan");
+    assert_eq!(plan.changed["api"].to, [("v2".to_owned(), 100)].into());
+    let refused = scene.cutover(&["retry", "api", "--dry-run"]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(why.contains("refused: no release has failed (api is Settling; "), "{why}");
+    let named = scene.cutover(&["forget", "api", "--dry-run"]).await;
+    assert_eq!(named.status.code(), Some(1), "the file names it");
+    assert_eq!(scene.house.status().await.generation, before);
+    assert_eq!(scene.house.api().await.phase, "Settling");
+}

@@ -4,9 +4,8 @@
 //! [`conductor`] is the one writer: it takes events from one bounded channel, lets the pure
 //! machines decide, has [`keeper`] make that durable, and stores the next table. [`examiner`] finds out
 //! what releases must prove, [`events`] tells hooks of them. [`report`] shows its state to people, whom
-//! [`site`] lets ask, and [`systemd`] to the service manager. [`failpoint`] is for tests that kill it. [`handover`] lets a new
-//! process take the place of a running one.
-//! Everything below this floor can be tested without it.
+//! [`mod@site`] lets ask, and [`systemd`] to the service manager. [`failpoint`] is for tests that kill it.
+//! [`handover`] lets a new process take the place of a running one. Everything below can be tested without it.
 
 mod caches;
 mod conductor;

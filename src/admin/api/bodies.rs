@@ -19,18 +19,36 @@ use crate::{
     model::{FreezeReason, PoolName},
 };
 
-/// How a verb is to be done.
+/// How everyone is to be brought back.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::admin) struct Wishes {
     /// The rules that are broken for this once if they stand in the way.
     #[schemars(extend("items" = {"type": "string", "enum": Rule::ALL.map(Rule::name)}))]
     pub(in crate::admin) force: Vec<String>,
-    /// The pool that a rollback goes to; without it the one that was good before. Of other verbs it is
-    /// an error.
+    /// The pool that is to answer; without it the one that was good before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,63}$"))]
     pub(in crate::admin) to: Option<String>,
     /// Nothing is done: the answer is what would happen.
     pub(in crate::admin) dry_run: bool,
+}
+
+/// How another verb is to be done.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Forcing {
+    /// The rules that are broken for this once if they stand in the way.
+    #[schemars(extend("items" = {"type": "string", "enum": Rule::ALL.map(Rule::name)}))]
+    force: Vec<String>,
+    /// Nothing is done: the answer is what would happen.
+    dry_run: bool,
+}
+
+impl From<Forcing> for Wishes {
+    fn from(Forcing { force, dry_run }: Forcing) -> Self {
+        Self { force, to: None, dry_run }
+    }
 }
 
 /// How a service is to be forgotten.
@@ -95,15 +113,9 @@ impl Wishes {
     pub(super) fn order(&self, verb: Verb, by: String) -> Result<Order, Undone> {
         let rule = |name: &String| name.parse::<Rule>();
         let force: Result<BTreeSet<Rule>, UnknownRule> = self.force.iter().map(rule).collect();
-        let to = match (&self.to, verb) {
-            (Some(pool), Verb::Rollback) => Some(pool.parse::<PoolName>().map_err(misunderstood)?),
-            (Some(_), _) => {
-                let why = format!("`to` is for a rollback, and not for `{}`", verb.name());
-                return Err(misunderstood(why));
-            }
-            (None, _) => None,
-        };
-        Ok(Order { verb, to, by, force: force.map_err(misunderstood)? })
+        let to = self.to.as_ref().map(|pool| pool.parse::<PoolName>()).transpose();
+        let (to, force) = (to.map_err(misunderstood)?, force.map_err(misunderstood)?);
+        Ok(Order { verb, to, by, force })
     }
 }
 
@@ -196,7 +208,10 @@ mod tests {
     #[test]
     fn what_is_wished_for_has_to_make_sense() {
         let order = |json: &str, verb| {
-            let wishes: Result<Wishes, _> = serde_json::from_str(json);
+            let wishes: Result<Wishes, _> = match verb {
+                Verb::Rollback => serde_json::from_str(json),
+                _ => serde_json::from_str::<Forcing>(json).map(Wishes::from),
+            };
             wishes.map_err(misunderstood)?.order(verb, "token oncall".to_owned())
         };
         let back = order(r#"{"force": ["health"], "to": "v40"}"#, Verb::Rollback).expect("good");
@@ -206,7 +221,7 @@ mod tests {
         assert!(
             why(r#"{"force": ["windows"]}"#, Verb::Promote).contains("there is no rule `windows`")
         );
-        assert!(why(r#"{"to": "v40"}"#, Verb::Promote).contains("`to` is for a rollback"));
+        assert!(why(r#"{"to": "v40"}"#, Verb::Promote).contains("unknown field `to`"));
         assert!(why(r#"{"dryrun": true}"#, Verb::Promote).contains("unknown field `dryrun`"));
         assert!(why(r#"{"to": "a/b"}"#, Verb::Rollback).contains("not allowed"));
     }

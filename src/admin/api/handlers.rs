@@ -9,11 +9,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     Draft, Forgetting, Freezing, Operation, Sampling, Wishes,
-    bodies::{Nothing, Said},
+    bodies::{Forcing, Nothing, Said},
     openapi,
 };
 use crate::{
@@ -113,10 +113,12 @@ pub(super) fn operations(draft_len_max: usize) -> Vec<Operation> {
         .fails([404, 409]),
     ];
     all.extend(VERBS.map(|(verb, path, about)| {
-        Operation::change::<Wishes>(path, verb.name(), about, order(verb))
-            .gives::<Done>()
-            .gives::<Plan>()
-            .fails([404, 409])
+        let (id, handler) = (verb.name(), order::<Forcing>(verb));
+        let operation = match verb {
+            Verb::Rollback => Operation::change::<Wishes>(path, id, about, order::<Wishes>(verb)),
+            _ => Operation::change::<Forcing>(path, id, about, handler),
+        };
+        operation.gives::<Done>().gives::<Plan>().fails([404, 409])
     }));
     all
 }
@@ -226,12 +228,16 @@ fn misunderstood(why: &str) -> Undone {
 }
 
 /// What is done for a verb.
-fn order(verb: Verb) -> MethodRouter<Site> {
+fn order<B>(verb: Verb) -> MethodRouter<Site>
+where
+    B: DeserializeOwned + Into<Wishes> + Send + 'static,
+{
     post(
         async move |State(site): State<Site>,
                     Extension(Actor(by)): Extension<Actor>,
                     Of(name): Of,
-                    Said(wishes): Said<Wishes>| {
+                    Said(wishes): Said<B>| {
+            let wishes: Wishes = wishes.into();
             match (wishes.order(verb, by), wishes.dry_run) {
                 (Ok(order), true) => replied(site.inquiry.foretell(name, order).await),
                 (Ok(order), false) => replied(site.inquiry.order(name, order).await),

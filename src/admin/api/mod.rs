@@ -2,7 +2,7 @@
 //! the Unix socket.
 //!
 //! [`operations`] is the one list of it: the router is made from that, and so is the OpenAPI document.
-//! Done is 200; whatever is not is an [`Undone`], with the status code that fits.
+//! Done is 200; whatever is not is an [`Undone`](super::orders::Undone), with the status code that fits.
 
 mod bodies;
 mod handlers;
