@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The course of one release, or of a split that is answered without one.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct CourseStatus {
     /// The number of the release, if it is of one.
     pub release: Option<u64>,
@@ -14,7 +15,7 @@ pub struct CourseStatus {
 }
 
 /// From the point before to this one.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct PointStatus {
     /// The end of that time (RFC 3339).
     pub at: String,
@@ -25,7 +26,7 @@ pub struct PointStatus {
 }
 
 /// What one pool was to have, and had.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct PointShare {
     /// The percentage of the clients.
     pub target: u8,

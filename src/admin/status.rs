@@ -175,7 +175,7 @@ pub struct ServiceStatus {
 }
 
 /// What happens next, if nothing breaks and nobody says otherwise.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 pub struct NextStatus {
     /// In words.
     pub what: String,
@@ -184,7 +184,7 @@ pub struct NextStatus {
 }
 
 /// What a rollback would do now.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq, Eq)]
 pub struct RollbackStatus {
     /// The pool that would answer everyone, or the split, as in [`ServiceStatus::live`].
     pub to: String,
@@ -265,7 +265,7 @@ pub struct PoolStatus {
 }
 
 /// The share of the answers that a pool has had.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct AnsweredStatus {
     /// In percent.
     pub share: f64,
@@ -276,7 +276,7 @@ pub struct AnsweredStatus {
 }
 
 /// How a pool without clients leaves caches that keep to the TTL.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct ClearingStatus {
     /// Since when it has had no clients (RFC 3339).
     pub since: String,

@@ -134,10 +134,20 @@ async fn everything_in_it_is_answered_as_it_says() {
     scene.release("v2", "bake = \"1h\"");
     scene.house.until_phase("Baking").await;
     let api = |verb: &str| format!("/api/v1/services/api/{verb}");
-    for path in ["status", "services/api", "history", "history/api", "file", "openapi.json"] {
+    let paths = [
+        "status",
+        "services/api",
+        "services/api/course",
+        "history",
+        "history/api",
+        "file",
+        "openapi.json",
+    ];
+    for path in paths {
         assert_eq!(scene.get(&format!("/api/v1/{path}")).await.code, 200, "{path}");
     }
     assert_eq!(scene.get("/api/v1/services/web").await.code, 404);
+    assert_eq!(scene.get("/api/v1/services/web/course").await.code, 404);
     assert_eq!(scene.get("/api/v1/history/a%2fb").await.code, 404);
     let dry = json!({ "dry_run": true });
     for verb in ["pause", "resume", "promote", "rollback", "retry"] {

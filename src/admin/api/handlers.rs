@@ -20,6 +20,7 @@ use crate::{
     admin::{
         Site,
         access::Actor,
+        course::CourseStatus,
         history::Past,
         line::Line,
         orders::{Done, Stop, Undone},
@@ -41,6 +42,14 @@ pub(super) fn operations(draft_len_max: usize) -> Vec<Operation> {
         Operation::read("/services/{service}", "service", "How one service is.", get(service))
             .gives::<ServiceStatus>()
             .fails([404]),
+        Operation::read(
+            "/services/{service}/course",
+            "course",
+            "Which share of the answers each pool of a service was to have, and had, in its release or split.",
+            get(course),
+        )
+        .gives::<CourseStatus>()
+        .fails([404]),
         Operation::read(
             "/history",
             "history",
@@ -177,6 +186,12 @@ async fn service(State(site): State<Site>, Of(name): Of) -> Response {
     let status = site.inquiry.status().await;
     let unknown = || Undone::NotFound(format!("there is no service `{name}`"));
     replied(status.map(|mut status| status.services.remove(name.as_str()).ok_or_else(unknown)))
+}
+
+async fn course(State(site): State<Site>, Of(name): Of) -> Response {
+    let courses = site.inquiry.courses(vec![name.clone()]).await;
+    let unknown = || Undone::NotFound(format!("nothing is counted of `{name}`"));
+    replied(courses.map(|mut courses| courses.remove(name.as_str()).ok_or_else(unknown)))
 }
 
 pub(in crate::admin) async fn history_of_all(State(site): State<Site>) -> Response {
