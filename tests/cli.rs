@@ -158,7 +158,7 @@ fn a_rule_that_is_none_is_refused_with_the_list() {
 fn help_names_every_verb() {
     let help = text(&cutover(&["--help"]).stdout);
     let orders = ["rollback", "promote", "retry", "pause", "resume", "freeze", "unfreeze"];
-    for verb in ["serve", "check", "status", "plan", "apply", "forget", "sample", "demo"]
+    for verb in ["serve", "check", "status", "plan", "apply", "forget", "sample", "schema", "demo"]
         .into_iter()
         .chain(orders)
     {

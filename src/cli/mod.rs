@@ -12,6 +12,7 @@ mod order;
 mod plan;
 mod probe;
 mod sample;
+mod schema;
 mod serve;
 mod status;
 mod wait;
@@ -120,6 +121,10 @@ enum Verb {
     Probe(probe::Options),
     /// Show which pool clients of a service would be given now.
     Sample(sample::Options),
+    /// Print the JSON schema of one of the files, for editors.
+    ///
+    /// The first line of the file names where it stands: `#:schema ./schema/release.schema.json`.
+    Schema(schema::Options),
     /// Wait until a release is done, or a pool can be switched off.
     ///
     /// Exits 0 when that is so, 1 when it will not come by itself (the release has failed, there is
@@ -179,6 +184,7 @@ pub fn main() -> ExitCode {
         Verb::Forget(options) => order(options.forgetting()),
         Verb::Probe(options) => in_runtime(probe::run(&arguments.config, options, out)),
         Verb::Sample(options) => in_runtime(sample::run(&arguments.config, options, out)),
+        Verb::Schema(options) => schema::run(&options, out),
         Verb::Wait(options) => in_runtime(wait::run(&arguments.config, options, out)),
         Verb::Demo(options) => in_runtime(demo::run(options, out)),
         Verb::Completions(options) => completions::run(options, out),

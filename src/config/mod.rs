@@ -3,12 +3,14 @@
 //! Read in this order: [`read`] gets the text, refusing what no such file can be; `document` walks
 //! the TOML with the position of every value and collects every mistake; [`settings`] and
 //! [`release`] know the keys; [`finding`] shows mistakes to people; [`watch`] tells of changes.
+//! [`schema`] says the keys to editors.
 //! [`secrets`] reads a third file, which programs write: the secrets of DNS cookies.
 
 mod document;
 pub mod finding;
 pub mod read;
 pub mod release;
+pub mod schema;
 pub mod secrets;
 pub mod settings;
 pub mod watch;

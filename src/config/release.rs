@@ -17,7 +17,8 @@ use std::{
 use super::{
     Rejected,
     document::{self, Name, Table, Value},
-    settings::{absolute_path, arguments, ttl},
+    schema::{Notes, parts},
+    settings::{absolute_path, arguments, arguments_schema, ttl},
 };
 use crate::model::{
     Desired, DnsName, Endpoint, FailPolicy, Outside, Pool, PoolName, ProbeSetting, ReleasePolicy,
@@ -27,6 +28,7 @@ use policy::policy;
 use probe::setting;
 
 const ENDPOINTS_MAX: usize = 1_000;
+const FAIL_POLICIES: [FailPolicy; 3] = [FailPolicy::Previous, FailPolicy::Open, FailPolicy::Closed];
 
 /// Reads the text of a release file for `zone`, of a daemon that may ask these outside of it.
 pub fn parse(
@@ -209,12 +211,52 @@ fn build_endpoint(value: &Value<'_>, weight: Weight) -> Option<Endpoint> {
 }
 
 fn fail_policy(value: &Value<'_>) -> Option<FailPolicy> {
-    const ALL: [FailPolicy; 3] = [FailPolicy::Previous, FailPolicy::Open, FailPolicy::Closed];
     let text = value.text()?;
-    let found = ALL.into_iter().find(|policy| policy.name() == text);
+    let found = FAIL_POLICIES.into_iter().find(|policy| policy.name() == text);
     if found.is_none() {
-        let names = ALL.map(FailPolicy::name).join(", ");
+        let names = FAIL_POLICIES.map(FailPolicy::name).join(", ");
         value.wrong_with_hint("unknown fail policy", format!("use one of {names}"));
     }
     found
+}
+
+pub(super) fn schema(notes: &Notes) -> serde_json::Value {
+    let service = parts::Keys::at(notes, ["services.*"])
+        .required("live", live::schema())
+        .required("pools", pools_schema(notes))
+        .optional("spread", live::spread_schema())
+        .optional("ttl", parts::duration())
+        .optional("fail_policy", parts::word(FAIL_POLICIES.map(FailPolicy::name)))
+        .optional("probe", probe::schema(notes))
+        .optional("release", policy::schema(notes))
+        .table();
+    let mut services = parts::names(&parts::service_form(), service);
+    services["minProperties"] = 1.into();
+    let mut schema = parts::Keys::at(notes, [""])
+        .required("version", parts::version())
+        .required("services", services)
+        .optional("removed", parts::list(parts::matching(&parts::service_form()), 0..=usize::MAX))
+        .table();
+    schema["definitions"] = kinds::schemas(notes);
+    schema
+}
+
+fn pools_schema(notes: &Notes) -> serde_json::Value {
+    let endpoint = parts::Keys::at(notes, ["services.*.pools.*.endpoints {}"])
+        .required("address", parts::address())
+        .optional("weight", weight_schema())
+        .table();
+    let endpoint = parts::either([parts::address(), endpoint]);
+    let pool = parts::Keys::at(notes, ["services.*.pools.*"])
+        .required("endpoints", parts::list(endpoint, 1..=ENDPOINTS_MAX))
+        .table();
+    let mut pools = parts::names(POOL_FORM, pool);
+    pools["minProperties"] = 1.into();
+    pools
+}
+
+const POOL_FORM: &str = "^[A-Za-z0-9_.-]{1,63}$";
+
+fn weight_schema() -> serde_json::Value {
+    parts::whole(1..=Weight::MAX.into())
 }

@@ -69,7 +69,8 @@ pub struct Weight(u32);
 impl Weight {
     /// The usual weight.
     pub const ONE: Self = Self(1);
-    const MAX: u32 = 1_000_000;
+    /// The greatest.
+    pub const MAX: u32 = 1_000_000;
 
     /// A weight, if it is in range.
     pub fn new(value: u64) -> Result<Self, UnitError> {

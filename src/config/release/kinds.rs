@@ -1,11 +1,12 @@
 //! What each kind of probe has: a table for each check.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use hickory_proto::{op::ResponseCode, rr::RecordType};
 use hyper::http::uri::{Authority, PathAndQuery};
+use serde_json::json;
 
-use super::{Table, Value, absolute_path, arguments};
+use super::{Notes, Table, Value, absolute_path, arguments, arguments_schema, parts};
 use crate::model::{
     DnsName, DnsProbe, ExecProbe, FileProbe, GrpcProbe, Header, HeaderError, HttpProbe, HttpsProbe,
     Method, Pattern, ProbeKind, TcpProbe, TlsProbe, TlsSettings,
@@ -13,23 +14,26 @@ use crate::model::{
 
 const HEADERS_MAX: usize = 20;
 const GRPC_SERVICE_LEN_MAX: usize = 200;
+const STATUS: RangeInclusive<u64> = 100..=599;
 const AGE_MIN: Duration = Duration::from_secs(1);
 const AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
 
-/// The keys of the kinds, and how each is read.
-pub(super) const KINDS: [(&str, ReadKind); 8] = [
-    ("tcp", tcp_probe),
-    ("http", http_probe),
-    ("https", https_probe),
-    ("tls", tls_probe),
-    ("grpc", grpc_probe),
-    ("dns", dns_probe),
-    ("exec", exec_probe),
-    ("file", file_probe),
+/// The keys of the kinds, how each is read, and which keys it has.
+pub(super) const KINDS: [(&str, ReadKind, SayKind); 8] = [
+    ("tcp", tcp_probe, tcp_keys),
+    ("http", http_probe, http_keys),
+    ("https", https_probe, https_keys),
+    ("tls", tls_probe, tls_keys),
+    ("grpc", grpc_probe, grpc_keys),
+    ("dns", dns_probe, dns_keys),
+    ("exec", exec_probe, exec_keys),
+    ("file", file_probe, file_keys),
 ];
 
 /// Reads what is of one kind; whose name it is asked for by, if nothing else is said.
 pub(super) type ReadKind = fn(&mut Table<'_>, Option<&DnsName>) -> Option<ProbeKind>;
+/// Says its keys to editors.
+pub(super) type SayKind = for<'n> fn(parts::Keys<'n>) -> parts::Keys<'n>;
 
 fn tcp_probe(table: &mut Table<'_>, _: Option<&DnsName>) -> Option<ProbeKind> {
     Some(ProbeKind::Tcp(TcpProbe { port: port(table)? }))
@@ -283,4 +287,100 @@ fn statuses(value: &Value<'_>) -> Option<Vec<u16>> {
     }
     let status = |item: &Value<'_>| u16::try_from(item.integer_in(100..=599)?).ok();
     items.iter().map(status).collect()
+}
+
+/// What each kind takes, alone and as a check of a probe, which may have a limit.
+pub(super) fn schemas(notes: &Notes) -> serde_json::Value {
+    let mut schemas = serde_json::Map::new();
+    for (kind, _, say) in KINDS {
+        let mut alone = say(keys_of(kind, notes)).table();
+        let what = notes.get(&format!("kinds.{kind}")).map_or("", |note| note.text.as_str());
+        parts::describe(&mut alone, what);
+        schemas.insert(kind.to_owned(), alone);
+        let mut check = check_schema(say, kind, notes);
+        parts::describe(&mut check, what);
+        schemas.insert(check_of(kind), check);
+    }
+    schemas.into()
+}
+
+/// A check of a probe.
+pub(super) fn check_schema(say: SayKind, kind: &str, notes: &Notes) -> serde_json::Value {
+    say(keys_of(kind, notes)).optional("latency", parts::duration()).table()
+}
+
+/// `https` has the keys of `http` and `tls`, and `grpc` some of them.
+fn keys_of<'n>(kind: &str, notes: &'n Notes) -> parts::Keys<'n> {
+    let own = format!("kinds.{kind}");
+    parts::Keys::at(notes, [own.as_str(), "kinds.http", "kinds.tls", "kinds.…"])
+}
+
+/// What a check of a kind is called among the definitions of the schema.
+pub(super) fn check_of(kind: &str) -> String {
+    format!("{kind}_check")
+}
+
+fn tcp_keys(keys: parts::Keys<'_>) -> parts::Keys<'_> {
+    keys.required("port", parts::port())
+}
+
+fn http_keys(keys: parts::Keys<'_>) -> parts::Keys<'_> {
+    let mut headers = parts::names("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", parts::some_text());
+    headers["maxProperties"] = HEADERS_MAX.into();
+    keys.required("port", parts::port())
+        .optional("method", parts::word(Method::ALL.map(Method::name)))
+        .optional("path", parts::matching("^/"))
+        .optional("host", parts::some_text())
+        .optional("headers", headers)
+        .optional("status", parts::list(parts::whole(STATUS), 1..=usize::MAX))
+        .optional("body", parts::some_text())
+        .optional("body_regex", parts::text())
+        .optional("http2", parts::flag())
+}
+
+fn https_keys(keys: parts::Keys<'_>) -> parts::Keys<'_> {
+    of_tls(http_keys(keys))
+}
+
+fn tls_keys(keys: parts::Keys<'_>) -> parts::Keys<'_> {
+    of_tls(keys.required("port", parts::port()))
+}
+
+fn of_tls(keys: parts::Keys<'_>) -> parts::Keys<'_> {
+    keys.optional("server_name", parts::some_text())
+        .optional("ca", parts::absolute_path())
+        .optional("validity_min", parts::duration())
+        .optional("validity_warn", parts::duration())
+}
+
+fn grpc_keys(keys: parts::Keys<'_>) -> parts::Keys<'_> {
+    let service = format!("^[A-Za-z0-9._/-]{{1,{GRPC_SERVICE_LEN_MAX}}}$");
+    let keys = keys
+        .required("port", parts::port())
+        .optional("service", parts::matching(&service))
+        .optional("host", parts::some_text())
+        .optional("tls", parts::flag());
+    let secured = json!({ "required": ["tls"], "properties": { "tls": { "const": true } } });
+    of_tls(keys).needs(["server_name", "ca", "validity_min", "validity_warn"], &secured)
+}
+
+fn dns_keys(keys: parts::Keys<'_>) -> parts::Keys<'_> {
+    keys.optional("port", parts::port())
+        .optional("tcp", parts::flag())
+        .required("name", parts::name())
+        .optional("type", parts::some_text())
+        .optional("rcode", parts::word(DnsProbe::RCODES.map(|(name, _)| name)))
+        .optional("data", parts::text())
+}
+
+fn exec_keys(keys: parts::Keys<'_>) -> parts::Keys<'_> {
+    keys.required("command", parts::absolute_path()).optional("arguments", arguments_schema())
+}
+
+fn file_keys(keys: parts::Keys<'_>) -> parts::Keys<'_> {
+    let mut content = parts::some_text();
+    content["maxLength"] = FileProbe::CONTENT_LEN_MAX.into();
+    keys.required("path", parts::absolute_path())
+        .required("content", content)
+        .optional("max_age", parts::duration())
 }

@@ -5,12 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     super::document::{Name, Value, nearest},
-    weight,
+    POOL_FORM, parts, weight, weight_schema,
 };
 use crate::model::{Family, NEGATIVE_TTL, Pool, PoolName, Split, Spread};
 
 /// Each answer draws for all of them; and people are shown whole percents.
 const POOLS_MAX: usize = 100;
+const SPREADS: [Spread; 2] = [Spread::Sticky, Spread::Random];
 
 type Pools = BTreeMap<PoolName, Arc<Pool>>;
 
@@ -48,10 +49,9 @@ fn split(value: &Value<'_>, pools: Option<&Pools>) -> Option<Split> {
 
 /// `"sticky"` or `"random"`.
 pub(super) fn spread(value: &Value<'_>, pools: Option<&Pools>) -> Option<Spread> {
-    const ALL: [Spread; 2] = [Spread::Sticky, Spread::Random];
     let text = value.text()?;
-    let Some(spread) = ALL.into_iter().find(|spread| spread.name() == text) else {
-        let names = ALL.map(Spread::name).join(", ");
+    let Some(spread) = SPREADS.into_iter().find(|spread| spread.name() == text) else {
+        let names = SPREADS.map(Spread::name).join(", ");
         value.wrong_with_hint("unknown spread", format!("use one of {names}"));
         return None;
     };
@@ -93,4 +93,15 @@ fn is_known(pool: &PoolName, pools: &Pools, wrong: impl FnOnce(String, String)) 
     };
     wrong(format!("there is no pool `{pool}`"), hint);
     false
+}
+
+pub(super) fn schema() -> serde_json::Value {
+    let mut split = parts::names(POOL_FORM, weight_schema());
+    split["minProperties"] = 1.into();
+    split["maxProperties"] = POOLS_MAX.into();
+    parts::either([parts::matching(POOL_FORM), split])
+}
+
+pub(super) fn spread_schema() -> serde_json::Value {
+    parts::word(SPREADS.map(Spread::name))
 }

@@ -3,11 +3,12 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use jiff::tz::TimeZone;
+use serde_json::json;
 
 use super::{
     super::document::nearest,
-    ENDPOINTS_MAX, Table, Value,
-    proof::{Proofs, proofs},
+    ENDPOINTS_MAX, Notes, Table, Value, parts,
+    proof::{self, Proofs, proofs},
     ttl,
 };
 use crate::model::{
@@ -191,4 +192,38 @@ fn ramp_step(value: &Value<'_>) -> Option<RampStep> {
     let share = share.and_then(|value| value.parse());
     let bake = bake.and_then(|value| value.duration_in(Duration::ZERO..=7 * DAY));
     Some(RampStep { share: share?, bake: bake? })
+}
+
+pub(super) fn schema(notes: &Notes) -> serde_json::Value {
+    let step = parts::Keys::at(notes, ["services.*.release.ramp {}"])
+        .required("share", parts::percent())
+        .required("bake", parts::duration())
+        .table();
+    let mut instant = parts::text();
+    // So do the tools see what stands there without quotes.
+    instant["format"] = "date-time".into();
+    let keys = parts::Keys::at(notes, ["services.*.release"])
+        .optional("group", parts::label())
+        .optional("ramp", parts::list(step, 0..=RAMP_STEPS_MAX))
+        .optional("at", instant)
+        .optional("clean", parts::flag())
+        .optional("ttl", parts::duration())
+        .optional("bake", parts::duration())
+        .optional("deadline", parts::duration())
+        .optional("min_up", parts::percent())
+        .optional("min_up_endpoints", parts::whole(1..=ENDPOINTS_MAX as u64))
+        .optional("min_up_weight", parts::percent())
+        .optional("progress_deadline", parts::duration())
+        .optional("windows", parts::list(window_schema(), 0..=WINDOWS_MAX))
+        .optional("timezone", parts::some_text())
+        .optional("min_change_interval", parts::duration())
+        .optional("pin_allowance", parts::duration())
+        .optional("drain_grace", parts::duration());
+    proof::schema(keys, notes).needs(["clean"], &json!(["at"])).table()
+}
+
+fn window_schema() -> serde_json::Value {
+    let day = "(Mon|Tue|Wed|Thu|Fri|Sat|Sun)";
+    let (days, time) = (format!("{day}(-{day})?"), "[0-2][0-9]:[0-5][0-9]");
+    parts::matching(&format!(r"^\s*(daily|{days}(,{days})*)\s+{time}-{time}\s*$"))
 }

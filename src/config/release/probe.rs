@@ -1,10 +1,11 @@
 //! How the endpoints of a service are probed: the table `probe`. What each kind has is in `kinds`.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use super::{
-    Table, Value,
-    kinds::{KINDS, ReadKind},
+    Notes, Table, Value,
+    kinds::{KINDS, ReadKind, SayKind, check_of, check_schema},
+    parts,
 };
 use crate::model::{Check, DnsName, Pass, ProbeSetting, ProbeSpec};
 
@@ -12,6 +13,7 @@ const INTERVAL_MIN: Duration = Duration::from_millis(100);
 const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
 const TIMEOUT_MIN: Duration = Duration::from_millis(10);
 const LATENCY_MIN: Duration = Duration::from_millis(1);
+const COUNT: RangeInclusive<u64> = 1..=100;
 
 /// `"none"`, or a table with checks and the schedule.
 pub(super) fn setting(value: &Value<'_>, owner: Option<&DnsName>) -> Option<ProbeSetting> {
@@ -37,7 +39,7 @@ pub(super) fn setting(value: &Value<'_>, owner: Option<&DnsName>) -> Option<Prob
     let timeout_default = ProbeSpec::TIMEOUT.min(timeout_max);
     let timeout = duration(timeout_at, timeout_default, TIMEOUT_MIN..=timeout_max);
     let count = |value: Option<Value<'_>>, default: u32| {
-        let count = value.map_or(Some(default.into()), |value| value.integer_in(1..=100));
+        let count = value.map_or(Some(default.into()), |value| value.integer_in(COUNT));
         count.and_then(|count| u32::try_from(count).ok())
     };
     let rise = count(table.optional("rise"), ProbeSpec::RISE);
@@ -59,7 +61,7 @@ pub(super) fn setting(value: &Value<'_>, owner: Option<&DnsName>) -> Option<Prob
 fn checks(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<Vec<Check>> {
     let mut checks = Vec::new();
     let mut is_good = true;
-    for (key, read) in KINDS {
+    for (key, read, _) in KINDS {
         let Some(value) = table.optional(key) else { continue };
         let each = if value.is_array() { value.array()? } else { vec![value.clone()] };
         if each.is_empty() {
@@ -102,4 +104,21 @@ fn pass(value: &Value<'_>) -> Option<Pass> {
         value.wrong_with_hint("neither `all` nor `any`", "must all checks pass, or is one enough?");
     }
     found
+}
+
+pub(super) fn schema(notes: &Notes) -> serde_json::Value {
+    let keys = parts::Keys::at(notes, ["kinds", "services.*.probe"])
+        .optional("pass", parts::word(Pass::ALL.map(Pass::name)))
+        .optional("interval", parts::duration())
+        .optional("timeout", parts::duration())
+        .optional("rise", parts::whole(COUNT))
+        .optional("fall", parts::whole(COUNT))
+        .optional("jitter", parts::percent());
+    let of_kind = |(kind, _, say): (&'static str, ReadKind, SayKind)| {
+        let many = parts::list(parts::reference(&check_of(kind)), 1..=ProbeSpec::CHECKS_MAX);
+        (kind, parts::either([check_schema(say, kind, notes), many]))
+    };
+    let mut probe = keys.each(KINDS.map(of_kind)).table();
+    probe["anyOf"] = parts::required_of(KINDS.iter().map(|(kind, ..)| *kind));
+    parts::either([parts::matching("^none$"), probe])
 }

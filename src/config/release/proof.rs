@@ -1,10 +1,11 @@
 //! What a release has to prove: `tests`, `performance`, `guards` and `confirm` of the table `release`.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use super::{
-    Table, Value,
+    Notes, Table, Value,
     kinds::{KINDS, ReadKind},
+    parts,
 };
 use crate::{
     config::document::nearest,
@@ -14,9 +15,17 @@ use crate::{
     },
 };
 
+/// Kinds that ask nothing of the endpoint itself.
+const NOT_MEASURED: [&str; 2] = ["exec", "file"];
 const GUARDS_MAX: usize = 16;
 const CONFIRM_MAX: usize = 4;
 const QUERY_LEN_MAX: usize = 4096;
+/// Of a measurement: all requests, those at once, and those in a second.
+const REQUESTS: RangeInclusive<u64> = 1..=100_000;
+const AT_ONCE: RangeInclusive<u64> = 1..=64;
+const RATE: RangeInclusive<u64> = 1..=1_000;
+/// Of the values of a guard.
+const COUNT_MAX: u64 = 100;
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 /// Of what is left out.
@@ -78,7 +87,7 @@ fn test(value: &Value<'_>, deadline: Duration, owner: Option<&DnsName>) -> Optio
 
 /// The one kind of check that a table has.
 fn kind(table: &mut Table<'_>, owner: Option<&DnsName>) -> Option<ProbeKind> {
-    let found = KINDS.map(|(key, read)| (table.optional(key), read));
+    let found = KINDS.map(|(key, read, _)| (table.optional(key), read));
     let found: Vec<(Value<'_>, ReadKind)> =
         found.into_iter().filter_map(|(value, read)| Some((value?, read))).collect();
     match found.as_slice() {
@@ -105,7 +114,7 @@ fn duration(
     table: &mut Table<'_>,
     key: &'static str,
     default: Duration,
-    range: std::ops::RangeInclusive<Duration>,
+    range: RangeInclusive<Duration>,
 ) -> Option<Duration> {
     table.optional(key).map_or(Some(default), |value| value.duration_in(range))
 }
@@ -114,7 +123,7 @@ fn count(
     table: &mut Table<'_>,
     key: &'static str,
     default: u32,
-    range: std::ops::RangeInclusive<u64>,
+    range: RangeInclusive<u64>,
 ) -> Option<u32> {
     let value = table.optional(key);
     let count = value.map_or(Some(default.into()), |value| value.integer_in(range))?;
@@ -134,15 +143,15 @@ fn performance(
             "measure by tcp, http, https, tls, grpc or dns",
         );
     }
-    let requests = count(&mut table, "requests", Performance::REQUESTS, 1..=100_000);
+    let requests = count(&mut table, "requests", Performance::REQUESTS, REQUESTS);
     let most = deadline.min(HOUR);
     let default = Performance::DURATION.min(most);
     let longest = duration(&mut table, "duration", default, SECOND..=most);
     let most = longest.unwrap_or(HOUR);
     let default = Performance::TIMEOUT.min(most);
     let timeout = duration(&mut table, "timeout", default, SECOND / 100..=most);
-    let concurrency = count(&mut table, "concurrency", Performance::CONCURRENCY, 1..=64);
-    let rate = count(&mut table, "rate", Performance::RATE, 1..=1_000);
+    let concurrency = count(&mut table, "concurrency", Performance::CONCURRENCY, AT_ONCE);
+    let rate = count(&mut table, "rate", Performance::RATE, RATE);
     let most = requests.unwrap_or(u32::MAX);
     let default = Performance::SAMPLES_MIN.min(most);
     let samples_min = count(&mut table, "samples_min", default, 1..=most.into());
@@ -247,9 +256,9 @@ fn guard(value: &Value<'_>) -> Option<Guard> {
         .optional("tolerance")
         .map_or(Some(Number::ZERO), |value| Number::new(value.number_in(0.0..=f64::MAX)?).ok());
     let interval = duration(&mut table, "interval", Guard::INTERVAL, SECOND..=HOUR);
-    let needed = count(&mut table, "count", Guard::COUNT, 1..=100);
-    let fail_limit = count(&mut table, "fail_limit", 0, 0..=100);
-    let error_limit = count(&mut table, "error_limit", Guard::ERROR_LIMIT, 0..=100);
+    let needed = count(&mut table, "count", Guard::COUNT, 1..=COUNT_MAX);
+    let fail_limit = count(&mut table, "fail_limit", 0, 0..=COUNT_MAX);
+    let error_limit = count(&mut table, "error_limit", Guard::ERROR_LIMIT, 0..=COUNT_MAX);
     table.finish();
     let guard = Guard {
         name: name?,
@@ -317,4 +326,72 @@ fn confirm(value: &Value<'_>, outside: &Outside) -> Option<Vec<Label>> {
         names.push(name);
     }
     is_good.then_some(names)
+}
+
+/// With what is asked beside the probes.
+pub(super) fn schema<'n>(keys: parts::Keys<'n>, notes: &'n Notes) -> parts::Keys<'n> {
+    keys.optional("tests", parts::list(test_schema(notes), 0..=SmokeTest::EACH_MAX))
+        .optional("performance", performance_schema(notes))
+        .optional("guards", parts::list(guard_schema(notes), 0..=GUARDS_MAX))
+        .optional("confirm", parts::list(parts::label(), 0..=CONFIRM_MAX))
+}
+
+/// A table that has exactly one of these kinds.
+fn with_kind(
+    keys: parts::Keys<'_>,
+    kinds: impl Iterator<Item = &'static str> + Clone,
+) -> serde_json::Value {
+    let of_kind = |kind: &'static str| (kind, parts::reference(kind));
+    let mut table = keys.each(kinds.clone().map(of_kind)).table();
+    table["oneOf"] = parts::required_of(kinds);
+    table
+}
+
+fn test_schema(notes: &Notes) -> serde_json::Value {
+    let keys = parts::Keys::at(notes, ["services.*.release.tests {}"]);
+    let keys = keys.optional("timeout", parts::duration());
+    with_kind(keys, KINDS.into_iter().map(|(kind, ..)| kind))
+}
+
+fn performance_schema(notes: &Notes) -> serde_json::Value {
+    let limit = |measure| match measure {
+        Measure::Mean | Measure::Percentile(_) => {
+            parts::either([parts::duration(), parts::ratio()])
+        }
+        Measure::Errors => parts::either([parts::part(), parts::ratio()]),
+        Measure::Throughput => parts::either([parts::number(0.0..=1e9), parts::ratio()]),
+    };
+    let keys = parts::Keys::at(notes, ["services.*.release.performance"])
+        .optional("requests", parts::whole(REQUESTS))
+        .optional("duration", parts::duration())
+        .optional("concurrency", parts::whole(AT_ONCE))
+        .optional("rate", parts::whole(RATE))
+        .optional("timeout", parts::duration())
+        .optional("samples_min", parts::whole(REQUESTS))
+        .optional("interval", parts::duration())
+        .optional("tolerance", parts::duration());
+    let keys = keys.each(Measure::ALL.map(|measure| (measure.name(), limit(measure))));
+    let kinds = KINDS.into_iter().map(|(kind, ..)| kind);
+    let mut table = with_kind(keys, kinds.filter(|kind| !NOT_MEASURED.contains(kind)));
+    table["anyOf"] = parts::required_of(Measure::ALL.map(Measure::name).into_iter());
+    table
+}
+
+fn guard_schema(notes: &Notes) -> serde_json::Value {
+    let mut query = parts::some_text();
+    query["maxLength"] = QUERY_LEN_MAX.into();
+    let bound = || parts::either([parts::number(f64::MIN..=f64::MAX), parts::ratio()]);
+    let mut guard = parts::Keys::at(notes, ["services.*.release.guards[]"])
+        .required("name", parts::label())
+        .required("query", query)
+        .optional("min", bound())
+        .optional("max", bound())
+        .optional("tolerance", parts::number(0.0..=f64::MAX))
+        .optional("interval", parts::duration())
+        .optional("count", parts::whole(1..=COUNT_MAX))
+        .optional("fail_limit", parts::whole(0..=COUNT_MAX))
+        .optional("error_limit", parts::whole(0..=COUNT_MAX))
+        .table();
+    guard["anyOf"] = parts::required_of(["min", "max"].into_iter());
+    guard
 }

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::config::document::Value;
+use crate::config::{
+    document::Value,
+    schema::{Notes, parts},
+};
 
 #[derive(Default)]
 pub(super) struct Cookies {
@@ -27,4 +30,8 @@ fn secret_file(value: &Value<'_>) -> Option<PathBuf> {
         return None;
     }
     Some(text.into())
+}
+
+pub(super) fn schema(notes: &Notes) -> serde_json::Value {
+    parts::Keys::at(notes, ["cookies"]).optional("secret_file", parts::some_text()).table()
 }

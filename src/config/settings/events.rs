@@ -2,12 +2,17 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, path::Path, time::Duration};
 
+use serde_json::json;
+
 use super::{
     outside::path,
-    probes::{absolute_path, arguments},
+    probes::{absolute_path, arguments, arguments_schema},
 };
 use crate::{
-    config::document::{Table, Value},
+    config::{
+        document::{Table, Value},
+        schema::{Notes, parts},
+    },
     model::{Hook, HookKind, Label},
 };
 
@@ -76,4 +81,20 @@ fn forgive(table: &mut Table<'_>) {
     for key in ["secret_file", "arguments"] {
         let _ = table.optional(key);
     }
+}
+
+pub(super) fn schema(notes: &Notes) -> serde_json::Value {
+    let mut hook = parts::Keys::at(notes, ["events.*"])
+        .optional("url", parts::url())
+        .optional("secret_file", parts::some_text())
+        .optional("command", parts::absolute_path())
+        .optional("arguments", arguments_schema())
+        .optional("timeout", parts::duration())
+        .needs(["secret_file"], &json!(["url"]))
+        .needs(["arguments"], &json!(["command"]))
+        .table();
+    hook["oneOf"] = json!([{ "required": ["url"] }, { "required": ["command"] }]);
+    let mut hooks = parts::names(parts::label_form(), hook);
+    hooks["maxProperties"] = json!(Hook::COUNT_MAX);
+    hooks
 }

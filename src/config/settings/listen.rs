@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use crate::config::document::Value;
+use crate::config::{
+    document::Value,
+    schema::{Notes, parts},
+};
 
 /// Threads for each address: more than there are cores on any machine gain nothing.
 const WORKERS: std::ops::RangeInclusive<u64> = 1..=256;
@@ -149,4 +152,18 @@ fn address(value: &Value<'_>) -> Option<SocketAddr> {
         value.wrong_with_hint("not an address with a port", hint);
     }
     parsed.ok()
+}
+
+pub(super) fn schema(notes: &Notes) -> serde_json::Value {
+    let addresses = |least| parts::list(parts::address_and_port(), least..=usize::MAX);
+    parts::Keys::at(notes, ["listen"])
+        .optional("dns", addresses(1))
+        .optional("workers", parts::whole(WORKERS))
+        .optional("http", parts::address_and_port())
+        .optional("handover", parts::some_text())
+        .optional("admin", parts::some_text())
+        .optional("tls", addresses(0))
+        .optional("quic", addresses(0))
+        .optional("https", addresses(0))
+        .table()
 }

@@ -17,7 +17,8 @@ use std::{
 
 use super::{
     Rejected,
-    document::{self, Value, nearest},
+    document::{self, Value},
+    schema::{Notes, parts},
 };
 use crate::model::{EncryptedListen, Hook, HttpAccess, Outside, Permit, RrlSettings, ZoneSpec};
 use cookies::{Cookies, cookies};
@@ -26,7 +27,7 @@ use http::http;
 use listen::{Listen, listen};
 use outside::outside;
 use probes::probes;
-pub(super) use probes::{absolute_path, arguments};
+pub(super) use probes::{absolute_path, arguments, arguments_schema};
 use rrl::rrl;
 use tls::encrypted;
 pub(super) use zone::ttl;
@@ -155,4 +156,22 @@ fn nsid(value: &Value<'_>) -> Option<String> {
         return None;
     }
     Some(text.to_owned())
+}
+
+pub(super) fn schema(notes: &Notes) -> serde_json::Value {
+    let keys = parts::Keys::at(notes, [""]).required("version", parts::version());
+    let [prometheus, confirm] = outside::schema(notes);
+    zone::schema(keys, notes)
+        .optional("release_file", parts::text())
+        .optional("state_dir", parts::some_text())
+        .optional("nsid", parts::matching(&format!("^[!-~]{{1,{NSID_LEN_MAX}}}$")))
+        .optional("listen", listen::schema(notes))
+        .optional("rrl", rrl::schema(notes))
+        .optional("cookies", cookies::schema(notes))
+        .optional("probes", probes::schema(notes))
+        .optional("prometheus", prometheus)
+        .optional("confirm", confirm)
+        .optional("tls", tls::schema(notes))
+        .optional("events", events::schema(notes))
+        .table()
 }

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use crate::{
-    config::document::{Table, Value},
+    config::{
+        document::{Table, Value},
+        schema::{Notes, parts},
+    },
     model::{Confirmer, Label, Outside, Prometheus},
 };
 
@@ -72,4 +75,20 @@ pub(super) fn file(value: &Value<'_>) -> Option<PathBuf> {
         return None;
     }
     Some(path)
+}
+
+/// Of `prometheus`, and of `confirm`.
+pub(super) fn schema(notes: &Notes) -> [serde_json::Value; 2] {
+    let prometheus = parts::Keys::at(notes, ["prometheus"])
+        .required("url", parts::url())
+        .optional("token_file", parts::some_text())
+        .optional("timeout", parts::duration())
+        .table();
+    let confirmer = parts::Keys::at(notes, ["confirm.*"])
+        .required("url", parts::url())
+        .optional("secret_file", parts::some_text())
+        .optional("timeout", parts::duration())
+        .optional("interval", parts::duration())
+        .table();
+    [prometheus, parts::names(parts::label_form(), confirmer)]
 }

@@ -4,7 +4,10 @@ use std::path::{Component, PathBuf};
 
 use super::rrl::networks;
 use crate::{
-    config::document::{Table, Value},
+    config::{
+        document::{Table, Value},
+        schema::{Notes, parts},
+    },
     model::Permit,
 };
 
@@ -55,4 +58,17 @@ pub(in crate::config) fn absolute_path(value: &Value<'_>) -> Option<PathBuf> {
         value.wrong("not an absolute path: it begins with / and goes nowhere by ..");
     }
     Some(path)
+}
+
+pub(super) fn schema(notes: &Notes) -> serde_json::Value {
+    let paths = || parts::list(parts::absolute_path(), 0..=Permit::EACH_MAX);
+    parts::Keys::at(notes, ["probes"])
+        .optional("allow", parts::networks(Permit::EACH_MAX))
+        .optional("commands", paths())
+        .optional("folders", paths())
+        .table()
+}
+
+pub(in crate::config) fn arguments_schema() -> serde_json::Value {
+    parts::list(parts::text(), 0..=ARGUMENTS_MAX)
 }

@@ -3,7 +3,10 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{
-    config::document::{Table, Value},
+    config::{
+        document::{Table, Value},
+        schema::{Notes, parts},
+    },
     model::{Network, RrlSettings},
 };
 
@@ -93,4 +96,19 @@ pub(super) fn networks(value: &Value<'_>, most: usize, purpose: &str) -> Option<
         }
     }
     good.then_some(networks)
+}
+
+pub(super) fn schema(notes: &Notes) -> serde_json::Value {
+    type Of = RrlSettings;
+    parts::Keys::at(notes, ["rrl"])
+        .optional("enabled", parts::flag())
+        .optional("responses_per_second", parts::whole(Of::RESPONSES_PER_SECOND))
+        .optional("window", parts::duration())
+        .optional("slip", parts::whole(Of::SLIP))
+        .optional("ipv4_prefix", parts::whole(Of::IPV4_PREFIX))
+        .optional("ipv6_prefix", parts::whole(Of::IPV6_PREFIX))
+        .optional("table_entries", parts::whole(Of::TABLE_ENTRIES))
+        .optional("exempt", parts::networks(Of::EXEMPT_MAX))
+        .optional("log_only", parts::flag())
+        .table()
 }

@@ -4,7 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use super::listen::Listen;
-use crate::{config::document::Value, model::EncryptedListen};
+use crate::{
+    config::{
+        document::Value,
+        schema::{Notes, parts},
+    },
+    model::EncryptedListen,
+};
 
 const HTTPS_PATH_DEFAULT: &str = "/dns-query";
 const HTTPS_PATH_LEN_MAX: usize = 255;
@@ -79,4 +85,14 @@ fn https_path(value: &Value<'_>) -> Option<String> {
         return None;
     }
     Some(text.to_owned())
+}
+
+pub(super) fn schema(notes: &Notes) -> serde_json::Value {
+    let mut path = parts::matching("^/[A-Za-z0-9/._~-]*$");
+    path["maxLength"] = HTTPS_PATH_LEN_MAX.into();
+    parts::Keys::at(notes, ["tls"])
+        .required("certificate", parts::some_text())
+        .required("key", parts::some_text())
+        .optional("https_path", path)
+        .table()
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use hickory_proto::rr::{RData, RecordType};
 
 use crate::{
-    config::document::{Table, Value},
+    config::{
+        document::{Table, Value},
+        schema::{Notes, parts},
+    },
     model::{DnsName, NameError, StaticRecord, Ttl, ZoneSpec},
     table::to_hickory,
 };
@@ -132,4 +135,18 @@ fn record_type(value: &Value<'_>) -> Option<RecordType> {
 pub(in crate::config) fn ttl(value: &Value<'_>) -> Option<Ttl> {
     let duration = value.duration_in(TTL_RANGE)?;
     Ttl::new(duration).map_err(|error| value.wrong(error.to_string())).ok()
+}
+
+/// With the keys of the zone, which stand at the top.
+pub(super) fn schema<'n>(keys: parts::Keys<'n>, notes: &'n Notes) -> parts::Keys<'n> {
+    let record = parts::Keys::at(notes, ["records[]"])
+        .required("name", parts::name_within())
+        .required("type", parts::word(RECORD_TYPES))
+        .optional("ttl", parts::duration())
+        .required("data", parts::list(parts::text(), 1..=usize::MAX))
+        .table();
+    keys.required("zone", parts::name())
+        .required("nameservers", parts::list(parts::name(), 1..=usize::MAX))
+        .required("hostmaster", parts::mailbox())
+        .optional("records", parts::list(record, 0..=usize::MAX))
 }
