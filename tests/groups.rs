@@ -134,6 +134,7 @@ async fn what_one_refuses_and_what_nobody_knows() {
     assert!(refused.ends_with(together), "what api would do alone is no help: {refused}");
     let unknown = scene.ask(Verb::Promote, "chekout").await.expect_err("there is none");
     assert!(matches!(unknown, OrderError::Undone(Undone::Unknown(_))), "{unknown}");
+    assert!(unknown.to_string().ends_with("did you mean `checkout`?"), "{unknown}");
     scene.ask(Verb::Rollback, "web").await.expect("nothing was moved");
     scene.until_both("Failed").await;
 }

@@ -6,7 +6,10 @@ use std::{os::unix::fs::PermissionsExt, path::PathBuf};
 
 use common::{House, pools::Pools};
 use cutover::{
-    admin::orders::{self, OrderError, Undone},
+    admin::{
+        orders::{self, OrderError, Undone},
+        sample::{self, Clients},
+    },
     cutover::Verb,
 };
 
@@ -69,7 +72,16 @@ async fn what_is_refused_changes_nothing() {
     }
     let unknown = orders::ask(&scene.socket, "web", Verb::Rollback, &[]).await;
     let unknown = unknown.expect_err("no such service");
-    assert_eq!(unknown.to_string(), "there is no service or group `web`");
+    assert_eq!(unknown.to_string(), "there is no service or group `web`; there are: api");
+    let meant = "there is no service or group `apy`; did you mean `api`?";
+    let mistyped = orders::ask(&scene.socket, "apy", Verb::Rollback, &[]).await;
+    assert_eq!(mistyped.expect_err("mistyped").to_string(), meant);
+    let meant = "there is no service `apy`; did you mean `api`?";
+    let mistyped = orders::forget_service(&scene.socket, "apy").await;
+    assert_eq!(mistyped.expect_err("mistyped").to_string(), meant);
+    let clients = Clients::Synthetic { count: 1, seed: 0 };
+    let mistyped = sample::ask(&scene.socket, "apy", &clients).await;
+    assert_eq!(mistyped.expect_err("mistyped").to_string(), meant);
     assert_eq!(scene.house.status().await.generation, before);
     assert_eq!(scene.house.client.ask("api.zone.test", "A").await.addresses, scene.pools.v1);
 }

@@ -224,7 +224,7 @@ async fn a_service_is_forgotten_once_the_file_no_longer_names_it() {
     assert!(text(&forgotten.stdout).contains("web is no longer answered"), "{forgotten:?}");
     assert_eq!(scene.house.client.ask("web.zone.test", "A").await.rcode, "NXDOMAIN");
     let again = orders::forget_service(&scene.socket, "web").await.expect_err("gone");
-    assert_eq!(again.to_string(), "there is no service or group `web`");
+    assert_eq!(again.to_string(), "there is no service `web`; there are: api");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -214,10 +214,18 @@ async fn probes_are_made_by_hand_and_each_try_is_told() {
 async fn what_cannot_be_probed_by_hand_is_told() {
     let probed = file("probe.tcp = { port = 1 }");
     for (release, more, why) in [
-        (probed.as_str(), &["v11"][..], "the file has no pool v11: did you mean v1?"),
+        (
+            probed.as_str(),
+            &["v11"][..],
+            "in the release file there is no pool `v11`; did you mean `v1`?",
+        ),
         (&file(""), &[], "the file has no probe for api"),
         (&file("probe = \"none\""), &[], "api has probe = \"none\""),
-        (&probed.replace("services.api", "services.web"), &[], "the file has no service api"),
+        (
+            &probed.replace("services.api", "services.web"),
+            &[],
+            "in the release file there is no service `api`",
+        ),
         (&probed.replace("live", "life"), &[], "unknown key `life`"),
     ] {
         let (code, said) = by_hand(release, more).await;

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     cutover::{Rule, Transition, Verb},
-    model::{FreezeReason, PoolName},
+    model::{FreezeReason, PoolName, Unknown},
 };
 
 /// What came of a verb.
@@ -74,8 +74,8 @@ pub enum Stop {
 #[serde(rename_all = "snake_case")]
 pub enum Undone {
     /// There is no such service.
-    #[error("there is no service or group `{0}`")]
-    Unknown(String),
+    #[error(transparent)]
+    Unknown(Unknown),
     /// What was asked for does not exist, or has no such form.
     #[error("{0}")]
     Misunderstood(String),
@@ -148,6 +148,13 @@ impl IntoResponse for Undone {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+impl Undone {
+    /// Of what cannot be the name of anything.
+    pub(super) fn nameless(text: &str) -> Self {
+        Self::Unknown(Unknown::of("service", text, []))
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Form, write_json};
 use crate::{
     admin::{client, history::text},
     config,
-    model::ServiceName,
+    model::{ServiceName, Unknown},
 };
 
 #[derive(Debug, clap::Args)]
@@ -24,6 +24,14 @@ pub(super) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let settings = config::load_settings(path)?;
     let history = client::history(settings.http, service.as_ref()).await?;
+    if let Some(name) = service.filter(|_| history.is_empty()) {
+        // It may be there, and have had no release yet; or be gone, and have had some.
+        let services = client::status(settings.http).await?.services;
+        if !services.contains_key(name.as_str()) {
+            let known = services.keys().map(String::as_str);
+            return Err(Unknown::of("service", name.as_str(), known).into());
+        }
+    }
     match output.form {
         Form::Text => out.write_all(text(&history).as_bytes())?,
         Form::Json => write_json(&history, out)?,

@@ -18,10 +18,11 @@ use tokio::time::sleep;
 
 use super::{Form, write_json};
 use crate::{
-    config::{self, nearest},
+    config,
     health::{Tracker, Verdict},
     model::{
         Desired, Pool, PoolName, ProbeSetting, ProbeSpec, ServiceName, ServiceSpec, Timestamp,
+        Unknown,
     },
     probe::{Checked, Failure, Means, Try, run_once},
 };
@@ -107,8 +108,8 @@ pub(super) async fn run(
 
 fn named<'d>(desired: &'d Desired, name: &ServiceName) -> anyhow::Result<&'d ServiceSpec> {
     desired.services.get(name).map(AsRef::as_ref).with_context(|| {
-        let known: Vec<&str> = desired.services.keys().map(ServiceName::as_str).collect();
-        unknown("service", name.as_str(), &known)
+        let known = desired.services.keys().map(ServiceName::as_str);
+        in_file(&Unknown::of("service", name.as_str(), known))
     })
 }
 
@@ -117,17 +118,14 @@ fn pools<'s>(service: &'s ServiceSpec, pool: Option<&PoolName>) -> anyhow::Resul
         return Ok(service.pools.values().map(AsRef::as_ref).collect());
     };
     let found = service.pools.get(name).with_context(|| {
-        let known: Vec<&str> = service.pools.keys().map(PoolName::as_str).collect();
-        unknown("pool", name.as_str(), &known)
+        let known = service.pools.keys().map(PoolName::as_str);
+        in_file(&Unknown::of("pool", name.as_str(), known))
     });
     found.map(|pool| vec![pool.as_ref()])
 }
 
-fn unknown(what: &str, name: &str, known: &[&str]) -> String {
-    match nearest(name, known) {
-        Some(near) => format!("the file has no {what} {name}: did you mean {near}?"),
-        None => format!("the file has no {what} {name}: it has {}", known.join(", ")),
-    }
+fn in_file(unknown: &Unknown) -> String {
+    format!("in the release file {unknown}")
 }
 
 /// The tries of one endpoint: one, or as many as make a verdict.

@@ -15,8 +15,8 @@ use crate::{
         client,
         status::{ServiceStatus, Status},
     },
-    config::{self, nearest},
-    model::{Desired, ServiceName},
+    config,
+    model::{Desired, ServiceName, Unknown},
 };
 
 /// The daemon is asked anew: it tells nobody of its own accord.
@@ -105,7 +105,7 @@ impl What {
                 let mut specs = asked_for.services.values();
                 let Some(spec) = specs.find(|spec| spec.name.as_str() == name) else {
                     let known = asked_for.services.keys().map(ServiceName::as_str);
-                    return Err(unknown("service in the release file", name, known));
+                    anyhow::bail!("in the release file {}", Unknown::of("service", name, known));
                 };
                 Ok(match status.services.get(name) {
                     Some(service) => released(name, service, &spec.live.to_string()),
@@ -118,22 +118,14 @@ impl What {
 }
 
 fn service<'s>(status: &'s Status, name: &str) -> anyhow::Result<&'s ServiceStatus> {
-    let unknown = || unknown("service", name, status.services.keys().map(String::as_str));
-    status.services.get(name).ok_or_else(unknown)
-}
-
-fn unknown<'k>(kind: &str, name: &str, known: impl Iterator<Item = &'k str>) -> anyhow::Error {
-    let known: Vec<&str> = known.collect();
-    match nearest(name, &known) {
-        Some(near) => anyhow::anyhow!("there is no {kind} `{name}`; did you mean `{near}`?"),
-        None => anyhow::anyhow!("there is no {kind} `{name}`; there are: {}", known.join(", ")),
-    }
+    let known = status.services.keys().map(String::as_str);
+    Ok(status.services.get(name).ok_or_else(|| Unknown::of("service", name, known))?)
 }
 
 fn drained(status: &Status, service: &str, pool: &str) -> anyhow::Result<Progress> {
     let pools = &self::service(status, service)?.pools;
-    let known =
-        pools.get(pool).ok_or_else(|| unknown("pool", pool, pools.keys().map(String::as_str)))?;
+    let names = pools.keys().map(String::as_str);
+    let known = pools.get(pool).ok_or_else(|| Unknown::of("pool", pool, names))?;
     let horizon = known.horizon.as_deref().unwrap_or("the start");
     let off_from = known.off_from.as_deref().unwrap_or(horizon);
     Ok(match (known.share, known.drained, known.off) {

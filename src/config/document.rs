@@ -10,6 +10,7 @@ use toml::{
 
 use super::finding::{Mistake, Rejected};
 use crate::model::Timestamp;
+pub(super) use crate::model::nearest;
 
 /// The year 2100: what is later is a slip.
 const INSTANT_END_SECS: u64 = 4_102_444_800;
@@ -344,15 +345,4 @@ fn describe(value: &DeValue<'_>) -> &'static str {
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     }
-}
-
-/// The known word that is meant by a mistyped one, if one is near enough.
-pub fn nearest<'k>(typed: &str, known: &[&'k str]) -> Option<&'k str> {
-    const NEAR: f64 = 0.8;
-    known
-        .iter()
-        .map(|&word| (strsim::jaro_winkler(typed, word), word))
-        .filter(|(similarity, _)| *similarity >= NEAR)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, word)| word)
 }

@@ -17,7 +17,6 @@ pub mod watch;
 
 use std::path::{Path, PathBuf};
 
-pub use document::nearest;
 pub use finding::Rejected;
 pub use settings::Settings;
 

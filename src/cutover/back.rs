@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     health::Count,
-    model::{Percent, PoolName, Timestamp},
+    model::{Percent, PoolName, Timestamp, Unknown},
 };
 
 /// Answers everyone with the pool `to`, in one swap. The file asks for another one: that release counts
@@ -25,8 +25,8 @@ pub(super) fn rollback_to(
 ) -> Result<Edge, Refusal> {
     let held = phase.pools().into_iter().find(|pool| pool.name == *to);
     let Some(to) = held.or_else(|| cx.spec.pools.get(to)) else {
-        let known: Vec<&str> = cx.spec.pools.keys().map(PoolName::as_str).collect();
-        return refuse(format!("there is no pool `{to}`; there are: {}", known.join(", ")));
+        let known = cx.spec.pools.keys().map(PoolName::as_str);
+        return refuse(Unknown::of("pool", to.as_str(), known).to_string());
     };
     let side = Side::of(to.clone());
     if phase.share() == Percent::ALL && phase.serving().split() == side.split() {

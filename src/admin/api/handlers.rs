@@ -332,7 +332,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Of {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Undone> {
         let named = Path::<String>::from_request_parts(parts, state).await;
-        let Path(named) = named.map_err(|_| Undone::Unknown("?".to_owned()))?;
-        named.parse().map(Self).map_err(|_| Undone::Unknown(named))
+        let Path(named) = named.map_err(|_| Undone::nameless("?"))?;
+        named.parse().map(Self).map_err(|_| Undone::nameless(&named))
     }
 }

@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{nearest, outside};
+use super::outside;
 use crate::{
     config::document::Value,
-    model::{DnsName, HttpAccess, Label, Readers},
+    model::{DnsName, HttpAccess, Label, Readers, nearest},
 };
 
 pub(super) fn http(value: &Value<'_>, beside: &Path) -> Option<HttpAccess> {

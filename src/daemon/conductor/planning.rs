@@ -81,7 +81,7 @@ impl Conductor {
             .map(|(name, service)| (name.clone(), self.subject(now, service, None)))
             .collect();
         if subjects.is_empty() {
-            let _ = reply.send(Err(Undone::Unknown(name.to_string())));
+            let _ = reply.send(Err(self.unknown(name)));
             return;
         }
         let stands = self.stands(name);

@@ -22,7 +22,7 @@ use crate::{
         report, sample,
         service::Service,
     },
-    model::{Freeze, ServiceName},
+    model::{Freeze, ServiceName, Unknown},
 };
 
 type Reply = oneshot::Sender<Result<Done, Undone>>;
@@ -83,7 +83,10 @@ impl Conductor {
         let now = self.now();
         match self.ask(now, name, order) {
             None => {
-                let _ = reply.send(Err(Undone::Unknown(name.to_string())));
+                let groups = self.groups.names();
+                let known = self.services.keys().map(ServiceName::as_str).chain(groups);
+                let unknown = Unknown::of("service or group", name.as_str(), known);
+                let _ = reply.send(Err(Undone::Unknown(unknown)));
                 None
             }
             Some(Ok(told)) => {
@@ -125,7 +128,7 @@ impl Conductor {
     /// Why a service cannot be forgotten, if it cannot.
     pub(super) fn cannot_forget(&self, name: &ServiceName) -> Option<Undone> {
         let Some(service) = self.services.get(name) else {
-            return Some(Undone::Unknown(name.to_string()));
+            return Some(self.unknown(name));
         };
         let why = "the release file names it: delete it there first";
         let (stands, rules) = (self.stands(name), Vec::new());
@@ -186,6 +189,12 @@ impl Conductor {
         }
     }
 
+    /// What is no service, though it may be a group.
+    pub(super) fn unknown(&self, name: &ServiceName) -> Undone {
+        let known = self.services.keys().map(ServiceName::as_str);
+        Undone::Unknown(Unknown::of("service", name.as_str(), known))
+    }
+
     /// Tells a person why not, and what can be done instead.
     fn refuse(&self, name: Option<&ServiceName>, why: String, reply: Reply) {
         let (stands, rules) = (name.and_then(|name| self.stands(name)), Vec::new());
@@ -215,7 +224,7 @@ impl Conductor {
         reply: oneshot::Sender<Result<Sample, Undone>>,
     ) {
         let Some(Service { cutover, health, .. }) = self.services.get(name) else {
-            let _ = reply.send(Err(Undone::Unknown(name.to_string())));
+            let _ = reply.send(Err(self.unknown(name)));
             return;
         };
         let (phase, owner) = (cutover.phase().name(), cutover.spec().owner.clone());

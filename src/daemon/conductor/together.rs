@@ -30,6 +30,11 @@ impl Groups {
         self.marked.extend(service.cutover.group().cloned());
     }
 
+    /// Of all groups.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.keys().map(GroupName::as_str)
+    }
+
     /// The group that has this name, which no service has.
     pub(super) fn named(&self, name: &ServiceName) -> Option<GroupName> {
         self.members.keys().find(|group| group.as_str() == name.as_str()).cloned()
