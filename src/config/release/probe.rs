@@ -119,6 +119,6 @@ pub(super) fn schema(notes: &Notes) -> serde_json::Value {
         (kind, parts::either([check_schema(say, kind, notes), many]))
     };
     let mut probe = keys.each(KINDS.map(of_kind)).table();
-    probe["anyOf"] = parts::required_of(KINDS.iter().map(|(kind, ..)| *kind));
+    parts::with_any(&mut probe, KINDS.map(|(kind, ..)| kind));
     parts::either([parts::matching("^none$"), probe])
 }

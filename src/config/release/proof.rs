@@ -343,7 +343,7 @@ fn with_kind(
 ) -> serde_json::Value {
     let of_kind = |kind: &'static str| (kind, parts::reference(kind));
     let mut table = keys.each(kinds.clone().map(of_kind)).table();
-    table["oneOf"] = parts::required_of(kinds);
+    parts::with_one(&mut table, kinds);
     table
 }
 
@@ -373,7 +373,7 @@ fn performance_schema(notes: &Notes) -> serde_json::Value {
     let keys = keys.each(Measure::ALL.map(|measure| (measure.name(), limit(measure))));
     let kinds = KINDS.into_iter().map(|(kind, ..)| kind);
     let mut table = with_kind(keys, kinds.filter(|kind| !NOT_MEASURED.contains(kind)));
-    table["anyOf"] = parts::required_of(Measure::ALL.map(Measure::name).into_iter());
+    parts::with_any(&mut table, Measure::ALL.map(Measure::name));
     table
 }
 
@@ -392,6 +392,6 @@ fn guard_schema(notes: &Notes) -> serde_json::Value {
         .optional("fail_limit", parts::whole(0..=COUNT_MAX))
         .optional("error_limit", parts::whole(0..=COUNT_MAX))
         .table();
-    guard["anyOf"] = parts::required_of(["min", "max"].into_iter());
+    parts::with_any(&mut guard, ["min", "max"]);
     guard
 }

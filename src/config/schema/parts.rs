@@ -90,9 +90,21 @@ pub(in crate::config) fn reference(definition: &str) -> Value {
     json!({ "$ref": format!("#/definitions/{definition}") })
 }
 
-/// So that at least one of these keys is there, or exactly one.
-pub(in crate::config) fn required_of<'k>(keys: impl Iterator<Item = &'k str>) -> Value {
-    keys.map(|key| json!({ "required": [key] })).collect()
+/// At least one of these keys has to be there.
+pub(in crate::config) fn with_any<'k>(table: &mut Value, keys: impl IntoIterator<Item = &'k str>) {
+    demand(table, "anyOf", keys);
+}
+
+/// Exactly one of these keys has to be there.
+pub(in crate::config) fn with_one<'k>(table: &mut Value, keys: impl IntoIterator<Item = &'k str>) {
+    demand(table, "oneOf", keys);
+}
+
+/// Behind a condition that always holds: editors would offer the table once for each of the keys.
+fn demand<'k>(table: &mut Value, which: &str, keys: impl IntoIterator<Item = &'k str>) {
+    table["if"] = json!(true);
+    let each = keys.into_iter().map(|key| json!({ "required": [key] }));
+    table["then"][which] = each.collect();
 }
 
 /// Says what a value is for.

@@ -93,7 +93,7 @@ pub(super) fn schema(notes: &Notes) -> serde_json::Value {
         .needs(["secret_file"], &json!(["url"]))
         .needs(["arguments"], &json!(["command"]))
         .table();
-    hook["oneOf"] = json!([{ "required": ["url"] }, { "required": ["command"] }]);
+    parts::with_one(&mut hook, ["url", "command"]);
     let mut hooks = parts::names(parts::label_form(), hook);
     hooks["maxProperties"] = json!(Hook::COUNT_MAX);
     hooks
