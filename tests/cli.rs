@@ -4,6 +4,7 @@ mod common;
 
 use std::{
     fs,
+    io::{self, Write},
     path::Path,
     process::{Command, Output},
 };
@@ -48,6 +49,41 @@ fn check_says_good_and_exits_0_or_shows_every_mistake_and_exits_1() {
     let files: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
     assert_eq!(files[0]["errors"], serde_json::json!([]));
     assert_eq!(files[1]["errors"][0]["line"], line);
+}
+
+/// By a pseudo terminal of `script`, which is of Debian's essential packages.
+#[test]
+fn colours_are_for_terminals_and_for_those_who_want_them() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let settings = folder.path().join("cutover.toml");
+    fs::write(&settings, example("cutover.toml")).expect("writable");
+    fs::write(folder.path().join("release.toml"), "version = 2\n").expect("writable");
+    let verb = format!("{} check --config {}", env!("CARGO_BIN_EXE_cutover"), settings.display());
+    let on_terminal = |no_color: &str| {
+        let mut script = Command::new("script");
+        script.args(["-qec", &verb, "/dev/null"]).stdin(std::process::Stdio::null());
+        script.env("TERM", "xterm").env("NO_COLOR", no_color).output()
+    };
+    let shown = match on_terminal("") {
+        Ok(shown) => text(&shown.stdout).replace('\r', ""),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "skipped: `script` cannot be run: {error}");
+            return;
+        }
+    };
+    let piped = text(&cutover(&["check", "--config", settings.to_str().expect("text")]).stdout);
+    let bare = text(&on_terminal("1").expect("it ran before").stdout).replace('\r', "");
+    assert!(piped.contains("unknown version of the file"), "{piped}");
+    assert!(!piped.contains('\u{1b}') && bare == piped, "{bare}");
+    assert!(
+        shown.contains("\u{1b}[32m") && shown.contains("\u{1b}[1m\u{1b}[31merror: "),
+        "{shown:?}"
+    );
+    let mut without = String::new();
+    let mut parts = shown.split("\u{1b}[");
+    without.push_str(parts.next().expect("the first"));
+    parts.for_each(|part| without.push_str(part.split_once('m').expect("a colour").1));
+    assert_eq!(without, piped, "nothing but colours is added");
 }
 
 #[test]
@@ -141,9 +177,15 @@ fn without_settings_there_is_no_delegation_to_check() {
 
 #[test]
 fn a_mistyped_verb_is_corrected() {
-    let ended = cutover(&["stauts"]);
-    assert_eq!(ended.status.code(), Some(2));
-    assert!(text(&ended.stderr).contains("status"), "{}", text(&ended.stderr));
+    for (mistyped, meant) in
+        [("stauts", "'status'"), ("promot", "'promote'"), ("rolback", "'rollback'")]
+    {
+        let ended = cutover(&[mistyped]);
+        assert_eq!(ended.status.code(), Some(2));
+        let said = text(&ended.stderr);
+        let tip = said.lines().find(|line| line.contains("tip: ")).unwrap_or_default();
+        assert!(tip.contains(meant), "{said}");
+    }
 }
 
 #[test]
@@ -177,9 +219,13 @@ async fn status_draws_a_tree() {
     let config = path.to_str().expect("text").to_owned();
     let shown = tokio::task::spawn_blocking(move || {
         let arguments = ["status", "--config", &config];
-        (cutover(&arguments), cutover(&[&arguments[..], &["-o", "json"]].concat()))
+        let json = cutover(&[&arguments[..], &["-o", "json"]].concat());
+        let mistyped = cutover(&["history", "apy", "--config", &config]);
+        (cutover(&arguments), json, mistyped)
     });
-    let (tree, json) = shown.await.expect("ran");
+    let (tree, json, mistyped) = shown.await.expect("ran");
+    let said = text(&mistyped.stderr);
+    assert!(said.contains("there is no service `apy`; did you mean `api`?"), "{said}");
     assert!(tree.status.success() && json.status.success(), "{tree:?} {json:?}");
     let tree = text(&tree.stdout);
     for expected in [

@@ -16,7 +16,7 @@ use super::{
     install::install,
     order::socket,
     plan::{ask, tell},
-    write_json,
+    progress, write_json,
 };
 use crate::{
     admin::{
@@ -86,7 +86,9 @@ pub(super) async fn run(
     if !is_in_place(&plan, &text) {
         install(Path::new(&plan.path), &text)?;
     }
-    let found = until_read(&socket, &checksum.file.to_string()).await?;
+    let checksum = checksum.file.to_string();
+    let read = until_read(&socket, &checksum);
+    let found = progress::during("waiting until the daemon has read the file", read).await?;
     if !found.accepted {
         for error in &found.errors {
             let (line, column, message) = (error.line, error.column, &error.message);

@@ -7,8 +7,9 @@ use std::{
 };
 
 use serde::Serialize;
+use tokio::task::spawn_blocking;
 
-use super::{Form, delegation};
+use super::{Form, delegation, progress, style};
 use crate::{
     admin::{status::FileError, token::Token},
     config::{self, Rejected, Settings},
@@ -49,24 +50,17 @@ pub(super) async fn run(
     options: Options,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let settings = config::load_settings(path);
-    let mut files = vec![(path, settings.as_ref().map(|_| String::new()).map_err(Clone::clone))];
-    // Without the zone nothing can be said of the services in it.
-    if let Ok(settings) = &settings {
-        let release = config::load_release(&settings.release_file, settings);
-        files.push((&settings.release_file, release.map(|desired| count(&desired))));
-        if let Some(secrets) = &settings.cookie_secret_file {
-            files.push((secrets, config::secrets::check(secrets).map(|()| String::new())));
-        }
-        files.extend(secrets(settings));
-    }
+    let path = path.to_path_buf();
+    let looked_at = spawn_blocking(move || look_at(path));
+    let (settings, files) = progress::during("checking the files", looked_at).await?;
     let is_text = options.output.form == Form::Text;
     if is_text {
-        as_text(&files, settings.is_ok(), out)?;
+        style::write(&as_text(&files, settings.is_some()), out)?;
     }
     let report = match &settings {
-        Ok(settings) if options.delegation.delegation => {
-            Some(delegation::report(&settings.zone, &options.delegation).await)
+        Some(settings) if options.delegation.delegation => {
+            let report = delegation::report(&settings.zone, &options.delegation);
+            Some(progress::during("asking about the delegation", report).await)
         }
         _ => None,
     };
@@ -87,11 +81,31 @@ pub(super) async fn run(
 }
 
 /// A file, and what there is to say of it when it is good.
-type File<'a> = (&'a Path, Result<String, Rejected>);
+type File = (PathBuf, Result<String, Rejected>);
+
+/// The settings, if they are good, and all files.
+fn look_at(path: PathBuf) -> (Option<Settings>, Vec<File>) {
+    let settings = match config::load_settings(&path) {
+        Ok(settings) => settings,
+        // Without the zone nothing can be said of the services in it.
+        Err(rejected) => return (None, vec![(path, Err(rejected))]),
+    };
+    let release = config::load_release(&settings.release_file, &settings);
+    let mut files = vec![
+        (path, Ok(String::new())),
+        (settings.release_file.clone(), release.map(|desired| count(&desired))),
+    ];
+    if let Some(secrets) = &settings.cookie_secret_file {
+        let checked = config::secrets::check(secrets).map(|()| String::new());
+        files.push((secrets.clone(), checked));
+    }
+    files.extend(secrets(&settings));
+    (Some(settings), files)
+}
 
 /// The files with what hooks, and those whom releases ask, are shown to be sure of us; and with what we
 /// are shown over HTTP.
-fn secrets(settings: &Settings) -> Vec<File<'_>> {
+fn secrets(settings: &Settings) -> Vec<File> {
     let Outside { metrics, confirm } = &settings.outside;
     let hooks = settings.events.iter().filter_map(secret_of);
     let confirm = confirm.values().filter_map(|hook| hook.secret_file.as_deref());
@@ -109,27 +123,26 @@ fn secret_of(hook: &Hook) -> Option<&Path> {
 }
 
 /// A file of which nothing is shown.
-fn hidden<T>(path: &Path, parse: Parse<T>) -> File<'_> {
+fn hidden<T>(path: &Path, parse: Parse<T>) -> File {
     let read = file::read(path).and_then(|octets| parse(&octets)).map(|_| String::new());
-    (path, read.map_err(|why| Rejected::hidden(path, (0, 0), why)))
+    (path.to_path_buf(), read.map_err(|why| Rejected::hidden(path, (0, 0), why)))
 }
 
-fn as_text(files: &[File<'_>], all: bool, out: &mut impl Write) -> std::io::Result<()> {
-    for (path, result) in files {
-        match result {
-            Ok(more) => writeln!(out, "{}: good{more}", path.display())?,
-            Err(rejected) => writeln!(out, "{rejected}")?,
-        }
+fn as_text(files: &[File], all: bool) -> String {
+    let line = |(path, result): &File| match result {
+        Ok(more) => format!("{}: good{more}\n", path.display()),
+        Err(rejected) => format!("{rejected}\n"),
+    };
+    let mut text: String = files.iter().map(line).collect();
+    if !all {
+        text.push_str("the release file was not checked: it needs the settings\n");
     }
-    match all {
-        true => Ok(()),
-        false => writeln!(out, "the release file was not checked: it needs the settings"),
-    }
+    text
 }
 
-fn checked(files: &[File<'_>]) -> Vec<Checked> {
-    let checked = |(path, result): &File<'_>| Checked {
-        path: path.to_path_buf(),
+fn checked(files: &[File]) -> Vec<Checked> {
+    let checked = |(path, result): &File| Checked {
+        path: path.clone(),
         errors: result.as_ref().err().map(daemon::mistakes).unwrap_or_default(),
     };
     files.iter().map(checked).collect()

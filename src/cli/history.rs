@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::Path, process::ExitCode};
 
-use super::{Form, write_json};
+use super::{Form, style, write_json};
 use crate::{
     admin::{client, history::text},
     config,
@@ -33,7 +33,7 @@ pub(super) async fn run(
         }
     }
     match output.form {
-        Form::Text => out.write_all(text(&history).as_bytes())?,
+        Form::Text => style::write(&text(&history), out)?,
         Form::Json => write_json(&history, out)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -11,15 +11,17 @@ mod man;
 mod order;
 mod plan;
 mod probe;
+mod progress;
 mod sample;
 mod schema;
 mod serve;
 mod status;
+mod style;
 mod wait;
 mod watch;
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::PathBuf,
     process::ExitCode,
 };
@@ -212,6 +214,9 @@ fn complain(error: &anyhow::Error) {
     let _ = match (io_kind, error.downcast_ref::<Rejected>()) {
         // A reader that has seen enough, as in `cutover status | head`.
         (Some(io::ErrorKind::BrokenPipe), _) => Ok(()),
+        (_, Some(rejected)) if style::is_coloured(&io::stderr()) => {
+            writeln!(io::stderr(), "{}", style::painted(&rejected.to_string()))
+        }
         (_, Some(rejected)) => writeln!(io::stderr(), "{rejected}"),
         _ => writeln!(io::stderr(), "cutover: {error:#}"),
     };
@@ -227,7 +232,7 @@ fn start_logging(level: LogLevel) {
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
     };
-    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colours = style::is_coloured(&io::stderr());
     // The DNS codec logs for each packet; what is worth knowing of packets is counted instead.
     let ours = tracing_subscriber::filter::Targets::new().with_target("cutover", level);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(colours);

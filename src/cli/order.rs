@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 
-use super::{Form, plan, write_json};
+use super::{Form, plan, progress, write_json};
 use crate::{
     admin::orders::{self, Done, OrderError},
     config::{self, Settings},
@@ -33,7 +33,7 @@ pub(super) struct Options {
 pub(super) struct Forcible {
     #[command(flatten)]
     options: Options,
-    /// Break this rule, if it stands in the way: `freeze`, `window`, `interval` or `health`.
+    /// Break this rule, if it stands in the way: `freeze`, `window`, `interval`, `health` or `gate`.
     ///
     /// May be given several times. Who broke which rule is told with what is done.
     #[arg(long, value_name = "RULE")]
@@ -121,17 +121,20 @@ pub(super) async fn run(
     if asked.dry_run {
         return foretell(&socket, asked, out).await;
     }
-    let result = match &asked.what {
-        What::Of(service, _, Some(to), force) => {
-            orders::roll_back_to(&socket, service.as_str(), to, force).await
+    let order = async {
+        match &asked.what {
+            What::Of(service, _, Some(to), force) => {
+                orders::roll_back_to(&socket, service.as_str(), to, force).await
+            }
+            What::Of(service, verb, None, force) => {
+                orders::ask(&socket, service.as_str(), *verb, force).await
+            }
+            What::Forget(service) => orders::forget_service(&socket, service.as_str()).await,
+            What::Freeze(reason) => orders::ask_to_freeze(&socket, reason.as_ref()).await,
+            What::Unfreeze => orders::ask_to_unfreeze(&socket).await,
         }
-        What::Of(service, verb, None, force) => {
-            orders::ask(&socket, service.as_str(), *verb, force).await
-        }
-        What::Forget(service) => orders::forget_service(&socket, service.as_str()).await,
-        What::Freeze(reason) => orders::ask_to_freeze(&socket, reason.as_ref()).await,
-        What::Unfreeze => orders::ask_to_unfreeze(&socket).await,
     };
+    let result = progress::during("asking the daemon", order).await;
     match (result, asked.output.form) {
         (Ok(done), Form::Text) => {
             if let What::Forget(service) = &asked.what {

@@ -10,7 +10,7 @@ use std::{
 
 use humantime::format_duration;
 
-use super::{Form, order::socket, write_json};
+use super::{Form, order::socket, progress, style, write_json};
 use crate::{
     admin::{
         orders::Undone,
@@ -56,11 +56,11 @@ pub(super) async fn ask(
     form: Form,
     out: &mut impl Write,
 ) -> anyhow::Result<Option<Plan>> {
-    match plan::ask(socket, file, text).await {
+    match progress::during("planning", plan::ask(socket, file, text)).await {
         Ok(plan) => Ok(Some(plan)),
         Err(OrderError::Undone(Undone::Mistaken(mistaken))) => {
             match form {
-                Form::Text => writeln!(out, "{}", mistaken.shown)?,
+                Form::Text => style::write(&format!("{}\n", mistaken.shown), out)?,
                 Form::Json => write_json(&mistaken, out)?,
             }
             Ok(None)
@@ -84,6 +84,12 @@ pub(super) fn tell(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
 
 /// The same without that.
 pub(super) fn tell_steps(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
+    let mut said = Vec::new();
+    write(plan, &mut said)?;
+    style::write(&String::from_utf8_lossy(&said), out)
+}
+
+fn write(plan: &Plan, out: &mut impl Write) -> io::Result<()> {
     let Plan { changed, new, orphaned, removed, .. } = plan;
     if plan.nothing {
         writeln!(out, "nothing would change")?;

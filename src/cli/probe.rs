@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::time::sleep;
 
-use super::{Form, write_json};
+use super::{Form, progress, style, write_json};
 use crate::{
     config,
     health::{Tracker, Verdict},
@@ -91,7 +91,8 @@ pub(super) async fn run(
         let addresses: Vec<IpAddr> = pool.addresses().collect();
         for some in addresses.chunks(AT_ONCE) {
             let probed = some.iter().map(|it| probed(&pool.name, *it, spec, &means, once));
-            for lines in join_all(probed).await {
+            let what = format!("probing {} of {}", pool.name, service.name);
+            for lines in progress::during(&what, join_all(probed)).await {
                 if output.form == Form::Text {
                     lines.iter().try_for_each(|line| tell(line, out))?;
                 }
@@ -203,7 +204,9 @@ fn tell(line: &Line, out: &mut impl Write) -> io::Result<()> {
     let latency = latency_ms.map(|latency| format!("  {latency:.1} ms")).unwrap_or_default();
     let why = reason.as_ref().or(warning.as_ref()).map(|why| format!("  {why}"));
     let why = why.unwrap_or_default();
-    writeln!(out, "{pool}  {:<15}  {result:<5}  {verdict:<8}{latency}{why}", address.to_string())
+    let address = address.to_string();
+    let line = format!("{pool}  {address:<15}  {result:<5}  {verdict:<8}{latency}{why}\n");
+    style::write(&line, out)
 }
 
 /// The lines that ended the tries of an endpoint.

@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use super::{Form, order::socket, write_json};
+use super::{Form, order::socket, progress, write_json};
 use crate::{
     admin::sample::{self, CLIENTS_MAX, Clients, Sample},
     config,
@@ -47,7 +47,8 @@ pub(super) async fn run(
         true => Clients::Synthetic { count: clients, seed },
         false => Clients::Listed(client),
     };
-    let sample = sample::ask(&socket, service.as_str(), &clients).await?;
+    let asked = sample::ask(&socket, service.as_str(), &clients);
+    let sample = progress::during("asking which pools they are given", asked).await?;
     match output.form {
         Form::Text => tell(&service, &clients, &sample, out)?,
         Form::Json => write_json(&sample, out)?,

@@ -2,7 +2,7 @@
 
 use std::{io::Write, path::Path, process::ExitCode};
 
-use super::{Form, watch, write_json};
+use super::{Form, style, watch, write_json};
 use crate::{
     admin::{client, tree::tree},
     config,
@@ -29,7 +29,7 @@ pub(super) async fn run(
     }
     let status = client::status(settings.http).await?;
     match form {
-        Form::Text => out.write_all(tree(&status).as_bytes())?,
+        Form::Text => style::write(&tree(&status), out)?,
         Form::Json => write_json(&status, out)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -2,14 +2,16 @@
 
 use std::{
     io::{self, Write},
+    net::SocketAddr,
     path::Path,
     process::ExitCode,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use humantime::format_duration;
 use tokio::time::{Instant, sleep};
 
+use super::progress;
 use crate::{
     admin::{
         client,
@@ -65,36 +67,81 @@ pub(super) async fn run(
         Some(_) => config::load_release(&settings.release_file, &settings)?,
         None => Desired::default(),
     };
-    let began = Instant::now();
-    let mut said = String::new();
-    loop {
-        let status = client::status(settings.http).await?;
-        let not_yet = match options.what.progress(&status, &asked_for)? {
-            Progress::Done(how) => {
-                writeln!(out, "{how}")?;
-                return Ok(ExitCode::SUCCESS);
-            }
-            Progress::Never(why) => {
-                writeln!(io::stderr(), "cutover: {why}")?;
-                return Ok(ExitCode::FAILURE);
-            }
-            Progress::NotYet(why) => why,
-        };
-        if let Some(timeout) = options.timeout
-            && began.elapsed() >= timeout
-        {
-            writeln!(io::stderr(), "cutover: after {}: {not_yet}", format_duration(timeout))?;
-            return Ok(ExitCode::from(TIME_IS_UP));
+    let ended = {
+        let mut line = progress::Line::new();
+        options.until_ended(settings.http, &asked_for, &mut line).await?
+    };
+    Ok(match ended {
+        Ended::Done(how) => {
+            writeln!(out, "{how}")?;
+            ExitCode::SUCCESS
         }
-        if said != not_yet {
-            writeln!(io::stderr(), "{not_yet}")?;
+        Ended::Never(why) => {
+            writeln!(io::stderr(), "cutover: {why}")?;
+            ExitCode::FAILURE
+        }
+        Ended::TimeIsUp(timeout, not_yet) => {
+            writeln!(io::stderr(), "cutover: after {}: {not_yet}", format_duration(timeout))?;
+            ExitCode::from(TIME_IS_UP)
+        }
+    })
+}
+
+/// Why there is nothing more to wait for.
+enum Ended {
+    Done(String),
+    Never(String),
+    TimeIsUp(Duration, String),
+}
+
+impl Options {
+    /// Says what it waits for: on a terminal in one line, otherwise in a line whenever that changes.
+    async fn until_ended(
+        &self,
+        http: SocketAddr,
+        asked_for: &Desired,
+        line: &mut progress::Line,
+    ) -> anyhow::Result<Ended> {
+        let began = Instant::now();
+        let mut said = String::new();
+        loop {
+            let status = client::status(http).await?;
+            let not_yet = match self.what.progress(&status, asked_for)? {
+                Progress::Done(how) => return Ok(Ended::Done(how)),
+                Progress::Never(why) => return Ok(Ended::Never(why)),
+                Progress::NotYet(why) => why,
+            };
+            if let Some(timeout) = self.timeout.filter(|timeout| began.elapsed() >= *timeout) {
+                return Ok(Ended::TimeIsUp(timeout, not_yet));
+            }
+            if said != not_yet && !line.is_shown() {
+                writeln!(io::stderr(), "{not_yet}")?;
+            }
+            let ends = self.what.until(&status).and_then(|at| left(at, SystemTime::now()));
+            line.during(&not_yet, ends, sleep(LOOK_EVERY)).await;
             said = not_yet;
         }
-        sleep(LOOK_EVERY).await;
     }
 }
 
+/// How long it is until an instant; nothing of what has passed.
+fn left(until: &str, now: SystemTime) -> Option<Duration> {
+    humantime::parse_rfc3339_weak(until).ok()?.duration_since(now).ok()
+}
+
 impl What {
+    /// When it may be over, if that is known by now: of a release when its phase is.
+    fn until<'s>(&self, status: &'s Status) -> Option<&'s str> {
+        match (self.drained.as_deref(), &self.released) {
+            (Some([service, pool]), _) => {
+                let pool = status.services.get(service)?.pools.get(pool)?;
+                pool.off_from.as_deref().filter(|_| pool.share == 0)
+            }
+            (_, Some(service)) => status.services.get(service)?.until.as_deref(),
+            _ => None,
+        }
+    }
+
     fn progress(&self, status: &Status, asked_for: &Desired) -> anyhow::Result<Progress> {
         match (&self.drained, &self.released) {
             (Some(names), _) => match names.as_slice() {
@@ -246,6 +293,25 @@ mod tests {
         let down = PoolStatus { off_from: None, ..pool(0, false, false) };
         let serves = drained(&status(api("Steady", "v2", down)), "api", "v1").expect("known");
         assert!(matches!(serves, Progress::NotYet(why) if why.contains("serves")));
+    }
+
+    #[test]
+    fn a_bar_ends_when_the_pool_can_be_switched_off_or_the_phase_is_over() {
+        let what = |drained: bool| What {
+            drained: drained.then(|| vec!["api".to_owned(), "v1".to_owned()]),
+            released: (!drained).then(|| "api".to_owned()),
+        };
+        let baking = ServiceStatus {
+            until: Some("2026-12-01T02:00:10Z".to_owned()),
+            ..api("Baking", "v2", pool(0, false, false))
+        };
+        assert_eq!(what(true).until(&status(baking.clone())), Some("12:01"));
+        assert_eq!(what(false).until(&status(baking)), Some("2026-12-01T02:00:10Z"));
+        assert_eq!(what(true).until(&status(api("Baking", "v2", pool(9, false, false)))), None);
+        let now = humantime::parse_rfc3339("2026-12-01T02:00:00Z").expect("an instant");
+        assert_eq!(left("2026-12-01T02:00:10.5Z", now), Some(Duration::from_millis(10_500)));
+        assert_eq!(left("2026-12-01T01:59:59Z", now), None);
+        assert_eq!(left("12:01", now), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use humantime::format_rfc3339_seconds;
 use rustix::termios::tcgetwinsize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Form;
+use super::{Form, style};
 use crate::admin::{
     client::{self, StatusError},
     status::Status,
@@ -36,7 +36,7 @@ pub(super) async fn run(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     let mut shown = match form == Form::Text && io::stdout().is_terminal() {
-        true => Shown::Screen(Screen::enter(out)?),
+        true => Shown::Screen(Screen::enter(out, style::is_coloured(&io::stdout()))?),
         false => Shown::Blocks { out, last: String::new() },
     };
     loop {
@@ -128,12 +128,15 @@ fn still(status: &Result<Status, StatusError>) -> Result<Status, String> {
 }
 
 /// The terminal, while it is ours.
-struct Screen<'o, W: Write>(&'o mut W);
+struct Screen<'o, W: Write> {
+    out: &'o mut W,
+    is_coloured: bool,
+}
 
 impl<'o, W: Write> Screen<'o, W> {
-    fn enter(out: &'o mut W) -> io::Result<Self> {
+    fn enter(out: &'o mut W, is_coloured: bool) -> io::Result<Self> {
         out.write_all(ENTER.as_bytes())?;
-        Ok(Self(out))
+        Ok(Self { out, is_coloured })
     }
 
     /// As many lines as there is room for, each cut to the width.
@@ -143,7 +146,8 @@ impl<'o, W: Write> Screen<'o, W> {
         let mut drawn = "\x1b[H".to_owned();
         let fits = lines.len() <= room;
         for line in &lines[..if fits { lines.len() } else { room - 1 }] {
-            drawn.extend(line.chars().take(columns));
+            let line: String = line.chars().take(columns).collect();
+            drawn.push_str(&if self.is_coloured { style::painted(&line) } else { line });
             drawn.push_str("\x1b[K\r\n");
         }
         if !fits {
@@ -151,16 +155,16 @@ impl<'o, W: Write> Screen<'o, W> {
             drawn.extend(more.chars().take(columns));
         }
         drawn.push_str("\x1b[J");
-        self.0.write_all(drawn.as_bytes())?;
-        self.0.flush()
+        self.out.write_all(drawn.as_bytes())?;
+        self.out.flush()
     }
 }
 
 impl<W: Write> Drop for Screen<'_, W> {
     fn drop(&mut self) {
         // The terminal may be gone.
-        let _ = self.0.write_all(LEAVE.as_bytes());
-        let _ = self.0.flush();
+        let _ = self.out.write_all(LEAVE.as_bytes());
+        let _ = self.out.flush();
     }
 }
 
@@ -170,7 +174,7 @@ mod tests {
 
     fn drawn(text: &str, rows: usize, columns: usize) -> String {
         let mut out = Vec::new();
-        let mut screen = Screen::enter(&mut out).expect("written");
+        let mut screen = Screen::enter(&mut out, false).expect("written");
         screen.draw(text, rows, columns).expect("written");
         drop(screen);
         let drawn = String::from_utf8(out).expect("text");
