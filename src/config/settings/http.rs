@@ -6,9 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde_json::json;
+
 use super::outside;
 use crate::{
-    config::document::Value,
+    config::{
+        document::Value,
+        schema::{Notes, parts},
+    },
     model::{DnsName, HttpAccess, Label, Readers, nearest},
 };
 
@@ -80,4 +85,14 @@ fn tokens_of(value: &Value<'_>) -> Option<BTreeMap<Label, PathBuf>> {
     }
     // A mistake above refuses the file.
     Some(tokens)
+}
+
+pub(super) fn schema(notes: &Notes) -> serde_json::Value {
+    let mut tokens = parts::names(parts::label_form(), parts::some_text());
+    tokens["maxProperties"] = json!(HttpAccess::TOKENS_MAX);
+    parts::Keys::at(notes, ["http"])
+        .optional("hosts", parts::list(parts::name(), 0..=HttpAccess::HOSTS_MAX))
+        .optional("readers", parts::word(Readers::ALL.map(Readers::name)))
+        .optional("tokens", tokens)
+        .table()
 }

@@ -166,6 +166,7 @@ pub(super) fn schema(notes: &Notes) -> serde_json::Value {
         .optional("state_dir", parts::some_text())
         .optional("nsid", parts::matching(&format!("^[!-~]{{1,{NSID_LEN_MAX}}}$")))
         .optional("listen", listen::schema(notes))
+        .optional("http", http::schema(notes))
         .optional("rrl", rrl::schema(notes))
         .optional("cookies", cookies::schema(notes))
         .optional("probes", probes::schema(notes))
