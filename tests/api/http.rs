@@ -30,7 +30,9 @@ impl Reply {
         let undone = json.as_object().expect("an object").iter().next().expect("one");
         let why = match undone.1 {
             Value::String(why) => why.clone(),
-            Value::Object(more) => more["why"].as_str().unwrap_or_default().to_owned(),
+            Value::Object(more) => {
+                more.get("why").and_then(Value::as_str).unwrap_or_default().to_owned()
+            }
             other => panic!("{other}"),
         };
         (undone.0.clone(), why)
