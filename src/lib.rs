@@ -18,7 +18,8 @@
 //!   - [`config`]: the two files, their mistakes, and their changes.
 //!   - [`probe`]: tries of endpoints, one file per kind; smoke tests and measurements.
 //!   - [`dns`]: packets in, packets out.
-//!   - [`admin`]: metrics and status over HTTP; the operator's verbs over a Unix socket.
+//!   - [`admin`]: the page, metrics, status and the operator's verbs over HTTP, and the verbs over a
+//!     Unix socket.
 //!   - [`resolver`]: questions to DNS servers of others.
 //!   - [`store`]: what is kept over restarts.
 //!   - [`web`]: HTTP to others (Prometheus, hooks, who must say yes), and signatures of what is sent.

@@ -93,6 +93,11 @@ impl Door {
         Self { access, tokens, counters, wrong: Seldom::default() }
     }
 
+    /// Whether anybody can change things by TCP.
+    pub(super) fn has_tokens(&self) -> bool {
+        !self.access.tokens.is_empty()
+    }
+
     /// What is counted.
     pub(super) fn counters(&self) -> &Counters {
         &self.counters

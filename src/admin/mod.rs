@@ -2,7 +2,7 @@
 //! and the same API over the Unix socket, for whom its permissions let.
 //!
 //! [`Site`] is everything that is needed to answer. [`server`] takes connections and bounds them,
-//! [`access`] decides who may ask what, [`pages`] and [`api`] answer. `client` and `socket` are the
+//! [`access`] decides who may ask what, [`page`], [`pages`] and [`api`] answer. `client` and `socket` are the
 //! other end, for the command line. The facts come from the conductor, asked anew each time
 //! ([`Inquiry`]).
 
@@ -16,6 +16,7 @@ mod inquiry;
 mod line;
 mod metrics;
 pub mod orders;
+mod page;
 mod pages;
 pub mod plan;
 pub mod proof;
@@ -65,7 +66,8 @@ pub struct Site {
 impl Site {
     /// Pages and the API, until it is over.
     pub async fn serve(self, listener: TcpListener, over: watch::Receiver<bool>) {
-        let router = self.guarded(pages::router(&self).merge(api::router(&self)));
+        let router =
+            self.guarded(pages::router(&self).merge(page::router(&self)).merge(api::router(&self)));
         server::serve(listener, router, self.door.counters().clone(), over).await;
     }
 

@@ -1,5 +1,5 @@
-//! Pages for people and for other programs that watch: `/`, `/status`, `/history`, `/metrics`, `/healthz`,
-//! `/readyz`.
+//! What other programs watch: `/status`, `/history`, `/metrics`, `/healthz`, `/readyz`; and the tree, for
+//! those who ask for the page without being browsers.
 //!
 //! The facts come from the conductor, asked anew each time, so a page can never be older than the request
 //! for it; and a control plane that has stopped ticking shows as unhealthy.
@@ -21,7 +21,6 @@ const PAGES: &str = "/status  this as JSON\n/history  the releases so far, as JS
 /// All of them.
 pub(super) fn router(site: &Site) -> Router<Site> {
     let for_readers = Router::new()
-        .route("/", get(tree_page))
         .route("/status", get(api::status))
         .route("/history", get(api::history_of_all))
         .route("/history/{service}", get(api::history_of_one))
@@ -34,7 +33,7 @@ pub(super) fn router(site: &Site) -> Router<Site> {
 }
 
 /// Plain text on purpose: names from the file cannot become markup.
-async fn tree_page(State(site): State<Site>) -> Response {
+pub(super) async fn tree_page(site: &Site) -> Response {
     match site.inquiry.status().await {
         Some(status) => format!("{}\n{PAGES}", tree::tree(&status)).into_response(),
         None => stalled(),

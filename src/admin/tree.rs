@@ -1,5 +1,5 @@
-//! The status document as a tree of text: for `cutover status`, and for whoever opens the HTTP
-//! listener in a browser.
+//! The status document as a tree of text: for `cutover status`, and for whoever asks the HTTP listener
+//! without being a browser.
 
 use super::status::{
     AnsweredStatus, ClearingStatus, EndpointStatus, FreezeStatus, HookStatus, InstantStatus,

@@ -58,7 +58,7 @@ fn introduce(stage: &Stage, out: &mut impl Write) -> anyhow::Result<()> {
                change  live = \"v1\"  to  live = \"v2\"  and save
   ask it       dig @{ip} -p {dns_port} {owner} A
   break it     curl -X POST http://{address}:{port}/break    (v2; /heal to mend it)
-  look at it   curl http://{http}/    and    /status, /metrics
+  look at it   http://{http}/ in a browser, or with curl; /status, /metrics
   end it       Ctrl-C
 
 What clients are answered, whenever it changes:
