@@ -2,7 +2,8 @@
 //! answer comes after the file is saved, and 200 releases back and forth under a client that
 //! never pauses. Prints; `cargo bench --bench bars`. With `-- rollback`: how soon a rollback by hand is
 //! answered among a million services, which needs some 13 GB of memory. With `-- instant`: how near to its
-//! instant a release moves the answers. With `-- probes`: what it costs to probe 10,000 endpoints.
+//! instant a release moves the answers. With `-- probes`: what it costs to probe 10,000 endpoints. With
+//! `-- watchers`: what ten watchers of the page cost.
 
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
@@ -14,6 +15,8 @@ mod instant;
 mod probes;
 #[path = "bars/rollback.rs"]
 mod rollback;
+#[path = "bars/watchers.rs"]
+mod watchers;
 
 use std::{net::IpAddr, time::Instant};
 
@@ -36,6 +39,8 @@ fn main() {
         runtime.block_on(instant::instants());
     } else if asked_for("probes") {
         probes::ten_thousand();
+    } else if asked_for("watchers") {
+        runtime.block_on(watchers::ten());
     } else {
         runtime.block_on(releases());
     }
