@@ -78,6 +78,11 @@ impl ToldEvents {
         self.grown.send_replace(());
     }
 
+    /// So many have been told that nobody could still ask for; the last of them had this id.
+    pub fn leave_out(&self, count: usize, last: String) {
+        self.state().leave_out(count, last);
+    }
+
     /// The ids of those that are held.
     #[cfg(test)]
     pub(crate) fn ids(&self) -> Vec<String> {
@@ -127,6 +132,12 @@ impl State {
                 self.first += 1;
             }
         }
+    }
+
+    fn leave_out(&mut self, count: usize, last: String) {
+        self.first += (self.held.len() + count) as u64;
+        self.held.clear();
+        self.before = Some(last);
     }
 
     /// Where to begin after an event.
@@ -238,6 +249,20 @@ mod tests {
         assert_eq!(heard(&mut quick).len(), 1);
         assert_eq!(slow.next().now_or_never(), Some(Some(Bytes::from_static(b":\n\n"))));
         assert_eq!(slow.next().now_or_never(), Some(None), "it ends");
+    }
+
+    #[test]
+    fn what_nobody_could_still_ask_for_is_not_written_out() {
+        let events = Arc::new(ToldEvents::new(None));
+        events.tell([told(1, "api")]);
+        let mut behind = follow(&events, None);
+        events.leave_out(7, "a-8".to_owned());
+        events.tell([told(9, "api")]);
+        let said = heard(&mut follow(&events, Some("a-8")));
+        assert_eq!((said.len(), numbers(&said)), (2, vec!["a-9"]), "nothing is missing");
+        assert!(heard(&mut follow(&events, Some("a-1")))[0].contains("gap"));
+        assert_eq!(behind.next().now_or_never(), Some(Some(Bytes::from_static(b":\n\n"))));
+        assert_eq!(behind.next().now_or_never(), Some(None), "it is further behind than is held");
     }
 
     #[test]

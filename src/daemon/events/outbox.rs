@@ -14,7 +14,7 @@ use crate::{
     admin::{
         cloud,
         status::HookStatus,
-        told::{ToldEvent, ToldEvents},
+        told::{HELD_MAX, ToldEvent, ToldEvents},
     },
     cutover::Transition,
     model::{DnsName, Instance, ServiceName, Timestamp, TransitionEvent, event_id},
@@ -227,7 +227,12 @@ impl Outbox {
             return;
         }
         let decided = mem::take(&mut self.decided);
-        self.told.tell(decided.iter().map(|event| ToldEvent {
+        // Of very many no more is written out than is held.
+        let (older, held) = decided.split_at(decided.len().saturating_sub(HELD_MAX));
+        if let Some(last) = older.last() {
+            self.told.leave_out(older.len(), last.id());
+        }
+        self.told.tell(held.iter().map(|event| ToldEvent {
             id: event.id(),
             service: event.service.clone(),
             json: cloud::text(event, &self.zone),
