@@ -22,10 +22,12 @@ enum File {
 }
 
 pub(super) fn run(options: &Options, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let schema = match options.file {
+    let mut schema = match options.file {
         File::Settings => schema::settings(),
         File::Release => schema::release(),
     };
+    // In one order, whichever way this was built: some tests have JSON keep the order in which it was made.
+    schema.sort_all_objects();
     write_json(&schema, out)?;
     Ok(ExitCode::SUCCESS)
 }
