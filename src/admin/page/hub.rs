@@ -1,7 +1,7 @@
 //! One look for all who watch: the facts are asked for once in a beat, and each view is rendered once in
 //! a beat, however many watch it. Nobody watches, nothing is done.
 //!
-//! A beat lasts a second, or as much longer as keeps all of this below [`BUSY_MAX`] of the time.
+//! A beat lasts a second, or as much longer as keeps all of this within [`BUSY_MAX`].
 
 use std::{
     collections::BTreeMap,
@@ -20,8 +20,8 @@ use crate::{
 const BEAT: Duration = Duration::from_secs(1);
 /// However long a look takes, one is taken so often.
 const BEAT_MAX: Duration = Duration::from_secs(4);
-/// One part in so many of the time may go into looking.
-const BUSY_MAX: u32 = 50;
+/// One part in so many of the time may go into looking; sending takes about as much again.
+const BUSY_MAX: u32 = 100;
 /// Views that are remembered; those that nobody has looked at for longest go.
 const VIEWS_MAX: usize = 96;
 /// History is read from disk: again when the service has changed, or after so many beats.
@@ -205,6 +205,7 @@ impl Shown {
     ) -> Self {
         let View { title, fragments, orders } = view;
         let held = |Fragment { id, urgency, html, is_inside }| {
+            let html = html.map(on_one_line);
             let known = before.and_then(|before| before.fragments.get(&id));
             let is_same = |known: &&Held| html.as_ref().is_none_or(|html| *html == *known.html);
             let held = match known.filter(is_same) {
@@ -236,5 +237,14 @@ impl Shown {
                 ViewName::Service(name) => status.services.contains_key(name),
             },
         }
+    }
+}
+
+/// Line feeds can only be those of texts, where they can be written otherwise: so a fragment is one line
+/// of an event.
+fn on_one_line(html: String) -> String {
+    match html.contains(['\n', '\r']) {
+        true => html.replace('\n', "&#10;").replace('\r', "&#13;"),
+        false => html,
     }
 }
