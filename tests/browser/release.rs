@@ -46,6 +46,8 @@ async fn a_release_is_seen_in_each_of_its_phases() {
     let card = browser.until("#card-api", "1 of 2 endpoints of v2 are up").await;
     assert!(card.contains("v1 to → v2"), "{card}");
     browser.until("#rows", "Probing").await;
+    let probed = browser.until("#probed-api", "127.0.2.2 down").await;
+    assert!(probed.contains("127.0.2.1 up") && probed.contains(" ms"), "{probed}");
     browser.pictures("2-probing").await;
 
     scene.pools.hosts[3].set_healthy(true);

@@ -7,11 +7,14 @@ use super::{
     view::{Fragment, Scene, Urgency, hole},
     words,
 };
-use crate::admin::status::{InstantStatus, ReleaseStatus, ServiceStatus};
+use crate::admin::status::{EndpointStatus, InstantStatus, ReleaseStatus, ServiceStatus};
+
+/// Endpoints of one pool on a card; its own page has all of them.
+const SHOWN_MAX: usize = 6;
 
 /// As on the page of all services.
 pub(super) fn card(scene: Scene<'_>, name: &str, service: &ServiceStatus) -> Vec<Fragment> {
-    let (id, picture) = (format!("card-{name}"), format!("picture-{name}"));
+    let [id, picture, probed] = ["card", "picture", "probed"].map(|what| format!("{what}-{name}"));
     let heading = html! {
         h3 { a href={ "/services/" (name) } { (name) } }
         @if let Some(release) = &service.release { (way(release)) }
@@ -22,6 +25,7 @@ pub(super) fn card(scene: Scene<'_>, name: &str, service: &ServiceStatus) -> Vec
             (board::board(scene, service, chart::Detail::Small))
             (stands(scene, name, service))
             (hole(&picture))
+            (hole(&probed))
             (does(scene, name, service))
         }
     };
@@ -29,6 +33,8 @@ pub(super) fn card(scene: Scene<'_>, name: &str, service: &ServiceStatus) -> Vec
     vec![
         Fragment::new(id, Urgency::Card, html),
         Fragment::inside(&picture, Urgency::Picture, pictures),
+        // Of its own, because each try has another latency.
+        Fragment::inside(&probed, Urgency::Picture, verdicts(name, service)),
     ]
 }
 
@@ -95,6 +101,35 @@ pub(super) fn instant(scene: Scene<'_>, instant: &InstantStatus) -> Markup {
         @if let Some(asked) = put_off_from { ", put off from " (words::time(asked, now)) }
         @if let Some(end) = smears_until { ": caches smear it until " (words::time(end, now)) }
         @if state == "missed" { ": the new pool had not passed" }
+    }
+}
+
+/// What the last tries of the endpoints said, of pools that have clients or are to have some.
+fn verdicts(name: &str, service: &ServiceStatus) -> Markup {
+    let is_of_use =
+        |pool: &str| service.serving.contains_key(pool) || service.desired.contains_key(pool);
+    html! {
+        ul.verdicts aria-label={ "Endpoints of " (name) } {
+            @for (pool, status) in service.pools.iter().filter(|(pool, _)| is_of_use(pool)) {
+                li { i.dot.(words::hue(service, pool)) {} b { (pool) } (of_pool(&status.endpoints)) }
+            }
+        }
+    }
+}
+
+/// Those that are down are not among those that are left out.
+fn of_pool(endpoints: &[EndpointStatus]) -> Markup {
+    let mut shown: Vec<&EndpointStatus> = endpoints.iter().collect();
+    shown.sort_by_key(|endpoint| words::verdict(&endpoint.verdict) == "good");
+    let left = shown.len().saturating_sub(SHOWN_MAX);
+    html! {
+        @for EndpointStatus { address, verdict, latency_ms, .. } in shown.into_iter().take(SHOWN_MAX) {
+            " " span.probed {
+                code { (address) } " " span.sign.(words::verdict(verdict)) { (verdict) }
+                @if let Some(latency) = latency_ms { " " (words::short(*latency)) " ms" }
+            }
+        }
+        @if left > 0 { " and " (words::many(left, "more", "more")) }
     }
 }
 

@@ -218,11 +218,7 @@ fn endpoint(
     endpoint: &EndpointStatus,
 ) -> Markup {
     let EndpointStatus { address, weight, answered, change, verdict, .. } = endpoint;
-    let class = match verdict.as_str() {
-        "up" | "unprobed" => "good",
-        "down" => "bad",
-        _ => "open",
-    };
+    let class = words::verdict(verdict);
     let note = endpoint.reason.as_ref().or(endpoint.warning.as_ref());
     html! {
         tr {

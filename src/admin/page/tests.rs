@@ -10,7 +10,11 @@ use super::{
     view::{self, Scene, ViewName},
     watcher::{BUDGET, Watcher},
 };
-use crate::admin::{course::CourseStatus, history::Past, status::Status};
+use crate::admin::{
+    course::CourseStatus,
+    history::Past,
+    status::{EndpointStatus, Status},
+};
 
 /// So many services, of which the first ones are being released.
 fn status(services: usize, released: usize) -> Status {
@@ -175,7 +179,27 @@ fn latencies_and_the_time_do_not_make_rows_flicker() {
     let after = shown(2, &status, &ViewName::Overview, Some((&was, &before)));
     let changed: Vec<&String> =
         after.fragments.iter().filter(|(_, held)| held.changed == 2).map(|(id, _)| id).collect();
-    assert!(changed.iter().all(|id| id.starts_with("picture-")), "{changed:?}");
+    let may_change = |id: &&String| id.starts_with("picture-") || id.starts_with("probed-");
+    assert!(changed.iter().all(may_change), "{changed:?}");
+}
+
+#[test]
+fn a_card_has_the_verdicts_and_latencies_and_leaves_out_none_that_is_down() {
+    let mut status = status(1, 1);
+    let pool = status.services.get_mut("s0").and_then(|it| it.pools.get_mut("v2")).expect("known");
+    let down = pool.endpoints[0].clone();
+    let up = |number: u8| EndpointStatus {
+        address: format!("192.0.2.{number}"),
+        verdict: "up".to_owned(),
+        latency_ms: Some(1.5),
+        ..down.clone()
+    };
+    pool.endpoints = (10..20).map(up).chain([down.clone()]).collect();
+    let shown = shown(1, &status, &ViewName::Overview, None);
+    let probed = &shown.fragments["probed-s0"].html;
+    assert!(probed.contains("<code>192.0.2.10</code> <span class=\"sign good\">up</span> 1.5 ms"));
+    assert!(probed.contains("<code>192.0.2.1</code> <span class=\"sign bad\">down</span> 2.5 ms"));
+    assert!(probed.contains(" and 5 more"), "{probed}");
 }
 
 #[test]

@@ -147,6 +147,15 @@ pub(super) fn tags(service: &ServiceStatus) -> Markup {
     }
 }
 
+/// The class of the sign of a verdict.
+pub(super) fn verdict(verdict: &str) -> &'static str {
+    match verdict {
+        "up" | "unprobed" => "good",
+        "down" => "bad",
+        _ => "open",
+    }
+}
+
 /// The class of the colour of a pool within its service.
 pub(super) fn hue(service: &ServiceStatus, pool: &str) -> String {
     let at = service.pools.keys().position(|known| known == pool);
