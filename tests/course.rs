@@ -90,6 +90,9 @@ async fn a_release_shows_its_course_its_way_back_and_how_the_old_pool_leaves_cac
 
     cutover::admin::orders::ask(&socket, "api", Verb::Promote, &[]).await.expect("a step");
     let api = house.api().await;
+    // What was counted before the step is not told of it.
+    let answered = pool(&api, "v1").answered;
+    assert!(answered.is_none_or(|answered| answered.share < 10.0), "{answered:?}");
     let clearing = pool(&api, "v1").clearing.as_ref().expect("caches hold it");
     assert!((0.0..=1.0).contains(&clearing.remaining), "{clearing:?}");
     assert_eq!(pool(&api, "v2").clearing, None);

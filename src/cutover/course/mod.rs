@@ -130,6 +130,11 @@ impl Course {
         }
     }
 
+    /// Whether this is what was to be answered when it was last counted.
+    pub fn is_at(&self, target: &BTreeMap<PoolName, u8>) -> bool {
+        self.lately.back().is_some_and(|point| point.target == *target)
+    }
+
     /// The share of the answers that a pool has had lately, since its target changed; none if nobody
     /// has asked.
     pub fn share(&self, pool: &PoolName) -> Option<Share> {

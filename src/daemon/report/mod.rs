@@ -240,6 +240,8 @@ fn pools(
     let shares = answering.shares();
     let policy = &service.cutover.spec().release;
     let answers = caches.answers(service);
+    // What is counted of the step before is no answer to this one.
+    let course = course.filter(|course| course.is_at(&shares));
     let show = |(name, held): (&PoolName, &Arc<Pool>)| {
         let horizon = horizons.of(name);
         let off_from = horizon + policy.off_after();
