@@ -33,7 +33,7 @@ pub struct PointShare {
     /// The percentage of the answers; none if there were none.
     pub answered: Option<f64>,
     /// How far that may stray: one standard deviation, in points.
-    pub sd: Option<f64>,
+    pub deviation: Option<f64>,
     /// How many answers named the pool.
     pub answers: u64,
 }

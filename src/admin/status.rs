@@ -269,8 +269,9 @@ pub struct PoolStatus {
 pub struct AnsweredStatus {
     /// In percent.
     pub share: f64,
-    /// How far it may stray from the share of the clients: one standard deviation, in points.
-    pub sd: f64,
+    /// How far it may stray from the share of the clients: one standard deviation, in points; none
+    /// while it is not known who asks.
+    pub deviation: Option<f64>,
     /// Of how many answers.
     pub answers: u64,
 }

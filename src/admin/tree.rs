@@ -131,8 +131,9 @@ pub(super) fn rollback_line(back: &RollbackStatus) -> String {
     }
 }
 
-fn answered(AnsweredStatus { share, sd, answers }: &AnsweredStatus) -> String {
-    format!("  answered {share:.1} % ± {sd:.1} of {answers}")
+fn answered(AnsweredStatus { share, deviation, answers }: &AnsweredStatus) -> String {
+    let deviation = deviation.map(|it| format!(" ± {it:.1}")).unwrap_or_default();
+    format!("  answered {share:.1} %{deviation} of {answers}")
 }
 
 fn pool_lines(name: &str, pool: &PoolStatus) -> Vec<String> {

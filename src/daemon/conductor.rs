@@ -103,6 +103,8 @@ pub(super) struct Conductor {
     told: Vec<(ServiceName, Cause, Transition)>,
     /// What sets machines going now.
     cause: Cause,
+    /// What has set those going that have told something since it was last passed on.
+    causes: BTreeMap<ServiceName, Cause>,
     /// The same for hooks.
     outbox: Outbox,
     /// Owners to take out of the next table.
@@ -146,6 +148,7 @@ impl Conductor {
             touched: BTreeSet::new(),
             told: Vec::new(),
             cause: Cause::default(),
+            causes: BTreeMap::new(),
             outbox,
             removed: Vec::new(),
             first_look: Some(first_look),
@@ -379,6 +382,9 @@ impl Conductor {
             let answering = service.cutover.answering(&service.health);
             if service.published.as_ref() == Some(&answering) {
                 continue;
+            }
+            if let Some(before) = &service.published {
+                self.courses.leave(now, name, before);
             }
             tell_basis(name, service.published.as_ref(), &answering);
             let owner = &service.cutover.spec().owner;

@@ -6,20 +6,22 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::service::Service;
 use crate::{
     cutover::{
+        Answering,
         course::{COURSE_TICK, Course},
         phase::Phase,
     },
-    dns::{Plane, Seen},
-    model::{ServiceName, Timestamp},
+    dns::{LookedAt, Plane},
+    model::{PoolName, ServiceName, Timestamp},
+    table::Tally,
 };
 
 /// As many as somebody can look at; of further services nothing is drawn.
-const COURSES_MAX: usize = 1_000;
+const COURSES_MAX: usize = 500;
 
 pub(super) struct Courses {
     plane: Arc<Plane>,
     of: BTreeMap<ServiceName, Followed>,
-    seen: Seen,
+    seen: LookedAt,
     next: Option<Timestamp>,
 }
 
@@ -31,7 +33,7 @@ struct Followed {
 
 impl Courses {
     pub(super) fn new(plane: Arc<Plane>) -> Self {
-        Self { plane, of: BTreeMap::new(), seen: Seen::default(), next: None }
+        Self { plane, of: BTreeMap::new(), seen: LookedAt::default(), next: None }
     }
 
     /// The course of a service, if there is one.
@@ -57,14 +59,26 @@ impl Courses {
         }
         self.make_room(name);
         if let Some(followed) = self.of.get_mut(name).filter(|it| it.course.release() == release) {
+            if !followed.is_open {
+                followed
+                    .course
+                    .resume(self.plane.counters.answers(name).into_iter().map(count).collect());
+            }
             followed.is_open = true;
         } else if self.of.len() < COURSES_MAX || self.of.contains_key(name) {
-            let counted = self.plane.counters.answers(name).into_iter();
-            let course =
-                Course::new(release, counted.map(|(pool, _, count)| (pool, count)).collect());
+            let counted = self.plane.counters.answers(name).into_iter().map(count);
+            let course = Course::new(release, counted.collect());
             self.of.insert(name.clone(), Followed { course, is_open });
         }
         self.next.get_or_insert(now + COURSE_TICK);
+    }
+
+    /// A service is about to be answered otherwise than so.
+    pub(super) fn leave(&mut self, now: Timestamp, name: &ServiceName, answering: &Answering) {
+        if let Some(followed) = self.of.get_mut(name).filter(|followed| followed.is_open) {
+            let counted = self.plane.counters.answers(name).into_iter().map(count).collect();
+            followed.course.note(now, (answering.shares(), answering.spread), counted);
+        }
     }
 
     /// A service is no longer answered.
@@ -99,8 +113,8 @@ impl Courses {
         for (name, course, counted) in courses {
             let answering = services.get(name).and_then(|service| service.published.as_ref());
             let Some(answering) = answering else { continue };
-            let counted = counted.into_iter().map(|(pool, _, count)| (pool, count)).collect();
-            course.note(now, answering.shares(), counted);
+            let target = (answering.shares(), answering.spread);
+            course.note(now, target, counted.into_iter().map(count).collect());
         }
     }
 
@@ -114,6 +128,10 @@ impl Courses {
             self.of.remove(&ended);
         }
     }
+}
+
+fn count((pool, _, count): (PoolName, Tally, u64)) -> (PoolName, u64) {
+    (pool, count)
 }
 
 /// Whether it has shares that somebody may want to see.

@@ -131,8 +131,12 @@ pub fn judge(zone: &ZoneSpec, seen: &Seen) -> Vec<Finding> {
 /// settings and glue have for them. Those without any are to be looked up.
 pub fn to_ask(zone: &ZoneSpec, parents: &[ParentSeen]) -> BTreeMap<Name, BTreeSet<IpAddr>> {
     let apex = to_hickory(&zone.apex);
-    let mut servers: BTreeMap<Name, BTreeSet<IpAddr>> =
-        zone.nameservers.iter().map(|it| (to_hickory(it), own_addresses(zone, it))).collect();
+    let own = |name: &DnsName| {
+        let name = to_hickory(name);
+        let addresses = own_addresses(zone, &name);
+        (name, addresses)
+    };
+    let mut servers: BTreeMap<Name, BTreeSet<IpAddr>> = zone.nameservers.iter().map(own).collect();
     for seen in parents {
         let Says::Refers(referral) = Says::read(&apex, &seen.referral) else { continue };
         for name in referral.nameservers {
@@ -144,13 +148,7 @@ pub fn to_ask(zone: &ZoneSpec, parents: &[ParentSeen]) -> BTreeMap<Name, BTreeSe
 }
 
 /// The addresses that the settings give a name of our zone.
-fn own_addresses(zone: &ZoneSpec, name: &DnsName) -> BTreeSet<IpAddr> {
-    let records = zone.records.iter().filter(|record| record.owner == *name);
-    records.filter_map(|record| address(&record.data)).collect()
-}
-
-/// The same for a name as it came over the network.
-fn own_addresses_of(zone: &ZoneSpec, name: &Name) -> BTreeSet<IpAddr> {
+fn own_addresses(zone: &ZoneSpec, name: &Name) -> BTreeSet<IpAddr> {
     let records = zone.records.iter().filter(|record| to_hickory(&record.owner) == *name);
     records.filter_map(|record| address(&record.data)).collect()
 }

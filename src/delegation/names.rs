@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hickory_proto::rr::Name;
 
-use super::{Level, Referral, Seen, finding::Findings, own_addresses_of, text};
+use super::{Level, Referral, Seen, finding::Findings, own_addresses, text};
 use crate::{model::ZoneSpec, table::to_hickory};
 
 pub(super) fn judge(zone: &ZoneSpec, referrals: &[Referral], seen: &Seen, findings: &mut Findings) {
@@ -21,7 +21,7 @@ pub(super) fn judge(zone: &ZoneSpec, referrals: &[Referral], seen: &Seen, findin
     for name in &names {
         let lookup = seen.elsewhere.get(name);
         let found = lookup.map(|it| it.addresses.clone()).unwrap_or_default();
-        for address in own_addresses_of(zone, name).into_iter().chain(found) {
+        for address in own_addresses(zone, name).into_iter().chain(found) {
             at.entry(address).or_default().push(text(name));
         }
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::SocketAddr};
 use hickory_proto::rr::{Name, RecordType};
 
 use super::{
-    Level, ParentSeen, Referral, Says, Seen, finding::Findings, has, list, own_addresses_of, text,
+    Level, ParentSeen, Referral, Says, Seen, finding::Findings, has, list, own_addresses, text,
 };
 use crate::{
     model::{DnsProbe, ZoneSpec},
@@ -149,7 +149,7 @@ impl Here<'_> {
         let names = self.zone.nameservers.iter();
         let ns = names.clone().map(|name| format!("{}. NS {name}.", self.zone.apex));
         let glue = names.flat_map(|name| {
-            let own = own_addresses_of(self.zone, &to_hickory(name)).into_iter();
+            let own = own_addresses(self.zone, &to_hickory(name)).into_iter();
             own.map(move |it| format!("{name}. {} {it}", if it.is_ipv4() { "A" } else { "AAAA" }))
         });
         ns.chain(glue).collect::<Vec<_>>().join("; ")
@@ -193,7 +193,7 @@ impl Here<'_> {
         let parent = &self.parent;
         let inside = referral.nameservers.iter().filter(|name| self.apex.zone_of(name));
         for name in inside {
-            let own = own_addresses_of(self.zone, name);
+            let own = own_addresses(self.zone, name);
             let glue = referral.glue.get(name).cloned().unwrap_or_default();
             let shown = text(name);
             if glue.is_empty() {

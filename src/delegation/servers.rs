@@ -16,7 +16,7 @@ use crate::{
 pub(super) fn judge(zone: &ZoneSpec, apex: &Name, seen: &Seen, findings: &mut Findings) {
     for server in &seen.servers {
         transports(server, findings);
-        let Some(reply) = server.udp.as_ref().or(server.tcp.as_ref()).ok() else { continue };
+        let Some(reply) = whole(server) else { continue };
         if let Some(soa) = authoritative(zone, apex, server, reply, findings) {
             same_settings(zone, apex, server, soa, findings);
             edns(server, reply, findings);
@@ -151,9 +151,16 @@ fn serials(apex: &Name, servers: &[ServerSeen], findings: &mut Findings) {
     }
 }
 
+/// What a name server says: by UDP, unless there was no room for it there.
+fn whole(seen: &ServerSeen) -> Option<&Reply> {
+    let udp = seen.udp.as_ref().ok();
+    let fits = udp.filter(|reply| !reply.message.metadata.truncation);
+    fits.or(seen.tcp.as_ref().ok()).or(udp)
+}
+
 /// The serial that a name server has for the zone.
 pub fn serial(seen: &ServerSeen, apex: &Name) -> Option<u32> {
-    let reply = seen.udp.as_ref().or(seen.tcp.as_ref()).ok()?;
+    let reply = whole(seen)?;
     soa(&reply.message, apex).map(|soa| soa.serial)
 }
 

@@ -38,7 +38,7 @@ use std::{io, net::UdpSocket, sync::Arc};
 use arc_swap::ArcSwap;
 
 pub use clock::Clock;
-pub use counters::{Counters, Seen};
+pub use counters::{Counters, LookedAt};
 pub use inherited::{Inherited, Purpose};
 pub use kernel::{near, seal_descriptors};
 pub use responder::{Packet, Reply, Responder};

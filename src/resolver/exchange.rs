@@ -19,7 +19,7 @@ use tokio::{
 use crate::delegation::{Answer, Reply, Silence};
 
 /// How long an answer may take.
-pub const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(3);
 /// A datagram may be lost: then the question is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// What passes everywhere without fragments.
@@ -48,7 +48,7 @@ pub enum By {
     Either,
 }
 
-/// Asks one server; takes at most [`PATIENCE`], twice that where it asks again by TCP.
+/// Asks one server; takes at most three seconds, twice that where it asks again by TCP.
 pub async fn ask(server: SocketAddr, question: &Question, by: By) -> Answer {
     let id = rand::random();
     let octets = message(question, id).to_vec();

@@ -9,5 +9,5 @@ mod system;
 #[cfg(test)]
 mod tests;
 
-pub use exchange::{By, PATIENCE, Question, ask};
+pub use exchange::{By, Question, ask};
 pub use system::resolvers;

@@ -17,7 +17,8 @@ use serde_json::Value;
 
 const SCHEMAS: [(&str, &str); 2] = [("settings", "cutover"), ("release", "release")];
 /// Of every type there is, and each text in the form of something.
-const VALUES: [&str; 22] = [
+const VALUES: [&str; 23] = [
+    "\"0\"",
     "true",
     "7",
     "0",

@@ -57,7 +57,9 @@ impl Pools {
             set(&self.share, &labels, f64::from(*share) / 100.0);
             if let Some(answered) = answered {
                 set(&self.answered, &labels, answered.share / 100.0);
-                set(&self.deviation, &labels, answered.sd / 100.0);
+                if let Some(deviation) = answered.deviation {
+                    set(&self.deviation, &labels, deviation / 100.0);
+                }
             }
             instant(&self.horizon, &labels, horizon.as_deref());
             if let Some(clearing) = clearing {

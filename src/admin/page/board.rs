@@ -45,7 +45,9 @@ fn answered(service: &ServiceStatus, detail: Detail) -> Told {
         @for (at, (name, answered)) in known.iter().enumerate() {
             @if at > 0 { ", " }
             (name) " " (short(rough(answered.share))) " %"
-            @if answered.sd > 0.0 { " ± " (short(rough(answered.sd))) }
+            @if let Some(deviation) = answered.deviation.filter(|it| *it > 0.0) {
+                " ± " (short(rough(deviation)))
+            }
         }
         @if !known.is_empty() {
             " of the last " (if detail == Detail::Small { words::about(sum) } else { words::count(sum) })

@@ -292,7 +292,7 @@ fn band(axis: &Axis, line: &Line<'_>) -> String {
         .iter()
         .filter_map(|(at, shown)| {
             let share = shown.shares.get(line.pool)?;
-            Some((*at, share.answered?, share.sd.unwrap_or_default()))
+            Some((*at, share.answered?, share.deviation.unwrap_or_default()))
         })
         .collect();
     let mut path = String::new();
@@ -321,7 +321,7 @@ fn told(scene: Scene<'_>, axis: &Axis, lines: &[Line<'_>]) -> String {
         }
         let last = line.points.last().and_then(|(_, point)| point.shares.get(line.pool));
         if let Some((share, answered)) = last.and_then(|share| Some((share, share.answered?))) {
-            let sd = share.sd.filter(|sd| *sd > 0.0);
+            let sd = share.deviation.filter(|sd| *sd > 0.0);
             let sd = sd.map(|sd| format!(" ± {}", short(sd))).unwrap_or_default();
             let _ = write!(said, " Answered of late: {} %{sd}.", short(answered));
         }
@@ -360,6 +360,6 @@ fn numbers(scene: Scene<'_>, points: &[PointStatus], lines: &[Line<'_>]) -> Mark
 
 fn measured(share: &PointShare) -> String {
     let Some(answered) = share.answered else { return "nobody asked".to_owned() };
-    let sd = share.sd.map(|sd| format!(" ± {}", short(sd))).unwrap_or_default();
+    let sd = share.deviation.map(|sd| format!(" ± {}", short(sd))).unwrap_or_default();
     format!("{} %{sd}", short(answered))
 }

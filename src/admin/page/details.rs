@@ -154,7 +154,8 @@ pub(super) fn pools(scene: Scene<'_>, service: &ServiceStatus) -> Markup {
             td.number { (pool.share) " %" }
             td.number {
                 @if let Some(answered) = &pool.answered {
-                    (short(answered.share)) " % ± " (short(answered.sd))
+                    (short(answered.share)) " %"
+                    @if let Some(deviation) = answered.deviation { " ± " (short(deviation)) }
                 } @else { span.quiet { "—" } }
             }
             td.number { (count(pool.answers)) }

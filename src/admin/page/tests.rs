@@ -62,7 +62,7 @@ fn service(is_released: bool) -> Value {
     let pool = |share: u8| {
         json!({
             "share": share, "in_file": false, "horizon": at, "answers": 12, "drained": false,
-            "answered": { "share": f64::from(share), "sd": 1.0, "answers": 12 }, "off_from": at, "off": false,
+            "answered": { "share": f64::from(share), "deviation": 1.0, "answers": 12 }, "off_from": at, "off": false,
             "clearing": { "since": "2026-11-26T17:59:00Z", "until": at, "remaining": 0.5 },
             "endpoints": [{
                 "address": "192.0.2.1", "weight": 1, "answered": true, "change": "joining",
@@ -84,7 +84,7 @@ fn service(is_released: bool) -> Value {
 
 fn courses(services: usize) -> BTreeMap<String, CourseStatus> {
     let point = |second: u32, target: u8| {
-        let share = json!({ "target": target, "answered": 19.5, "sd": 3.0, "answers": 9 });
+        let share = json!({ "target": target, "answered": 19.5, "deviation": 3.0, "answers": 9 });
         json!({
             "at": format!("2026-11-26T17:{:02}:{:02}Z", second / 60, second % 60),
             "shares": { "v2": share }, "clients": 35.0,

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 /// The last answers that are looked at.
-const SAMPLE_MAX: usize = 2_048;
+const SAMPLE_MAX: usize = 1_024;
 /// Of fewer nothing is said.
 const SAMPLE_MIN: u64 = 50;
 

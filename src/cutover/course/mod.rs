@@ -3,7 +3,8 @@
 //!
 //! A share holds for clients, and what is counted is answers. A busy client asks more often than others,
 //! so the share of the answers strays from the target by `sqrt(w(1 − w)/N)`, where N says how many
-//! equally busy clients would make it stray as much ([`Crowd`]).
+//! equally busy clients would make it stray as much ([`Crowd`]). Where each question draws anew
+//! ([`Spread::Random`]), it does not matter who asks.
 
 mod crowd;
 
@@ -14,7 +15,7 @@ use std::{
 
 pub use crowd::Crowd;
 
-use crate::model::{PoolName, Timestamp};
+use crate::model::{PoolName, Spread, Timestamp};
 
 /// From one point to the next, at first.
 pub const COURSE_TICK: Duration = Duration::from_secs(1);
@@ -32,8 +33,9 @@ pub struct Point {
     pub target: BTreeMap<PoolName, u8>,
     /// How many answers named each pool.
     pub answers: BTreeMap<PoolName, u64>,
-    /// [`Crowd::size`] then.
-    pub clients: Option<f64>,
+    /// What part of the draws one client's answers share, if that could be told: 1/N, or nothing where
+    /// each question draws.
+    each: Option<f64>,
 }
 
 /// The share of the answers that a pool had.
@@ -41,8 +43,9 @@ pub struct Point {
 pub struct Share {
     /// In percent.
     pub share: f64,
-    /// How far it may stray from the target: one standard deviation, in points.
-    pub sd: f64,
+    /// How far it may stray from the target: one standard deviation, in points. Unknown of too few
+    /// answers.
+    pub deviation: Option<f64>,
     /// Of how many answers.
     pub answers: u64,
 }
@@ -59,12 +62,19 @@ pub struct Course {
     /// Points of the last minute, not yet made fewer.
     lately: VecDeque<Point>,
     crowd: Crowd,
+    spread: Spread,
 }
 
 impl Course {
     /// The course of a release that begins when this many answers have been counted.
     pub fn new(release: Option<u64>, counted: BTreeMap<PoolName, u64>) -> Self {
         Self { release, ticks: (1, 0), counted, ..Self::default() }
+    }
+
+    /// It goes on when this many have been counted; what has come since it ended is not its own.
+    pub fn resume(&mut self, counted: BTreeMap<PoolName, u64>) {
+        self.counted = counted;
+        self.lately.clear();
     }
 
     /// The number of the release.
@@ -77,9 +87,16 @@ impl Course {
         &self.points
     }
 
-    /// How many equally busy clients stand behind the answers, if that can be told.
+    /// How many equally busy clients stand behind the answers, if that can be told and matters.
     pub fn clients(&self) -> Option<f64> {
-        self.crowd.size()
+        clients(self.each())
+    }
+
+    fn each(&self) -> Option<f64> {
+        match self.spread {
+            Spread::Random => Some(0.0),
+            Spread::Sticky => self.crowd.size().map(|clients| 1.0 / clients),
+        }
     }
 
     /// A client was answered: a hash of its network.
@@ -87,11 +104,12 @@ impl Course {
         self.crowd.add(client);
     }
 
-    /// Some time has passed: what is to be answered, and what has been counted in all.
+    /// Some time has passed: what was to be answered in all of it, and what has been counted in all.
+    /// Whenever that changes, this is to be told first.
     pub fn note(
         &mut self,
         at: Timestamp,
-        target: BTreeMap<PoolName, u8>,
+        (target, spread): (BTreeMap<PoolName, u8>, Spread),
         counted: BTreeMap<PoolName, u64>,
     ) {
         let since = |(pool, count): (&PoolName, &u64)| {
@@ -99,8 +117,8 @@ impl Course {
             (pool.clone(), count.saturating_sub(before))
         };
         let answers = counted.iter().map(since).collect();
-        self.counted = counted;
-        let point = Point { at, target, answers, clients: self.crowd.size() };
+        (self.counted, self.spread) = (counted, spread);
+        let point = Point { at, target, answers, each: self.each() };
         // What is to be judged by the old target is no news of this one.
         self.lately.retain(|old| old.target == point.target && at.since(old.at) < LATELY);
         self.lately.push_back(point.clone());
@@ -141,7 +159,7 @@ impl Course {
         let target = self.lately.back()?.target.get(pool).copied().unwrap_or_default();
         let of = |point: &Point| point.answers.get(pool).copied().unwrap_or_default();
         let all = self.lately.iter().map(Point::sum).sum();
-        share(self.lately.iter().map(of).sum(), all, target, self.crowd.size())
+        share(self.lately.iter().map(of).sum(), all, target, self.each())
     }
 }
 
@@ -150,7 +168,12 @@ impl Point {
     pub fn share(&self, pool: &PoolName) -> Option<Share> {
         let target = self.target.get(pool).copied().unwrap_or_default();
         let answers = self.answers.get(pool).copied().unwrap_or_default();
-        share(answers, self.sum(), target, self.clients)
+        share(answers, self.sum(), target, self.each)
+    }
+
+    /// As [`Course::clients`], then.
+    pub fn clients(&self) -> Option<f64> {
+        clients(self.each)
     }
 
     /// The pools that had a share, or were to have one.
@@ -165,11 +188,11 @@ impl Point {
 
     /// Goes on to the end of a later one.
     fn take(&mut self, later: Self) {
-        let Self { at, target, answers, clients } = later;
+        let Self { at, target, answers, each } = later;
         for (pool, count) in answers {
             *self.answers.entry(pool).or_default() += count;
         }
-        (self.at, self.target, self.clients) = (at, target, clients);
+        (self.at, self.target, self.each) = (at, target, each);
     }
 }
 
@@ -192,16 +215,22 @@ fn halved(points: Vec<Point>) -> Vec<Point> {
     halved
 }
 
-fn share(answers: u64, all: u64, target: u8, clients: Option<f64>) -> Option<Share> {
+fn clients(each: Option<f64>) -> Option<f64> {
+    each.filter(|each| *each > 0.0).map(|each| 1.0 / each)
+}
+
+fn share(answers: u64, all: u64, target: u8, each: Option<f64>) -> Option<Share> {
     if all == 0 {
         return None;
     }
     let target = f64::from(target) / 100.0;
+    let drawn = target * (1.0 - target);
     // The clients draw once, and the answers are a sample of what they ask.
-    let each = clients.map_or(0.0, |clients| 1.0 / clients);
-    let variance = target * (1.0 - target) * (each + (1.0 - each) / all as f64);
+    let variance = |each: f64| drawn * (each + (1.0 - each) / all as f64);
+    let variance = if drawn == 0.0 { Some(0.0) } else { each.map(variance) };
     let share = answers as f64 * 100.0 / all as f64;
-    Some(Share { share, sd: variance.sqrt() * 100.0, answers: all })
+    let deviation = variance.map(|variance| variance.sqrt() * 100.0);
+    Some(Share { share, deviation, answers: all })
 }
 
 #[cfg(test)]

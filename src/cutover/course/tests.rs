@@ -17,13 +17,15 @@ fn of<T>(v1: T, v2: T) -> BTreeMap<PoolName, T> {
 /// A hundred answers a second, of which so many in a hundred name the second pool.
 struct Scene {
     course: Course,
+    spread: Spread,
     counted: (u64, u64),
     now: u64,
 }
 
 impl Scene {
     fn new() -> Self {
-        Self { course: Course::new(Some(3), of(0, 0)), counted: (0, 0), now: 0 }
+        let (course, spread) = (Course::new(Some(3), of(0, 0)), Spread::Sticky);
+        Self { course, spread, counted: (0, 0), now: 0 }
     }
 
     fn go_on(&mut self, seconds: u64, target: u8, answered: u64) {
@@ -32,7 +34,7 @@ impl Scene {
             self.counted.0 += 100 - answered;
             self.counted.1 += answered;
             let (v1, v2) = self.counted;
-            self.course.note(at(self.now), of(100 - target, target), of(v1, v2));
+            self.course.note(at(self.now), (of(100 - target, target), self.spread), of(v1, v2));
         }
     }
 
@@ -56,23 +58,63 @@ fn the_share_is_of_the_answers_since_the_target_changed() {
 }
 
 #[test]
+fn a_tick_in_which_the_target_changes_is_told_as_two_points() {
+    let mut scene = Scene::new();
+    scene.go_on(5, 10, 10);
+    let noted = |scene: &mut Scene, target: u8, v1: u64, v2: u64| {
+        scene.counted.0 += v1;
+        scene.counted.1 += v2;
+        let (v1, v2) = scene.counted;
+        let shares = (of(100 - target, target), scene.spread);
+        scene.course.note(at(scene.now), shares, of(v1, v2));
+    };
+    noted(&mut scene, 10, 45, 5);
+    assert_eq!((scene.share().share, scene.share().answers), (10.0, 550));
+    noted(&mut scene, 50, 25, 25);
+    assert_eq!((scene.share().share, scene.share().answers), (50.0, 50));
+}
+
+#[test]
 fn a_share_strays_as_far_as_its_clients_make_it() {
     let mut scene = Scene::new();
-    scene.go_on(60, 10, 10);
-    let few_answers = scene.share().sd;
-    assert!((few_answers - 100.0 * (0.09_f64 / 6_000.0).sqrt()).abs() < 1e-9, "{few_answers}");
+    scene.go_on(59, 10, 10);
+    assert_eq!(scene.share().deviation, None, "nobody knows who has asked");
     (0..2_000).for_each(|nth| scene.course.asked(nth % 59));
     scene.go_on(1, 10, 10);
     // sqrt(0.1 · 0.9 / 59) is 3.9 points, as of 10,000 resolvers by Zipf.
-    let sd = scene.share().sd;
-    assert!((3.8..4.1).contains(&sd), "{sd}");
+    let deviation = scene.share().deviation.expect("they have been counted");
+    assert!((3.8..4.1).contains(&deviation), "{deviation}");
+    scene.go_on(1, 100, 100);
+    assert_eq!(scene.share().deviation, Some(0.0), "whoever asks");
+}
+
+#[test]
+fn where_each_question_draws_it_does_not_matter_who_asks() {
+    let mut scene = Scene::new();
+    scene.spread = Spread::Random;
+    (0..2_000).for_each(|nth| scene.course.asked(nth % 3));
+    scene.go_on(60, 10, 10);
+    let deviation = scene.share().deviation.expect("it is known");
+    assert!((deviation - 100.0 * (0.09_f64 / 6_000.0).sqrt()).abs() < 1e-9, "{deviation}");
+    assert_eq!(scene.course.clients(), None);
+}
+
+#[test]
+fn what_has_come_while_it_had_ended_is_not_its_own() {
+    let mut scene = Scene::new();
+    scene.go_on(5, 10, 10);
+    scene.counted.0 += 1_000_000;
+    let (v1, v2) = scene.counted;
+    scene.course.resume(of(v1, v2));
+    scene.go_on(1, 10, 10);
+    assert_eq!((scene.share().share, scene.share().answers), (10.0, 100));
 }
 
 #[test]
 fn nobody_asked_is_no_share() {
     let mut course = Course::new(None, of(7, 7));
     assert_eq!(course.share(&pool("v2")), None);
-    course.note(at(1), of(90, 10), of(7, 7));
+    course.note(at(1), (of(90, 10), Spread::Sticky), of(7, 7));
     assert_eq!(course.share(&pool("v2")), None);
     assert_eq!(course.points()[0].share(&pool("v2")), None);
     assert_eq!(course.points().len(), 1, "the target is told all the same");

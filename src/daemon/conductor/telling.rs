@@ -14,12 +14,17 @@ impl Conductor {
     pub(super) fn keep(&mut self, now: Timestamp, name: &ServiceName, told: Vec<Transition>) {
         self.unkept.note(now, name, &told);
         self.outbox.note(now, name, &told);
-        let cause = self.cause;
+        if told.is_empty() {
+            return;
+        }
+        // What follows from a change has its cause.
+        let cause = *self.causes.entry(name.clone()).or_insert(self.cause);
         self.told.extend(told.into_iter().map(|transition| (name.clone(), cause, transition)));
     }
 
     pub(super) fn tell(&mut self) {
         self.outbox.publish();
+        self.causes.clear();
         let generation = self.plane.store.load().generation();
         for (name, cause, transition) in self.told.drain(..) {
             self.metrics.transition(&name, cause, &transition);

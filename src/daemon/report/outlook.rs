@@ -35,8 +35,8 @@ pub(super) fn rollback(
 }
 
 pub(super) fn answered(course: &Course, pool: &PoolName) -> Option<AnsweredStatus> {
-    let Share { share, sd, answers } = course.share(pool)?;
-    Some(AnsweredStatus { share, sd, answers })
+    let Share { share, deviation, answers } = course.share(pool)?;
+    Some(AnsweredStatus { share, deviation, answers })
 }
 
 /// A pool has had no clients since an instant, and is in caches until another.
@@ -62,11 +62,11 @@ fn point(point: &Point) -> PointStatus {
         let shown = PointShare {
             target: point.target.get(pool).copied().unwrap_or_default(),
             answered: share.map(|share| share.share),
-            sd: share.map(|share| share.sd),
+            deviation: share.and_then(|share| share.deviation),
             answers: point.answers.get(pool).copied().unwrap_or_default(),
         };
         (pool.to_string(), shown)
     };
     let shares = point.pools().into_iter().map(show).collect();
-    PointStatus { at: point.at.to_string(), shares, clients: point.clients }
+    PointStatus { at: point.at.to_string(), shares, clients: point.clients() }
 }

@@ -44,7 +44,7 @@ const RCODES: [(ResponseCode, &str); 7] = [
 ];
 /// How far somebody has looked at the last answers of each worker.
 #[derive(Debug, Default)]
-pub struct Seen(Vec<u64>);
+pub struct LookedAt(Vec<u64>);
 
 /// All blocks, and whose numbers are which.
 pub struct Counters {
@@ -110,7 +110,7 @@ impl Counters {
 
     /// Shows the answers since the last look, as far as they are remembered: what each counts for,
     /// and a hash of the client's network.
-    pub fn look(&self, seen: &mut Seen, mut show: impl FnMut(Tally, u32)) {
+    pub fn look(&self, seen: &mut LookedAt, mut show: impl FnMut(Tally, u32)) {
         let mut nth = 0;
         self.blocks.look(|counts| {
             if nth == seen.0.len() {
