@@ -10,8 +10,8 @@ use arc_swap::ArcSwap;
 use cutover::{
     dns::{Packet, Responder, Transport, near},
     model::{
-        ClientNetwork, CookieSecrets, DnsName, Endpoint, PoolName, Share, Timestamp, Ttl, Weight,
-        ZoneSpec, mapped,
+        ClientNetwork, CookieSecrets, DnsName, Endpoint, PoolName, Share, Start, Timestamp, Ttl,
+        Weight, ZoneSpec, mapped,
     },
     table::{Change, LOOKUPS_MAX, Part, Question, ServiceRecords, Shares, Shift, Table},
 };
@@ -191,6 +191,7 @@ fn zone() -> ZoneSpec {
         apex: name("svc.example.test"),
         nameservers: vec![name("ns1.example.test")],
         hostmaster: name("hostmaster.example.test"),
+        start: Start::default(),
         records: Vec::new(),
     }
 }

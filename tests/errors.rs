@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use cutover::{
     config::{load_settings, release, settings},
-    model::{Hook, HookKind, HttpAccess, Outside, Readers, RrlSettings, ZoneSpec},
+    model::{Hook, HookKind, HttpAccess, Outside, Readers, RrlSettings, Zones},
 };
 use proptest::prelude::*;
 
@@ -14,9 +14,9 @@ live = "v1"
 pools.v1.endpoints = ["192.0.2.1"]
 "#;
 
-fn zone() -> ZoneSpec {
+fn zone() -> Zones {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/cutover.toml");
-    load_settings(&path).expect("the example loads").zone
+    load_settings(&path).expect("the example loads").zones
 }
 
 fn example(name: &str) -> String {
@@ -358,7 +358,8 @@ type = "MX"
 data = ["10 mail", "20 mail.example.test."]
 "#;
     let settings = settings::parse(Path::new("cutover.toml"), text).expect("good");
-    let data: Vec<String> = settings.zone.records.iter().map(|r| r.data.to_string()).collect();
+    let data: Vec<String> =
+        settings.zones.first().records.iter().map(|r| r.data.to_string()).collect();
     assert_eq!(data, ["10 mail.svc.test.", "20 mail.example.test."]);
     insta::assert_snapshot!(settings_error(
         &text.replace("\"20 mail.example.test.\"", "\"10 mail\"")

@@ -10,7 +10,7 @@ use common::{House, endpoints, pools::Pools};
 use cutover::{
     admin::status::Status,
     config::{load_settings, release},
-    model::{Outside, Pass, ProbeSpec, ZoneSpec},
+    model::{Outside, Pass, ProbeSpec, Zones},
 };
 
 fn file(probe: &str) -> String {
@@ -19,9 +19,9 @@ fn file(probe: &str) -> String {
     )
 }
 
-fn zone() -> ZoneSpec {
+fn zone() -> Zones {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/cutover.toml");
-    load_settings(&path).expect("the example loads").zone
+    load_settings(&path).expect("the example loads").zones
 }
 
 fn mistakes(probe: &str) -> String {

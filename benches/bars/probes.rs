@@ -50,7 +50,7 @@ fn probe(kind: &str) -> ProbeSpec {
          probe = {{ {kind}, interval = \"5s\" }}\n"
     );
     let folder = tempfile::tempdir().expect("a folder");
-    let zone = crate::common::settings(folder.path(), "127.0.0.1").zone;
+    let zone = crate::common::settings(folder.path(), "127.0.0.1").zones;
     let desired =
         release::parse(Path::new("release.toml"), &file, &zone, &Outside::default()).expect("good");
     let service = desired.services.values().next().expect("one");

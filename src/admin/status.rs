@@ -17,10 +17,16 @@ pub struct Status {
     pub version: String,
     /// The number of the record table that is being answered from.
     pub generation: u64,
-    /// The SOA serial.
+    /// The SOA serial of the first zone.
     pub serial: u32,
-    /// The zone's apex.
+    /// The apex of the first zone.
     pub zone: String,
+    /// Every zone, by its apex.
+    #[serde(default)]
+    pub zones: BTreeMap<String, ZoneStatus>,
+    /// Why the zone files on disk are not what is answered from, if they are not.
+    #[serde(default)]
+    pub zones_refused: Option<String>,
     /// Whether services can be answered: a valid release file has been read since the start, or
     /// what was answered before the start is answered again.
     pub ready: bool,
@@ -39,6 +45,16 @@ pub struct Status {
     pub events: BTreeMap<String, HookStatus>,
     /// The services by name.
     pub services: BTreeMap<String, ServiceStatus>,
+}
+
+/// One zone.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
+pub struct ZoneStatus {
+    /// Its SOA serial.
+    pub serial: u32,
+    /// Its apex as people of other scripts read it, if that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unicode: Option<String>,
 }
 
 /// The global stop: no release takes a step.
@@ -137,6 +153,12 @@ pub const HEALTH: [&str; 5] = ["healthy", "degraded", "previous", "open", "close
 /// One service.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
 pub struct ServiceStatus {
+    /// Its name in the DNS.
+    #[serde(default)]
+    pub owner: String,
+    /// The same as people of other scripts read it, if that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unicode: Option<String>,
     /// What is answered now: percent of clients by pool, in whole numbers; at least 1 for a pool that
     /// has clients.
     pub serving: BTreeMap<String, u8>,

@@ -16,6 +16,7 @@ pub fn tree(status: &Status) -> String {
             "EVERY PROBE FAILS since {since}: this daemon may be cut off; verdicts stay as they were"
         )
     }));
+    lines.extend(zone_lines(status));
     lines.push(file_line(status));
     for error in &status.file.errors {
         let place = if error.line > 0 {
@@ -37,6 +38,28 @@ fn freeze_line(status: &Status) -> Option<String> {
     let FreezeStatus { by, reason, since } = status.freeze.as_ref()?;
     let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     Some(format!("FROZEN since {since} by {by}{reason}; no release takes a step"))
+}
+
+/// The zones behind the first one, names that people read otherwise, and zone files that were refused.
+fn zone_lines(status: &Status) -> Vec<String> {
+    let mut lines = Vec::new();
+    let also = |unicode: &Option<String>| {
+        unicode.as_ref().map(|unicode| format!(" ({unicode})")).unwrap_or_default()
+    };
+    for (apex, zone) in &status.zones {
+        if *apex != status.zone {
+            lines.push(format!("{apex}{}  serial {}", also(&zone.unicode), zone.serial));
+        } else if zone.unicode.is_some() {
+            lines.push(format!("{apex} is{}", also(&zone.unicode)));
+        }
+    }
+    lines.extend(
+        status
+            .zones_refused
+            .as_ref()
+            .map(|why| format!("ZONE FILE REFUSED: what is served is what was read before: {why}")),
+    );
+    lines
 }
 
 fn file_line(status: &Status) -> String {
@@ -77,6 +100,10 @@ fn hook_line(name: &str, hook: &HookStatus) -> Option<String> {
 
 fn service_lines(name: &str, service: &ServiceStatus) -> Vec<String> {
     let ServiceStatus { phase, health, ttl, .. } = service;
+    let name = match &service.unicode {
+        Some(unicode) => format!("{name} ({unicode})"),
+        None => name.to_owned(),
+    };
     let until = service.until.as_ref().map(|at| format!(" until {at}")).unwrap_or_default();
     let orphaned = if service.orphaned { "  ORPHANED: no longer in the file" } else { "" };
     let unkept = if service.unkept { "  NOT KEPT: a restart would forget this" } else { "" };

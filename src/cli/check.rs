@@ -6,6 +6,7 @@ use std::{
     process::ExitCode,
 };
 
+use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
@@ -41,8 +42,8 @@ pub(super) struct Options {
 #[derive(Serialize)]
 struct Both<'r> {
     files: Vec<Checked>,
-    /// `null` when the settings cannot be read.
-    delegation: Option<&'r delegation::Report>,
+    /// One of each zone; `null` when the settings cannot be read.
+    delegation: Option<&'r [delegation::Report]>,
 }
 
 pub(super) async fn run(
@@ -57,26 +58,32 @@ pub(super) async fn run(
     if is_text {
         style::write(&as_text(&files, settings.is_some()), out)?;
     }
-    let report = match &settings {
+    let reports = match &settings {
         Some(settings) if options.delegation.delegation => {
-            let report = delegation::report(&settings.zone, &options.delegation);
-            Some(progress::during("asking about the delegation", report).await)
+            let zones = settings.zones.all();
+            let reports = zones.iter().map(|zone| delegation::report(zone, &options.delegation));
+            Some(progress::during("asking about the delegation", join_all(reports)).await)
         }
         _ => None,
     };
-    match &report {
-        Some(report) if is_text => report.as_text(out)?,
+    match &reports {
+        Some(reports) if is_text => {
+            reports.iter().try_for_each(|report| report.as_text(&mut *out))?;
+        }
         None if is_text && options.delegation.delegation => {
             writeln!(out, "the delegation was not checked: it needs the settings")?;
         }
         None if is_text => {}
         _ if options.delegation.delegation => {
-            super::write_json(&Both { files: checked(&files), delegation: report.as_ref() }, out)?;
+            super::write_json(
+                &Both { files: checked(&files), delegation: reports.as_deref() },
+                out,
+            )?;
         }
         _ => super::write_json(&checked(&files), out)?,
     }
     let good = files.iter().all(|(_, result)| result.is_ok());
-    let good = good && report.is_none_or(|report| report.is_good());
+    let good = good && reports.iter().flatten().all(delegation::Report::is_good);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -14,7 +14,7 @@ use crate::{
 
 pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     let settings = config::load_settings(path)?;
-    let apex = settings.zone.apex.clone();
+    let apex = settings.zones.first().apex.clone();
     // Before anything can take long: a signal without a handler ends the process.
     let mut signals = Signals::listen()?;
     failpoint::arm();
@@ -66,7 +66,7 @@ impl Signals {
         loop {
             tokio::select! {
                 _ = self.hangup.recv() => {
-                    info!("SIGHUP: reading the release file and the certificate again");
+                    info!("SIGHUP: reading the release file, zone files and the certificate again");
                     daemon.reload();
                 }
                 _ = self.terminate.recv() => return End::Told,

@@ -242,6 +242,8 @@ mod tests {
 
     fn api(phase: &str, serving: &str, v1: PoolStatus) -> ServiceStatus {
         ServiceStatus {
+            owner: "api.zone.test".to_owned(),
+            unicode: None,
             serving: [(serving.to_owned(), 100)].into(),
             desired: [("v2".to_owned(), 100)].into(),
             live: "v2".to_owned(),
@@ -272,6 +274,8 @@ mod tests {
             ready: true,
             freeze: None,
             doubted_since: None,
+            zones: BTreeMap::new(),
+            zones_refused: None,
             file: FileStatus { accepted: true, path, loaded_at, waiting: false, checksum, errors },
             store: StoreStatus::default(),
             events: BTreeMap::new(),

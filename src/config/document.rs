@@ -33,6 +33,14 @@ impl Mistakes {
         self.push(span, message.into(), Some(hint.into()));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
+    pub(super) fn into_inner(self) -> Vec<Mistake> {
+        self.0.into_inner()
+    }
+
     fn push(&self, span: Range<usize>, message: String, hint: Option<String>) {
         self.0.borrow_mut().push(Mistake { span, message, hint });
     }

@@ -3,8 +3,8 @@
 //! Read in this order: [`read`] gets the text, refusing what no such file can be; `document` walks
 //! the TOML with the position of every value and collects every mistake; [`settings`] and
 //! [`release`] know the keys; [`finding`] shows mistakes to people; [`watch`] tells of changes.
-//! [`schema`] says the keys to editors.
-//! [`secrets`] reads a third file, which programs write: the secrets of DNS cookies.
+//! [`schema`] says the keys to editors. [`zone_file`] reads zone files.
+//! [`secrets`] reads a file that programs write: the secrets of DNS cookies.
 
 mod document;
 pub mod finding;
@@ -14,19 +14,24 @@ pub mod schema;
 pub mod secrets;
 pub mod settings;
 pub mod watch;
+pub mod zone_file;
 
 use std::path::{Path, PathBuf};
 
 pub use finding::Rejected;
-pub use settings::Settings;
+pub use settings::{Settings, ZoneSource};
 
-use crate::model::{Desired, HookKind};
+use crate::model::{Desired, HookKind, Zones};
 
 /// Reads and checks the daemon's own file.
 pub fn load_settings(path: &Path) -> Result<Settings, Rejected> {
     let text = load_text(path)?;
     let mut settings = settings::parse(path, &text)?;
+    settings.zones = load_zones(&settings.sources)?;
     // Shown to people who stand elsewhere than the daemon.
+    for source in &mut settings.sources {
+        source.file = source.file.take().map(absolute);
+    }
     settings.release_file = absolute(settings.release_file);
     settings.state_dir = absolute(settings.state_dir);
     settings.admin = settings.admin.map(absolute);
@@ -44,10 +49,22 @@ pub fn load_settings(path: &Path) -> Result<Settings, Rejected> {
     Ok(settings)
 }
 
+/// Reads and checks the zone files of zones, and puts them together with what `cutover.toml` has.
+pub fn load_zones(sources: &[ZoneSource]) -> Result<Zones, Rejected> {
+    let mut zones = Vec::with_capacity(sources.len());
+    for ZoneSource { spec, file, lines } in sources {
+        zones.push(match file {
+            Some(path) => zone_file::parse(path, &load_text(path)?, spec, lines)?,
+            None => spec.clone(),
+        });
+    }
+    Ok(Zones::new(zones).expect("invariant: the zones are different and at least one"))
+}
+
 /// Reads and checks the release file of a daemon with these settings.
 pub fn load_release(path: &Path, settings: &Settings) -> Result<Desired, Rejected> {
     let text = load_text(path)?;
-    release::parse(path, &text, &settings.zone, &settings.outside)
+    release::parse(path, &text, &settings.zones, &settings.outside)
 }
 
 /// The text of a file that may be anything.

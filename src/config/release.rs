@@ -3,6 +3,7 @@
 mod groups;
 mod kinds;
 mod live;
+mod owner;
 mod policy;
 mod probe;
 mod proof;
@@ -21,20 +22,22 @@ use super::{
     settings::{absolute_path, arguments, arguments_schema, ttl},
 };
 use crate::model::{
-    Desired, DnsName, Endpoint, FailPolicy, Outside, Pool, PoolName, ProbeSetting, ReleasePolicy,
-    ServiceName, ServiceSpec, Spread, Weight, ZoneSpec,
+    Desired, Endpoint, FailPolicy, Outside, Pool, PoolName, ProbeSetting, ReleasePolicy,
+    ServiceName, ServiceSpec, Spread, Weight, Zones,
 };
+pub use owner::Taken;
+use owner::{Surroundings, check_clashes};
 use policy::policy;
 use probe::setting;
 
 const ENDPOINTS_MAX: usize = 1_000;
 const FAIL_POLICIES: [FailPolicy; 3] = [FailPolicy::Previous, FailPolicy::Open, FailPolicy::Closed];
 
-/// Reads the text of a release file for `zone`, of a daemon that may ask these outside of it.
+/// Reads the text of a release file for `zones`, of a daemon that may ask these outside of them.
 pub fn parse(
     path: &Path,
     text: &str,
-    zone: &ZoneSpec,
+    zones: &Zones,
     outside: &Outside,
 ) -> Result<Desired, Rejected> {
     document::parse(path, text, |mut root| {
@@ -42,14 +45,17 @@ pub fn parse(
         let services = root.required("services", "{ api = { … } }, or [services.api]");
         let services = services.and_then(|value| value.table());
         let removed = root.optional("removed");
-        let taken = zone.records.iter().map(|record| &record.owner).collect();
-        let around = Surroundings { zone, outside, taken };
+        let around = Surroundings::new(zones, outside);
+        let mut owners = BTreeMap::new();
         let mut desired = Desired::default();
         if let Some(table) = &services {
             for (name, value) in table.entries() {
                 let Some(spec) = service(&name, &value, &around) else { continue };
-                if let Some(other) = desired.services.insert(spec.name.clone(), Arc::new(spec)) {
-                    name.wrong(format!("there are two services on the name {}", other.owner));
+                check_clashes(&mut owners, &name, &spec.owner);
+                if let Some(other) = desired.services.insert(spec.name.clone(), Arc::new(spec))
+                    && owners.get(&other.owner).is_some_and(|key| key != name.text())
+                {
+                    name.wrong(format!("there are two services of the key {}", other.name));
                 }
             }
             groups::check(table, &desired);
@@ -84,17 +90,10 @@ fn removed(value: &Value<'_>, services: Option<&Table<'_>>) -> BTreeSet<ServiceN
     removed
 }
 
-/// The zone, who is outside of it, and the names in it that are taken.
-struct Surroundings<'z> {
-    zone: &'z ZoneSpec,
-    outside: &'z Outside,
-    taken: BTreeSet<&'z DnsName>,
-}
-
 fn service(key: &Name<'_>, value: &Value<'_>, around: &Surroundings<'_>) -> Option<ServiceSpec> {
     let name = key.parse::<ServiceName>();
-    let owner = name.as_ref().and_then(|name| owner(key, name, around));
     let mut table = value.table()?;
+    let owner = around.owner(key, name.as_ref(), &mut table);
     let live = table.required("live", r#""v1""#);
     let pools = table.required("pools", r#"{ v1 = { endpoints = ["192.0.2.1"] } }"#);
     let pools = pools.and_then(|value| pools_of(&value));
@@ -129,17 +128,6 @@ fn service(key: &Name<'_>, value: &Value<'_>, around: &Surroundings<'_>) -> Opti
         fail_policy: fail_policy?,
         release: release?,
     })
-}
-
-/// The service's name in the DNS, which nothing else may have.
-fn owner(key: &Name<'_>, name: &ServiceName, around: &Surroundings<'_>) -> Option<DnsName> {
-    let owner = DnsName::within(name.as_str(), &around.zone.apex);
-    let owner = owner.map_err(|error| key.wrong(error.to_string())).ok()?;
-    if around.taken.contains(&owner) {
-        key.wrong(format!("{owner} already has static records in cutover.toml"));
-        return None;
-    }
-    Some(owner)
 }
 
 fn pools_of(value: &Value<'_>) -> Option<BTreeMap<PoolName, Arc<Pool>>> {
@@ -222,6 +210,8 @@ fn fail_policy(value: &Value<'_>) -> Option<FailPolicy> {
 
 pub(super) fn schema(notes: &Notes) -> serde_json::Value {
     let service = parts::Keys::at(notes, ["services.*"])
+        .optional("zone", parts::name())
+        .optional("name", parts::matching(&parts::service_form()))
         .required("live", live::schema())
         .required("pools", pools_schema(notes))
         .optional("spread", live::spread_schema())

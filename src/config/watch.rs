@@ -14,11 +14,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use arc_swap::ArcSwap;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tracing::warn;
 
 use super::{Rejected, read, release};
-use crate::model::{Checksum, Desired, Outside, ZoneSpec};
+use crate::model::{Checksum, Desired, Outside, Zones};
 
 /// Nothing must happen for so long before the file is read.
 const QUIET: Duration = Duration::from_millis(100);
@@ -57,13 +58,13 @@ impl ReleaseWatch {
     /// change.
     pub fn start(
         path: PathBuf,
-        (zone, outside): (ZoneSpec, Outside),
+        (zones, outside): (Arc<ArcSwap<Zones>>, Outside),
         told: impl FnMut(Reading) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (wake, wakes) = mpsc::channel();
         let watching = Watching {
             path,
-            zone,
+            zones,
             outside,
             told,
             wake: wake.clone(),
@@ -96,7 +97,8 @@ impl Drop for ReleaseWatch {
 
 struct Watching<F> {
     path: PathBuf,
-    zone: ZoneSpec,
+    /// Those of the moment.
+    zones: Arc<ArcSwap<Zones>>,
     outside: Outside,
     told: F,
     wake: mpsc::Sender<Wake>,
@@ -183,7 +185,9 @@ impl<F: FnMut(Reading)> Watching<F> {
         self.last = Some(seen);
         let checksum = text.as_ref().ok().map(|text| Checksum::of([text]));
         let says = match text {
-            Ok(text) => release::parse(&self.path, &text, &self.zone, &self.outside).map(Arc::new),
+            Ok(text) => {
+                release::parse(&self.path, &text, &self.zones.load(), &self.outside).map(Arc::new)
+            }
             Err(error) => Err(Rejected::unreadable(&self.path, &error)),
         };
         (self.told)(Reading { checksum, says });

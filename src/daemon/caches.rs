@@ -105,7 +105,7 @@ mod tests {
     use crate::{
         config::release,
         dns::{Clock, Counters, Responder},
-        model::{CookieSecrets, DnsName, Outside, RrlSettings, ZoneSpec},
+        model::{CookieSecrets, DnsName, Outside, RrlSettings, Start, ZoneSpec},
     };
 
     const FILE: &str = r#"version = 1
@@ -127,10 +127,16 @@ pools.v2.endpoints = ["192.0.2.2"]
             apex: name("zone.test"),
             nameservers: vec![name("ns1.zone.test")],
             hostmaster: name("hostmaster.zone.test"),
+            start: Start::default(),
             records: Vec::new(),
         };
-        let desired = release::parse("release.toml".as_ref(), FILE, &zone, &Outside::default())
-            .expect("good");
+        let desired = release::parse(
+            "release.toml".as_ref(),
+            FILE,
+            &zone.clone().into(),
+            &Outside::default(),
+        )
+        .expect("good");
         let plane = Plane {
             store: Arc::new(ArcSwap::from_pointee(Table::new(&zone, (1, 2), 1))),
             responder: Responder::new(CookieSecrets::random([1; 16]), None),

@@ -10,6 +10,7 @@ mod handing;
 mod persist;
 mod planning;
 mod requests;
+mod rezone;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use std::{
     time::Instant,
 };
 
+use arc_swap::ArcSwap;
 use prometheus::Registry;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
@@ -46,7 +48,7 @@ use crate::{
     cutover::{CACHE_CLOCK, Transition},
     dns::Plane,
     health::Doubt,
-    model::{Desired, DnsName, PoolName, ServiceName, ServiceSpec, Timestamp, Ttl},
+    model::{Desired, DnsName, PoolName, ServiceName, ServiceSpec, Timestamp, Ttl, Zones},
     probe::{Assignment, Tried},
     store::Found,
     table::{Change, ServiceRecords, Shares},
@@ -72,6 +74,16 @@ pub(super) enum Event {
     Found(examiner::Found),
     /// Another daemon takes our place, or we take another's.
     Handing(Handing),
+    /// The zone files were read again.
+    Zones(Result<Box<Zones>, Rejected>),
+}
+
+/// The zones without their services.
+pub(super) struct ZonesKnown {
+    /// Those of the moment; whoever reads release files looks here.
+    pub(super) now: Arc<ArcSwap<Zones>>,
+    /// Why those on disk are not what is answered from.
+    pub(super) rejected: Option<String>,
 }
 
 impl From<Tried> for Event {
@@ -88,6 +100,7 @@ impl From<examiner::Found> for Event {
 
 pub(super) struct Conductor {
     plane: Arc<Plane>,
+    zones: ZonesKnown,
     around: Around,
     assignments: mpsc::UnboundedSender<Assignment>,
     jobs: mpsc::UnboundedSender<Job>,
@@ -125,7 +138,7 @@ pub(super) struct Conductor {
 
 impl Conductor {
     pub(super) fn new(
-        plane: Arc<Plane>,
+        (plane, zones): (Arc<Plane>, Arc<ArcSwap<Zones>>),
         (assignments, jobs): (mpsc::UnboundedSender<Assignment>, mpsc::UnboundedSender<Job>),
         path: PathBuf,
         first_look: oneshot::Sender<()>,
@@ -137,6 +150,7 @@ impl Conductor {
         Ok(Self {
             around: Around { caches: Caches::new(plane.clone()), freeze: None },
             plane,
+            zones: ZonesKnown { now: zones, rejected: None },
             assignments,
             jobs,
             metrics: Metrics::register(registry)?,
@@ -211,13 +225,14 @@ impl Conductor {
     fn take(&mut self, event: Event) {
         let now = self.now();
         self.cause = match event {
-            Event::Handing(_) => self.cause,
+            Event::Handing(_) | Event::Zones(_) => self.cause,
             Event::File(_) => Cause::File,
             Event::Tried(_) => Cause::Probe,
             Event::Found(_) => Cause::Proof,
         };
         match event {
             Event::Handing(handing) => self.handed.note(handing),
+            Event::Zones(read) => self.rezone(read),
             Event::File(Reading { checksum, says }) => {
                 self.file.checksum = checksum;
                 match says {
@@ -263,7 +278,16 @@ impl Conductor {
         self.unkept.begin_file(desired);
         for (name, spec) in &desired.services {
             let told = match self.services.get_mut(name) {
-                Some(service) => service.desire(now, spec.clone(), &self.around),
+                Some(service) => {
+                    let before = service.cutover.spec().owner.clone();
+                    let told = service.desire(now, spec.clone(), &self.around);
+                    if service.cutover.spec().owner != before {
+                        // It has moved to another name, or zone.
+                        service.published = None;
+                        self.removed.push(before);
+                    }
+                    told
+                }
                 None => {
                     self.adopt(now, spec, is_first);
                     Vec::new()

@@ -2,16 +2,18 @@
 
 use std::{path::Path, sync::Arc};
 
+use arc_swap::ArcSwap;
+
 use crate::{
     admin::{orders::Mistaken, plan::Drafts, status::FileError},
     config::{Rejected, finding::Finding, read::FILE_LEN_MAX, release},
-    model::{Outside, ZoneSpec},
+    model::{Outside, Zones},
 };
 
-/// Reads files for `zone`, of a daemon that may ask these outside of it.
-pub(super) fn drafts(zone: ZoneSpec, outside: Outside) -> Drafts {
+/// Reads files for the zones of the moment, of a daemon that may ask these outside of them.
+pub(super) fn drafts(zones: Arc<ArcSwap<Zones>>, outside: Outside) -> Drafts {
     let read = move |path: &Path, text: &str| {
-        release::parse(path, text, &zone, &outside).map_err(|rejected| Mistaken {
+        release::parse(path, text, &zones.load(), &outside).map_err(|rejected| Mistaken {
             errors: mistakes(&rejected),
             shown: rejected.to_string(),
         })

@@ -30,6 +30,7 @@ mod site;
 mod sockets;
 mod state;
 pub mod systemd;
+mod zones;
 
 use std::{io, mem, net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration};
 
@@ -85,6 +86,7 @@ pub struct Daemon {
     serving: Option<Serving>,
     encrypted: Option<Running>,
     secrets_asked: Arc<Notify>,
+    zones_asked: Arc<Notify>,
     control_plane: Vec<AbortHandle>,
     pages: Vec<JoinHandle<()>>,
     offering: Option<JoinHandle<()>>,
@@ -185,17 +187,18 @@ impl Daemon {
         let (jobs, jobs_in) = mpsc::unbounded_channel();
         let (looked, first_look) = oneshot::channel();
         let means = Arc::new(Means::new(settings.permit.clone()));
-        let zone = settings.zone.apex.to_string();
+        let zone = settings.zones.first().apex.to_string();
         let apart = Arc::new(Means::new(settings.permit));
         let tools = Tools::new(settings.outside.clone(), zone, apart, clock);
         let examiner = Examiner::new(tools);
         let prober = Prober::register(means, &registry)?;
         let path = settings.release_file;
-        let (apex, kept) = (&settings.zone.apex, found.events.take());
+        let (apex, kept) = (&settings.zones.first().apex, found.events.take());
         let events::Started { outbox, told, tasks: mut control_plane } =
             events::start(settings.events, apex, kept, clock, &registry)?;
+        let zones = Arc::new(ArcSwap::from_pointee(settings.zones));
         let conductor = Conductor::new(
-            plane.clone(),
+            (plane.clone(), zones.clone()),
             (assignments, jobs),
             path.clone(),
             looked,
@@ -214,8 +217,13 @@ impl Daemon {
             let watched = secrets::watch(file, plane.clone(), secrets_asked.clone());
             control_plane.push(tokio::spawn(watched).abort_handle());
         }
-        let drafts = drafts::drafts(settings.zone.clone(), settings.outside.clone());
-        let around = (settings.zone, settings.outside);
+        let zones_asked = Arc::new(Notify::new());
+        if settings.sources.iter().any(|source| source.file.is_some()) {
+            let watched = zones::watch(settings.sources, handed.clone(), zones_asked.clone());
+            control_plane.push(tokio::spawn(watched).abort_handle());
+        }
+        let drafts = drafts::drafts(zones.clone(), settings.outside.clone());
+        let around = (zones, settings.outside);
         let (inquiry, (over, ended)) = (Inquiry::new(requests), watch::channel(false));
         let facts = Facts { inquiry: inquiry.clone(), drafts, told };
         let site = site::site(settings.access, facts, registry, ended)?;
@@ -234,6 +242,7 @@ impl Daemon {
             serving: None,
             encrypted: None,
             secrets_asked,
+            zones_asked,
             control_plane,
             pages: Vec::new(),
             offering: None,
@@ -294,9 +303,10 @@ impl Daemon {
         &self.inquiry
     }
 
-    /// Reads the release file, the certificate and the secrets of cookies again, even if they have
-    /// not changed.
+    /// Reads the zone files, the release file, the certificate and the secrets of cookies again, even
+    /// if they have not changed.
     pub fn reload(&self) {
+        self.zones_asked.notify_one();
         self.watch.look();
         self.secrets_asked.notify_one();
         self.encrypted.iter().for_each(Running::reload);
@@ -389,7 +399,7 @@ fn plane(
 ) -> Result<Plane, StartError> {
     let clock = Clock::start();
     let key = (rand::random(), rand::random());
-    let table = Table::new(&settings.zone, key, clock.now().unix_secs());
+    let table = Table::of_zones(settings.zones.all(), key, clock.now().unix_secs());
     let store: Store = Arc::new(ArcSwap::from_pointee(table));
     Ok(Plane {
         store,

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     config::Settings,
     dns::Clock,
-    model::{DnsName, ZoneSpec},
-    store::{self, Found, Lock, LockError, RowError, StoreError},
+    model::{DnsName, Zones},
+    store::{self, Found, Kept, Lock, LockError, RowError, StoreError},
 };
 
 /// What to go on with.
@@ -28,18 +28,18 @@ pub(super) struct State {
 
 /// Takes the directory, unless a predecessor still has it, and reads what was kept.
 pub(super) async fn open(settings: &Settings, has_predecessor: bool) -> Result<State, StartError> {
-    let (directory, zone) = (settings.state_dir.clone(), settings.zone.clone());
+    let (directory, zones) = (settings.state_dir.clone(), settings.zones.clone());
     // Files may hang, but there is nothing to go on with before they are read.
-    let opening = spawn_blocking(move || read(directory, zone, has_predecessor));
+    let opening = spawn_blocking(move || read(directory, zones, has_predecessor));
     opening.await.map_err(|panic| StartError::Threads(panic.into()))?
 }
 
-fn read(directory: PathBuf, zone: ZoneSpec, has_predecessor: bool) -> Result<State, StartError> {
+fn read(directory: PathBuf, zones: Zones, has_predecessor: bool) -> Result<State, StartError> {
     let lock = if has_predecessor { None } else { lock(&directory)? };
     let path = file_in(&directory);
-    let found = match store::look(&path, &zone.apex) {
+    let found = match store::look(&path, &zones.first().apex) {
         Ok(Some(found)) => {
-            let found = usable(found, &zone);
+            let found = usable(found, &zones);
             let services = found.services.len();
             info!(path = %path.display(), services, "what was answered is answered again");
             found
@@ -55,7 +55,7 @@ fn read(directory: PathBuf, zone: ZoneSpec, has_predecessor: bool) -> Result<Sta
         }
     };
     let octets = fs::metadata(&path).map_or(0, |file| file.len());
-    let keeper = Keeper::new(directory, zone.apex, octets, lock, has_predecessor);
+    let keeper = Keeper::new(directory, zones.first().apex.clone(), octets, lock, has_predecessor);
     Ok(State { keeper, found })
 }
 
@@ -85,13 +85,17 @@ fn unusable(path: &Path, why: &StoreError, is_ours: bool) {
 }
 
 /// What the settings leave room for.
-fn usable(mut found: Found, zone: &ZoneSpec) -> Found {
-    let taken: BTreeSet<&DnsName> = zone.records.iter().map(|record| &record.owner).collect();
-    let is_taken = |owner: &DnsName| taken.contains(owner);
-    let clashes = found.services.extract_if(.., |(_, kept)| is_taken(&kept.snapshot.spec.owner));
-    let clashes = clashes.map(|(name, _)| {
-        (name.to_string(), RowError::new("its name has static records in cutover.toml"))
-    });
+fn usable(mut found: Found, zones: &Zones) -> Found {
+    let records = zones.all().iter().flat_map(|zone| &zone.records);
+    let taken: BTreeSet<&DnsName> = records.map(|record| &record.owner).collect();
+    let why = |owner: &DnsName| match zones.of(owner) {
+        None => Some("its name is in no zone of cutover.toml"),
+        Some(_) => taken.contains(owner).then_some("its name has static records in cutover.toml"),
+    };
+    let clash = |kept: &Kept| why(&kept.snapshot.spec.owner);
+    let clashes = found.services.extract_if(.., |(_, kept)| clash(kept).is_some());
+    let clashes = clashes
+        .map(|(name, kept)| (name.to_string(), RowError::new(clash(&kept).unwrap_or_default())));
     found.wrong.extend(clashes);
     found
 }

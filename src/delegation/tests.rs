@@ -8,7 +8,7 @@ use hickory_proto::{
 };
 
 use super::{Answer, Finding, Level, Lookup, ParentSeen, Reply, Seen, ServerSeen, Silence, judge};
-use crate::model::{StaticRecord, Ttl, ZoneSpec};
+use crate::model::{Start, StaticRecord, Ttl, ZoneSpec};
 
 const APEX: &str = "svc.example.test.";
 const TTL: u32 = 3_600;
@@ -38,6 +38,7 @@ fn zone_with(nameservers: &[&str]) -> ZoneSpec {
         apex: APEX.parse().expect("a name"),
         nameservers: nameservers.iter().map(|it| it.parse().expect("a name")).collect(),
         hostmaster: "hostmaster.example.test".parse().expect("a name"),
+        start: Start::default(),
         records: vec![
             record("ns1.svc.example.test", "192.0.2.53"),
             record("ns1.svc.example.test", "2001:db8::53"),

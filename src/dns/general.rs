@@ -1,11 +1,13 @@
 //! The general path: any packet, through hickory's codec.
 //!
 //! The answer is decided by the record table, the response by [`Responder::respond`], as on the
-//! common path; here are the odd questions, and truncation (RFC 2181 §9).
+//! common path; here are the odd questions, answers of several sections, and truncation (RFC 2181 §9).
+
+use std::cell::OnceCell;
 
 use hickory_proto::{
     op::{Edns, Message, Metadata, ResponseCode},
-    rr::{DNSClass, Record, RecordType},
+    rr::{DNSClass, Name, Record, RecordType},
     serialize::binary::{BinEncodable, BinEncoder},
 };
 use hickory_server::{net::xfer::Protocol, server::Request, zone_handler::MessageRequest};
@@ -19,7 +21,10 @@ use super::{
     rrl::{Class, Lengths, Limited},
     sift::{HEADER_LEN, QUESTION_FIXED_LEN, Sifted, bare_reply, sift},
 };
-use crate::{model::mapped, table::Table};
+use crate::{
+    model::mapped,
+    table::{Answer, Composition, Table},
+};
 
 /// Appends the reply to one packet, from one table, as far as `judge` lets it be sent.
 pub(super) fn reply_general(
@@ -45,18 +50,20 @@ pub(super) fn reply_general(
     let question = question_alone(packet.octets, name.wire().len());
     let request = Request::from_bytes(question, packet.client, protocol);
     let edns = edns.as_ref();
+    let place = OnceCell::new();
     let response = request
         .as_ref()
         .ok()
-        .and_then(|request| respond(responder, table, request, name.wire(), edns, &packet));
+        .and_then(|request| respond(responder, table, request, name.wire(), edns, &packet, &place));
     let (Ok(request), Some(response)) = (request, response) else {
         return reject(packet, ResponseCode::FormErr, judge, out);
     };
     let limit = limit(packet.transport, edns);
-    let whole = encode(&response, &request).map(|octets| (response, octets));
-    let fitting = whole
-        .filter(|(_, octets)| octets.len() <= limit && !is_truncated(octets))
-        .or_else(|| cut(&response, &request));
+    let fits = |octets: &Vec<u8>| octets.len() <= limit && !is_truncated(octets);
+    let whole = || encode(&response, &request).filter(fits);
+    let without = || encode_without_additions(&response, &request, fits);
+    let fitting = whole().or_else(without).map(|octets| (response, octets));
+    let fitting = fitting.or_else(|| cut(&response, &request));
     let Some((mut response, mut octets)) = fitting else {
         return Outcome::Dropped(DropCause::Internal);
     };
@@ -114,13 +121,39 @@ fn encode(response: &Response<'_>, request: &MessageRequest) -> Option<Vec<u8>> 
     Encoded::new(response, request).encode(request)
 }
 
+/// The response with as many of its additional records as there is room for, rrset by rrset, if it
+/// may be sent without the others (RFC 2181 §9, RFC 9471).
+fn encode_without_additions(
+    response: &Response<'_>,
+    request: &MessageRequest,
+    fits: impl Fn(&Vec<u8>) -> bool,
+) -> Option<Vec<u8>> {
+    let Section::Composed(composition) = response.section else { return None };
+    let mut encoded = Encoded::new(response, request);
+    while encoded.additionals.len() > composition.glue {
+        let last = encoded.additionals.pop()?;
+        let is_of_same =
+            |it: &Record| it.name == last.name && it.record_type() == last.record_type();
+        while encoded.additionals.last().is_some_and(is_of_same) {
+            encoded.additionals.pop();
+        }
+        if encoded.additionals.len() < composition.glue {
+            return None;
+        }
+        if let Some(octets) = encoded.clone().encode(request).filter(&fits) {
+            return Some(octets);
+        }
+    }
+    None
+}
+
 /// Beyond what a message can hold, the codec cuts where it is full, and says so.
 fn is_truncated(octets: &[u8]) -> bool {
     octets.get(2).is_some_and(|flags| flags & TRUNCATED != 0)
 }
 
 /// Decides the response to a decoded request with one question, whose name is `name` in wire form
-/// and lower case.
+/// and lower case. What is composed is put into `place`.
 pub(super) fn respond<'t>(
     responder: &'t Responder,
     table: &'t Table,
@@ -128,6 +161,7 @@ pub(super) fn respond<'t>(
     name: &[u8],
     edns: Option<&ClientEdns>,
     packet: &Packet<'_>,
+    place: &'t OnceCell<Composition>,
 ) -> Option<Response<'t>> {
     let asker = &packet.asker();
     let [query] = request.queries.queries() else { return None };
@@ -141,6 +175,10 @@ pub(super) fn respond<'t>(
     let subnet = edns.and_then(ClientEdns::subnet);
     let question = asked(name, query.query_type().into(), asker.client, subnet);
     let answer = table.answer(question, packet.now, rand::random);
+    if answer == Answer::Composed {
+        let compose = || table.compose(question, packet.now, rand::random());
+        return Some(responder.respond_composed(place.get_or_init(compose), edns, asker));
+    }
     Some(responder.respond(answer, edns, asker))
 }
 
@@ -160,10 +198,12 @@ fn unanswered(kind: RecordType, class: DNSClass) -> Option<(ResponseCode, Option
 }
 
 /// A response as the codec has it.
+#[derive(Clone)]
 pub(super) struct Encoded {
     pub(super) metadata: Metadata,
     pub(super) answers: Vec<Record>,
     pub(super) authorities: Vec<Record>,
+    pub(super) additionals: Vec<Record>,
     pub(super) edns: Option<Edns>,
 }
 
@@ -174,13 +214,19 @@ impl Encoded {
         metadata.authoritative = response.authoritative;
         metadata.truncation = response.truncated;
         let owner = request.queries.queries().first().map(|query| query.original().name());
-        let (answers, authorities) = match (response.section, owner) {
-            (Section::Answer(records), Some(owner)) => (records.decode(owner), Vec::new()),
-            (Section::Authority(authority, ttl), _) => (Vec::new(), authority.records(ttl)),
-            _ => (Vec::new(), Vec::new()),
+        let none = Vec::new;
+        let (answers, authorities, additionals) = match (response.section, owner) {
+            (Section::Answer(records), Some(owner)) => (records.decode(owner), none(), none()),
+            (Section::Authority(authority, ttl), _) => (none(), authority.records(ttl), none()),
+            (Section::Composed(composition), Some(owner)) => {
+                let Composition { answers, authorities, additionals, .. } = composition;
+                let answers = answers.iter().map(|record| written_like(owner, record)).collect();
+                (answers, authorities.clone(), additionals.clone())
+            }
+            _ => (none(), none(), none()),
         };
         let edns = response.edns.map(ServerEdns::to_hickory);
-        Self { metadata, answers, authorities, edns }
+        Self { metadata, answers, authorities, additionals, edns }
     }
 
     /// The octets, with names that point to earlier ones.
@@ -193,9 +239,20 @@ impl Encoded {
         // Adding them one by one would allocate for as many three times over.
         message.answers = self.answers;
         message.authorities = self.authorities;
+        message.additionals = self.additionals;
         message.edns = self.edns;
         let mut octets = Vec::new();
         message.emit(&mut BinEncoder::new(&mut octets)).ok()?;
         Some(octets)
     }
+}
+
+/// A record with its owner written as in the question, where it is the same name: then it points
+/// there.
+fn written_like(asked: &Name, record: &Record) -> Record {
+    let mut record = record.clone();
+    if record.name == *asked {
+        record.name = asked.clone();
+    }
+    record
 }

@@ -3,7 +3,7 @@
 //! For programs that use this crate as a library: the daemon has its own listeners, which look at
 //! packets before the codec does, and at who may hold a connection before the handshake.
 
-use std::sync::Arc;
+use std::{cell::OnceCell, sync::Arc};
 
 use hickory_proto::{op::ResponseCode, rr::Record};
 use hickory_server::{
@@ -48,9 +48,10 @@ impl RequestHandler for Handler {
             now: self.plane.clock.now(),
         };
         let responder = &self.plane.responder;
+        let place = OnceCell::new();
         let response = match sift(octets) {
             Sifted::Pass(name, edns) => {
-                respond(responder, &table, request, name.wire(), edns.as_ref(), &packet)
+                respond(responder, &table, request, name.wire(), edns.as_ref(), &packet, &place)
             }
             Sifted::Reject(code) => Some(responder.refuse(code, None, None, &packet.asker())),
             Sifted::Drop(_) => None,
@@ -63,7 +64,7 @@ impl RequestHandler for Handler {
             &encoded.answers,
             &encoded.authorities,
             &none,
-            &none,
+            &encoded.additionals,
         );
         let sent = handle.send_response(message).await;
         sent.unwrap_or_else(|_| unsent(encoded.metadata))

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     model::{ClientNetwork, CookieSecrets, Family, Subnet, Timestamp, mapped},
-    table::{self, Answer, Authority, Records, Table, Tally},
+    table::{self, Answer, Authority, Composition, Records, Table, Tally, Verdict},
 };
 
 /// What answering needs beside the table.
@@ -126,6 +126,7 @@ impl Code {
     pub(super) const NO_ERROR: Self = Self(0);
     pub(super) const SERV_FAIL: Self = Self(2);
     pub(super) const NX_DOMAIN: Self = Self(3);
+    pub(super) const YX_DOMAIN: Self = Self(6);
     pub(super) const REFUSED: Self = Self(5);
 
     /// The bits in the header.
@@ -162,13 +163,15 @@ pub(super) struct Response<'t> {
     pub(super) edns: Option<ServerEdns<'t>>,
 }
 
-/// The one section that a response has beside the question.
+/// What a response has beside the question: one section, unless it is composed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Section<'t> {
     Nothing,
     Answer(Records<'t>),
     /// To be kept for so many seconds at most.
     Authority(&'t Authority, u32),
+    /// All sections; for the general path.
+    Composed(&'t Composition),
 }
 
 impl Responder {
@@ -218,12 +221,36 @@ impl Responder {
             Answer::NoData(soa, _, ttl) => (Section::Authority(soa, ttl), Code::NO_ERROR, None),
             Answer::NxDomain(soa) => (Section::Authority(soa, soa.ttl()), Code::NX_DOMAIN, None),
             Answer::Refused => (Section::Nothing, Code::REFUSED, Some(Error::NotAuthoritative)),
-            Answer::NotReady => (Section::Nothing, Code::SERV_FAIL, Some(Error::NotReady)),
+            // What is composed is never handed to this: nothing is known of it here.
+            Answer::NotReady | Answer::Composed => {
+                (Section::Nothing, Code::SERV_FAIL, Some(Error::NotReady))
+            }
             Answer::Unavailable(_) => (Section::Nothing, Code::SERV_FAIL, Some(Error::Unavailable)),
         };
         let depends = || answer.depends_on_client();
         let edns = edns.map(|edns| self.edns(code, error, edns, depends, asker));
         Response { code, authoritative: error.is_none(), truncated: false, section, edns }
+    }
+
+    /// The response that gives an answer which was put together.
+    pub(super) fn respond_composed<'t>(
+        &'t self,
+        composition: &'t Composition,
+        edns: Option<&ClientEdns>,
+        asker: &Asker,
+    ) -> Response<'t> {
+        let (code, error) = match composition.verdict {
+            Verdict::Found => (Code::NO_ERROR, None),
+            Verdict::Absent => (Code::NX_DOMAIN, None),
+            Verdict::TooLong => (Code::YX_DOMAIN, None),
+            Verdict::NotReady => (Code::SERV_FAIL, Some(ExtendedError::NotReady)),
+            Verdict::Unavailable => (Code::SERV_FAIL, Some(ExtendedError::Unavailable)),
+        };
+        let section = Section::Composed(composition);
+        let depends = || composition.depends_on_client;
+        let edns = edns.map(|edns| self.edns(code, error, edns, depends, asker));
+        let authoritative = composition.authoritative;
+        Response { code, authoritative, truncated: false, section, edns }
     }
 
     /// A response without records.
@@ -312,6 +339,9 @@ impl Response<'_> {
             Section::Answer(records) => {
                 records.tally().map(|tally| Given { tally, ttl: records.ttl() })
             }
+            Section::Composed(composition) => {
+                composition.given.map(|(tally, ttl)| Given { tally, ttl })
+            }
             _ => None,
         };
         let Self { code, truncated, .. } = *self;
@@ -320,7 +350,12 @@ impl Response<'_> {
 
     /// What kind of answer a limit takes it for.
     pub(super) fn class(&self) -> Class {
-        Class::of(self.code, matches!(self.section, Section::Answer(_)))
+        let has_records = match self.section {
+            Section::Answer(_) => true,
+            Section::Composed(composition) => !composition.answers.is_empty(),
+            Section::Nothing | Section::Authority(..) => false,
+        };
+        Class::of(self.code, has_records)
     }
 
     /// What the client's cookie proves.

@@ -20,6 +20,7 @@ mod performance;
 mod permit;
 mod probe;
 mod rrl;
+mod rules;
 mod service;
 mod split;
 mod synthetic;
@@ -53,6 +54,7 @@ pub use probe::{
     TlsProbe, TlsSettings,
 };
 pub use rrl::RrlSettings;
+pub use rules::{RuleError, broken_rules};
 pub use service::{Desired, FailPolicy, Pool, RampStep, ReleasePolicy, ServiceSpec};
 pub use split::{Split, Spread};
 pub use synthetic::synthetic_client;
@@ -63,4 +65,4 @@ pub use units::{Number, Percent, Share, Ttl, UnitError, Weight};
 pub use unknown::{Unknown, nearest};
 pub use url::{Url, UrlError};
 pub use window::{Window, WindowError, Windows};
-pub use zone::{NEGATIVE_TTL, StaticRecord, ZoneSpec};
+pub use zone::{NEGATIVE_TTL, Start, StaticRecord, ZoneSpec, Zones};

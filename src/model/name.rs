@@ -1,7 +1,8 @@
 //! Names: of the DNS, of services, of pools.
 //!
-//! Host names in ASCII only: letters, digits, `-` and `_`. Names in other scripts and wildcards
-//! are left out.
+//! As text: letters, digits, `-` and `_`, and letters of other scripts (IDNA 2008, UTS 46), which are
+//! kept as A-labels. Names of records may have a wildcard in front. What else the DNS allows can only
+//! be had from octets.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -23,6 +24,9 @@ pub enum NameError {
     /// Anything but letters, digits, `-`, `_`.
     #[error("the character {0:?} is not allowed in a name: use letters, digits, `-` and `_`")]
     Character(char),
+    /// Letters of other scripts that mean nothing together.
+    #[error("`{0}` cannot be written as an A-label (RFC 5891)")]
+    Idn(String),
     /// Not below the apex.
     #[error("the name `{0}` is not inside the zone `{1}`")]
     OutsideZone(String, DnsName),
@@ -56,6 +60,55 @@ impl DnsName {
         let mut wire = wire_labels(text)?;
         wire.extend_from_slice(&apex.0);
         Self::from_wire(wire)
+    }
+
+    /// The owner of a record: as [`DnsName::within`], and it may have a wildcard as its first label
+    /// (RFC 4592 §2.1.1).
+    pub fn of_record(text: &str, apex: &Self) -> Result<Self, NameError> {
+        let below = match text.strip_prefix('*') {
+            Some("") => apex.clone(),
+            Some(rest) if rest.starts_with('.') => Self::within(&rest[1..], apex)?,
+            _ => return Self::within(text, apex),
+        };
+        Self::from_wire([b"\x01*", below.wire()].concat())
+    }
+
+    /// A dotted name with its labels as A-labels, where they are of other scripts.
+    pub fn to_ascii(text: &str) -> Result<String, NameError> {
+        if text.is_ascii() {
+            return Ok(text.to_owned());
+        }
+        let ascii = idna::uts46::Uts46::new().to_ascii(
+            text.as_bytes(),
+            idna::AsciiDenyList::EMPTY,
+            idna::uts46::Hyphens::Allow,
+            idna::uts46::DnsLength::Ignore,
+        );
+        ascii.map(String::from).map_err(|_| NameError::Idn(text.to_owned()))
+    }
+
+    /// As people of other scripts read it, if that differs.
+    pub fn unicode(&self) -> Option<String> {
+        let text = self.to_string();
+        let (unicode, result) = idna::domain_to_unicode(&text);
+        (result.is_ok() && unicode != text).then_some(unicode)
+    }
+
+    /// A name in wire form, in any case, with labels of any octets.
+    pub fn from_octets(wire: &[u8]) -> Result<Self, NameError> {
+        let mut rest = wire;
+        while let Some((len, behind)) = rest.split_first().filter(|(len, _)| **len > 0) {
+            if usize::from(*len) > Self::MAX_LABEL_LEN {
+                return Err(NameError::LabelTooLong(String::from_utf8_lossy(behind).into()));
+            }
+            rest = behind.get(usize::from(*len)..).ok_or(NameError::EmptyLabel)?;
+        }
+        // Length octets are at most 63 and so are never taken for letters.
+        if rest == [0] {
+            Self::from_wire(wire.to_ascii_lowercase())
+        } else {
+            Err(NameError::EmptyLabel)
+        }
     }
 
     /// The octets as they are sent, the root's zero octet included.
@@ -92,6 +145,13 @@ impl DnsName {
     }
 }
 
+/// The root.
+impl Default for DnsName {
+    fn default() -> Self {
+        Self([0].into())
+    }
+}
+
 /// An absolute name, with or without its final dot.
 impl FromStr for DnsName {
     type Err = NameError;
@@ -103,7 +163,7 @@ impl FromStr for DnsName {
     }
 }
 
-/// Without the final dot; the root is `.`.
+/// Without the final dot; the root is `.`. As in zone files (RFC 1035 §5.1).
 impl fmt::Display for DnsName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.wire();
@@ -112,7 +172,15 @@ impl fmt::Display for DnsName {
         }
         while rest[0] > 0 {
             let (label, after) = rest[1..].split_at(usize::from(rest[0]));
-            f.write_str(&String::from_utf8_lossy(label))?;
+            for &octet in label {
+                match octet {
+                    b'.' | b'\\' | b'"' | b'(' | b')' | b';' | b'@' | b'$' => {
+                        write!(f, "\\{}", char::from(octet))?;
+                    }
+                    b'!'..=b'~' => write!(f, "{}", char::from(octet))?,
+                    other => write!(f, "\\{other:03}")?,
+                }
+            }
             if after[0] > 0 {
                 f.write_str(".")?;
             }
@@ -133,6 +201,7 @@ fn wire_labels(text: &str) -> Result<Vec<u8>, NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
     }
+    let text = DnsName::to_ascii(text)?;
     let mut wire = Vec::with_capacity(text.len() + 2);
     for label in text.split('.') {
         if label.is_empty() {
@@ -170,7 +239,7 @@ impl FromStr for ServiceName {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         wire_labels(text)?;
-        Ok(Self(text.to_ascii_lowercase().into()))
+        Ok(Self(DnsName::to_ascii(text)?.to_ascii_lowercase().into()))
     }
 }
 

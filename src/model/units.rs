@@ -51,6 +51,12 @@ impl Ttl {
         Self(secs)
     }
 
+    /// Of a record that no release changes, in a file that others wrote: any number of seconds that
+    /// can be sent (RFC 2181 §8).
+    pub const fn of_record(secs: u32) -> Self {
+        Self(if secs > i32::MAX as u32 { i32::MAX as u32 } else { secs })
+    }
+
     /// In seconds, as it is sent.
     pub const fn secs(self) -> u32 {
         self.0

@@ -122,7 +122,7 @@ fn look_at(octets: &[u8], zone: &DnsName) -> Result<Option<Found>, StoreError> {
     let database = copy(octets, true)?;
     // Nothing has been committed yet: as good as no file.
     let Some(()) = recognise(&database, zone)? else { return Ok(None) };
-    found(&database, zone).map(Some)
+    found(&database).map(Some)
 }
 
 fn copy(octets: &[u8], is_checked: bool) -> Result<Database, StoreError> {
@@ -305,7 +305,7 @@ fn recognise(database: &impl ReadableDatabase, zone: &DnsName) -> Result<Option<
     }
 }
 
-fn found(database: &Database, zone: &DnsName) -> Result<Found, StoreError> {
+fn found(database: &Database) -> Result<Found, StoreError> {
     let reading = database.begin_read()?;
     let (services, history) = (reading.open_table(SERVICES)?, reading.open_table(HISTORY)?);
     let mut found = Found::default();
@@ -316,7 +316,7 @@ fn found(database: &Database, zone: &DnsName) -> Result<Found, StoreError> {
     found.events = events::read(&reading)?;
     for row in services.iter()? {
         let (key, row) = row?;
-        let (name, kept) = match service(key.value(), row.value(), zone) {
+        let (name, kept) = match service(key.value(), row.value()) {
             Ok(read) => read,
             Err(error) => {
                 found.wrong.push((key.value().to_owned(), error));
@@ -339,15 +339,10 @@ fn found(database: &Database, zone: &DnsName) -> Result<Found, StoreError> {
     Ok(found)
 }
 
-fn service(key: &str, row: &[u8], zone: &DnsName) -> Result<(ServiceName, Kept), RowError> {
+fn service(key: &str, row: &[u8]) -> Result<(ServiceName, Kept), RowError> {
     let name: ServiceName = key.parse().map_err(|why| row::wrong("the name", why))?;
     let row: Row = serde_json::from_slice(row).map_err(|why| row::wrong("the row", why))?;
     let kept = row.read(&name)?;
-    // The zone is that of the file: a service stands where its name says.
-    let owner = DnsName::within(name.as_str(), zone).map_err(|why| row::wrong("the name", why))?;
-    if kept.snapshot.spec.owner != owner {
-        return Err(row::wrong("the owner", &kept.snapshot.spec.owner));
-    }
     Ok((name, kept))
 }
 

@@ -11,7 +11,7 @@ use hickory_proto::{
 };
 
 use super::{
-    APEX_TTL, Audience, Rrset,
+    Audience, Rrset,
     packed::{Body, Parts, QUESTION_AT, QUESTION_FIXED_LEN},
     to_hickory,
 };
@@ -19,7 +19,10 @@ use crate::model::{DnsName, NEGATIVE_TTL, Spread, Timing, ZoneSpec};
 
 /// The zone's own rrsets but its SOA.
 pub(super) fn rrsets(zone: &ZoneSpec) -> BTreeMap<(&DnsName, RecordType), Rrset> {
-    let mut rrsets = BTreeMap::from([((&zone.apex, RecordType::NS), apex_ns(zone))]);
+    let mut rrsets = BTreeMap::new();
+    if !zone.nameservers.is_empty() {
+        rrsets.insert((&zone.apex, RecordType::NS), apex_ns(zone));
+    }
     for record in &zone.records {
         let kind = record.data.record_type();
         let empty = Rrset { kind, ttl: record.ttl.secs(), data: Vec::new() };
@@ -39,7 +42,7 @@ pub(super) fn minimal_any() -> Rrset {
 
 fn apex_ns(zone: &ZoneSpec) -> Rrset {
     let data = zone.nameservers.iter().map(|name| RData::NS(NS(to_hickory(name)))).collect();
-    Rrset { kind: RecordType::NS, ttl: APEX_TTL.secs(), data }
+    Rrset { kind: RecordType::NS, ttl: zone.start.nameservers_ttl.secs(), data }
 }
 
 /// Packs records, with names in their data pointing to the question's name where that makes them
@@ -50,6 +53,18 @@ pub(super) fn pack_static(owner: &DnsName, rrset: &Rrset, out: &mut Vec<u8>) {
     let (body, audience) = (Body::Records(records), Audience::Everyone);
     let (is_lost, spread, tally, timing) = (count == 0, Spread::Sticky, None, Timing::Lasting);
     Parts { kind, ttl, count, body, is_lost, spread, tally, audience, timing }.pack_into(out);
+}
+
+/// The note, packed, that the records of a type are put together ([`super::zone`]): an rrset that is
+/// lost, and no service's.
+pub(super) fn composed(kind: RecordType) -> Vec<u8> {
+    let (body, audience) = (Body::Records(Vec::new()), Audience::Everyone);
+    let (ttl, count, is_lost, tally) = (0, 0, true, None);
+    let (spread, timing) = (Spread::Sticky, Timing::Lasting);
+    let mut packed = Vec::new();
+    Parts { kind, ttl, count, body, is_lost, spread, tally, audience, timing }
+        .pack_into(&mut packed);
+    packed
 }
 
 /// The answer section to a question for `owner`, and how many records it has.

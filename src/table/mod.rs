@@ -4,8 +4,8 @@
 //! the one before, so its cost does not grow with the zone ([`names`]). [`Table::answer`] and
 //! [`Table::answers`] decide every answer, for every transport: questions go in, views of records
 //! come out, which lie ready as they are sent ([`packed`]). Where several pools answer for a
-//! service, [`split`] says which one a client is given. Neither sockets nor the clock are known
-//! here.
+//! service, [`split`] says which one a client is given. Where an answer is not the records of the
+//! name asked for, [`zone`] puts it together. Neither sockets nor the clock are known here.
 
 mod authority;
 mod fixed;
@@ -20,11 +20,12 @@ mod selection;
 mod service;
 mod shard;
 mod split;
+mod zone;
 
 #[cfg(test)]
 mod tests;
 
-use hickory_proto::rr::{Name, RData, RecordType, rdata};
+use hickory_proto::rr::{Name, RData, RecordType};
 
 pub use authority::Authority;
 use names::Names;
@@ -36,26 +37,21 @@ pub use service::ServiceRecords;
 use service::{client_fraction, random_fraction};
 pub use split::{Part, Shares, Shift};
 
-use crate::model::{ClientNetwork, DnsName, NEGATIVE_TTL, Timestamp, Ttl, ZoneSpec};
-
-/// SOA timers (RIPE-203); no secondary of ours uses them, but tools look at them.
-const REFRESH_SECS: i32 = 3_600;
-const RETRY_SECS: i32 = 600;
-const EXPIRE_SECS: i32 = 604_800;
-const APEX_TTL: Ttl = Ttl::from_secs_const(3_600);
+use crate::model::{ClientNetwork, DnsName, NEGATIVE_TTL, Timestamp, ZoneSpec};
+use zone::Zone;
+pub use zone::{Composition, Verdict};
 
 /// The numbers of the types that are not looked for among a name's records.
 const SOA: u16 = 6;
 const ANY: u16 = 255;
+const DS: RecordType = RecordType::DS;
 
 /// What an answer needs, all of one generation.
 #[derive(Clone, Debug)]
 pub struct Table {
     generation: u64,
-    serial: u32,
-    /// The answer to a question for the SOA record, packed.
-    soa: Vec<u8>,
-    authority: Authority,
+    /// The first one is what the daemon is known by.
+    zones: Vec<Zone>,
     /// The answer to a question for any type, packed.
     any: Vec<u8>,
     names: Names,
@@ -114,6 +110,8 @@ pub enum Answer<'t> {
     NotReady,
     /// The service is known, but nothing of it is up, and nothing may stand in.
     Unavailable(Audience),
+    /// It is more than that: [`Table::compose`] puts it together.
+    Composed,
 }
 
 impl Answer<'_> {
@@ -131,7 +129,7 @@ impl Answer<'_> {
             Self::NoData(_, audience, _) | Self::Unavailable(audience) => {
                 *audience == Audience::Some
             }
-            Self::NxDomain(_) | Self::Refused | Self::NotReady => false,
+            Self::NxDomain(_) | Self::Refused | Self::NotReady | Self::Composed => false,
         }
     }
 }
@@ -146,47 +144,91 @@ pub struct Change {
 }
 
 impl Table {
-    /// A table with the zone's own records and no service yet. Until the first [`Table::with`]
-    /// a name that it does not know is not said to be absent: nobody knows that yet.
+    /// A table with one zone's own records and no service yet: [`Table::of_zones`].
+    pub fn new(zone: &ZoneSpec, key: NameKey, unix_secs: u64) -> Self {
+        Self::of_zones(std::slice::from_ref(zone), key, unix_secs)
+    }
+
+    /// A table with the zones' own records and no service yet. Until the first [`Table::with`]
+    /// a name that it does not know is not said to be absent: nobody knows that yet. There is at least
+    /// one zone, and no two have the same apex.
     ///
     /// `key` makes the name index unpredictable for those who choose names; `unix_secs` is the
     /// first serial.
-    pub fn new(zone: &ZoneSpec, key: NameKey, unix_secs: u64) -> Self {
-        let serial = serial_of(unix_secs);
-        let mut names = Names::new(zone.apex.clone(), key);
-        let mut edit = names.edit();
-        edit.ensure(&zone.apex);
-        for ((owner, _), rrset) in fixed::rrsets(zone) {
-            let mut packed = Vec::new();
-            fixed::pack_static(owner, &rrset, &mut packed);
-            edit.add_static(owner, &packed);
-        }
-        edit.finish();
+    pub fn of_zones(zones: &[ZoneSpec], key: NameKey, unix_secs: u64) -> Self {
+        let apexes = apexes(zones);
+        let new = |zone| Zone::new(zone, &apexes, serial_of(unix_secs));
+        let zones: Vec<Zone> = zones.iter().map(new).collect();
+        let names = Names::new(apexes, key);
         let mut any = Vec::new();
-        fixed::pack_static(&zone.apex, &fixed::minimal_any(), &mut any);
-        let soa = soa(zone, serial);
-        Self {
-            generation: 1,
-            serial,
-            soa: packed_soa(&zone.apex, &soa),
-            authority: authority(&zone.apex, &soa),
-            any,
-            names,
-            complete: false,
-        }
+        // The owner is that of the question, whatever it is; only the root could not be pointed to.
+        let owner = DnsName::from_octets(b"\x03any\0").expect("invariant: a name");
+        fixed::pack_static(&owner, &fixed::minimal_any(), &mut any);
+        let mut table = Self { generation: 1, zones, any, names, complete: false };
+        table.add_static();
+        table
     }
 
-    /// The next table: this one with `change` made. Shares with this one all that stays.
+    /// The next table: the same services in zones of which something has changed. The serial grows
+    /// of those alone.
+    pub fn with_zones(&self, specs: &[ZoneSpec], unix_secs: u64) -> Self {
+        let apexes = apexes(specs);
+        let zone = |spec: &ZoneSpec| {
+            let before = self.zones.iter().find(|zone| *zone.apex() == spec.apex);
+            let Some(before) = before else {
+                return Zone::new(spec, &apexes, serial_of(unix_secs));
+            };
+            let mut zone = Zone::new(spec, &apexes, before.serial());
+            if !zone.is_like(before) {
+                zone.grow(unix_secs);
+            }
+            zone
+        };
+        let zones = specs.iter().map(zone).collect();
+        let names = self.names.emptied(apexes);
+        let (generation, any) = (self.generation + 1, self.any.clone());
+        let mut next = Self { generation, zones, any, names, complete: self.complete };
+        next.add_static();
+        let mut edit = next.names.edit();
+        let is_ours =
+            |(owner, _): &(DnsName, _)| next.zones.iter().any(|zone| owner.is_within(zone.apex()));
+        for (owner, records) in self.names.services().filter(is_ours) {
+            edit.set_service(&owner, records);
+        }
+        edit.finish();
+        next
+    }
+
+    /// Puts all names that the zones themselves have into the index.
+    fn add_static(&mut self) {
+        let Self { zones, names, .. } = self;
+        let mut edit = names.edit();
+        for zone in &*zones {
+            edit.ensure(zone.apex());
+            for (owner, entry) in zone.tree().names() {
+                edit.add_static(owner, &packed_entry(zones, zone, owner, entry));
+            }
+            let above = zone.apex().parent().and_then(|parent| zone_of(zones, parent.wire()));
+            if above.is_some() {
+                edit.add_static(zone.apex(), &fixed::composed(DS));
+            }
+        }
+        edit.finish();
+    }
+
+    /// The next table: this one with `change` made. Shares with this one all that stays. The serial
+    /// grows of those zones that have a name in it, or of all if it has none.
     pub fn with(&self, change: Change, unix_secs: u64) -> Self {
         let mut next = self.clone();
         next.generation += 1;
         next.complete = true;
-        next.serial = serial_after(self.serial, unix_secs);
-        if let [RData::SOA(soa)] = self.authority.rrset().data.as_slice() {
-            let mut soa = soa.clone();
-            soa.serial = next.serial;
-            next.soa = packed_soa(self.apex(), &soa);
-            next.authority = authority(self.apex(), &soa);
+        let owners = || change.set.iter().map(|(owner, _)| owner).chain(&change.removed);
+        let changed: Vec<bool> = match (self.zones.len(), owners().next()) {
+            (1, _) | (_, None) => vec![true; self.zones.len()],
+            _ => self.zones.iter().map(|zone| owners().any(|it| self.is_of(it, zone))).collect(),
+        };
+        for (zone, _) in next.zones.iter_mut().zip(changed).filter(|(_, changed)| *changed) {
+            zone.grow(unix_secs);
         }
         let mut edit = next.names.edit();
         for owner in change.removed {
@@ -199,19 +241,28 @@ impl Table {
         next
     }
 
+    fn is_of(&self, owner: &DnsName, zone: &Zone) -> bool {
+        self.zone_of(owner.wire()).is_some_and(|it| it.apex() == zone.apex())
+    }
+
     /// The number of this table; only grows.
     pub fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// The SOA serial; only grows (RFC 1982).
+    /// The SOA serial of the first zone; only grows (RFC 1982).
     pub fn serial(&self) -> u32 {
-        self.serial
+        self.zones[0].serial()
     }
 
-    /// The name at which the zone begins.
+    /// The name at which the first zone begins.
     pub fn apex(&self) -> &DnsName {
-        self.names.apex()
+        self.zones[0].apex()
+    }
+
+    /// Where the zones begin, and their serials.
+    pub fn zones(&self) -> impl Iterator<Item = (&DnsName, u32)> {
+        self.zones.iter().map(|zone| (zone.apex(), zone.serial()))
     }
 
     /// Decides one answer, which is sent now. `chance` gives numbers of which nobody can tell the next
@@ -260,17 +311,17 @@ impl Table {
             ANY | SOA => self.special(node.rrsets(), name, kind),
             kind => Packed::find(node.rrsets(), kind),
         };
-        let no_data = |audience, ttl| Answer::NoData(&self.authority, audience, ttl);
         let (packed, ttl) = match found {
             Some(packed) if packed.is_special() => match part(packed, client, now, chance) {
+                Some((part, _)) if part.is_lost() && !part.is_service() => return Answer::Composed,
                 Some((part, _)) if part.is_lost() => return Answer::Unavailable(part.audience()),
                 Some((part, ttl)) if !part.is_empty() => (part, ttl),
-                Some((part, ttl)) => return no_data(part.audience(), ttl),
+                Some((part, ttl)) => return self.no_data(name, part.audience(), ttl),
                 // The other side has some, or else nothing had been packed.
-                None => return no_data(Audience::Some, NEGATIVE_TTL.secs()),
+                None => return self.no_data(name, Audience::Some, NEGATIVE_TTL.secs()),
             },
             Some(packed) if !packed.is_empty() => (packed, packed.ttl()),
-            _ => return no_data(Audience::Everyone, NEGATIVE_TTL.secs()),
+            _ => return self.nothing(node, name),
         };
         Answer::Records(packed.records_for(ttl, |salt| client_fraction(salt, client)))
     }
@@ -279,30 +330,85 @@ impl Table {
     #[cold]
     fn special<'t>(&'t self, rrsets: &'t [u8], name: &[u8], kind: u16) -> Option<Packed<'t>> {
         let first = |octets| Packed::split_first(octets).map(|(packed, _)| packed);
+        let found = Packed::find(rrsets, kind);
         match kind {
-            ANY if !rrsets.is_empty() => first(&self.any),
-            SOA if name == self.apex().wire() => first(&self.soa),
-            kind => Packed::find(rrsets, kind),
+            ANY if found.is_none() && !rrsets.is_empty() => first(&self.any),
+            SOA => match self.zone_of(name) {
+                Some(zone) if zone.apex().wire() == name => first(zone.soa_packed()),
+                _ => found,
+            },
+            _ => found,
         }
     }
 
-    /// Whether anything is ever asked of this table for `name`: the apex is its suffix.
-    fn covers(&self, name: &[u8]) -> bool {
-        let apex = self.apex().wire();
-        let mut rest = name;
-        while rest.len() > apex.len() {
-            rest = &rest[1 + usize::from(rest[0])..];
+    /// There is nothing of a type: where no service can come to have it, as long as the zone says.
+    fn nothing(&self, node: Node<'_>, name: &[u8]) -> Answer<'_> {
+        let secs = if node.has_service() { NEGATIVE_TTL.secs() } else { u32::MAX };
+        self.no_data(name, Audience::Everyone, secs)
+    }
+
+    fn no_data(&self, name: &[u8], audience: Audience, ttl: u32) -> Answer<'_> {
+        let zone = match self.zones.as_slice() {
+            [zone] => Some(zone),
+            _ => self.zone_of(name),
+        };
+        match zone.map(Zone::authority) {
+            Some(authority) => Answer::NoData(authority, audience, ttl.min(authority.ttl())),
+            None => Answer::Refused,
         }
-        rest == apex
+    }
+
+    /// The zone that a name in wire form is in: of several, the nearest one.
+    fn zone_of(&self, name: &[u8]) -> Option<&Zone> {
+        zone_of(&self.zones, name)
     }
 
     fn absent(&self, name: &[u8]) -> Answer<'_> {
-        match (self.covers(name), self.complete) {
-            (false, _) => Answer::Refused,
-            (true, false) => Answer::NotReady,
-            (true, true) => Answer::NxDomain(&self.authority),
+        match self.zone_of(name) {
+            None => Answer::Refused,
+            Some(zone) if !zone::is_absent(self, zone, name) => Answer::Composed,
+            Some(_) if !self.complete => Answer::NotReady,
+            Some(zone) => Answer::NxDomain(zone.authority()),
         }
     }
+
+    /// Puts the answer together to a question that is [`Answer::Composed`]; `chance` is a number of
+    /// which nobody can tell the next one.
+    pub fn compose(&self, question: Question<'_>, now: Timestamp, chance: u64) -> Composition {
+        zone::compose(self, question, now, chance)
+    }
+}
+
+fn zone_of<'z>(zones: &'z [Zone], name: &[u8]) -> Option<&'z Zone> {
+    let covering = zones.iter().filter(|zone| zone.covers(name));
+    covering.max_by_key(|zone| zone.apex().wire().len())
+}
+
+fn apexes(zones: &[ZoneSpec]) -> Vec<DnsName> {
+    zones.iter().map(|zone| zone.apex.clone()).collect()
+}
+
+/// The records of a name for the index: ready to be sent, or else with a note that they are put
+/// together.
+fn packed_entry(zones: &[Zone], zone: &Zone, owner: &DnsName, entry: &zone::Entry) -> Vec<u8> {
+    let mut packed = Vec::new();
+    if zone.tree().is_cut(owner) {
+        // Which stands for every type.
+        return fixed::composed(RecordType::CNAME);
+    }
+    for rrset in entry.values() {
+        let sends_along = rrset.data.iter().filter_map(zone::target).any(|name| {
+            let target = zone::wire_of(name);
+            zone_of(zones, &target).is_some_and(|zone| zone.tree().has_addresses(&target))
+        });
+        match rrset.kind {
+            kind if sends_along || kind == RecordType::CNAME => {
+                packed.extend(fixed::composed(kind))
+            }
+            _ => fixed::pack_static(owner, rrset, &mut packed),
+        }
+    }
+    packed
 }
 
 /// The part of a split that is this client's, or chance's, and for how many seconds it may be kept;
@@ -342,28 +448,6 @@ fn serial_after(before: u32, unix_secs: u64) -> u32 {
     if grows { of_day } else { before.wrapping_add(1) }
 }
 
-fn soa(zone: &ZoneSpec, serial: u32) -> rdata::SOA {
-    let primary = to_hickory(zone.nameservers.first().unwrap_or(&zone.apex));
-    let hostmaster = to_hickory(&zone.hostmaster);
-    let minimum = NEGATIVE_TTL.secs();
-    rdata::SOA::new(primary, hostmaster, serial, REFRESH_SECS, RETRY_SECS, EXPIRE_SECS, minimum)
-}
-
-fn packed_soa(apex: &DnsName, soa: &rdata::SOA) -> Vec<u8> {
-    let mut packed = Vec::new();
-    fixed::pack_static(apex, &soa_rrset(soa, APEX_TTL.secs()), &mut packed);
-    packed
-}
-
-/// RFC 2308 §3: in a negative answer its TTL is the lesser of its own and its minimum field.
-fn authority(apex: &DnsName, soa: &rdata::SOA) -> Authority {
-    Authority::new(apex, soa_rrset(soa, APEX_TTL.secs().min(soa.minimum)))
-}
-
-fn soa_rrset(soa: &rdata::SOA, ttl: u32) -> Rrset {
-    Rrset { kind: RecordType::SOA, ttl, data: vec![RData::SOA(soa.clone())] }
-}
-
 /// The same name as the codec writes it.
 pub fn to_hickory(name: &DnsName) -> Name {
     let mut rest = name.wire();
@@ -374,4 +458,10 @@ pub fn to_hickory(name: &DnsName) -> Name {
         rest = after;
     }
     Name::from_labels(labels).expect("invariant: a DnsName keeps to the limits of RFC 1035")
+}
+
+/// The same name as we write it.
+pub fn from_hickory(name: &Name) -> DnsName {
+    DnsName::from_octets(&zone::wire_of(name))
+        .expect("invariant: the codec keeps to the same limits")
 }

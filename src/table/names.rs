@@ -6,8 +6,8 @@
 //! them collide. Many names are looked up at once ([`Names::find`]), so that the waits for memory
 //! overlap.
 //!
-//! Every name between a known one and the apex has a node too, though an empty one: it exists
-//! (RFC 8020), and asking for it is NODATA, not NXDOMAIN.
+//! Every name between a known one and the apex of its zone has a node too, though an empty one: it
+//! exists (RFC 8020), and asking for it is NODATA, not NXDOMAIN. All zones are in one index.
 
 use std::{array, collections::BTreeMap, sync::Arc};
 
@@ -33,8 +33,10 @@ pub const LOOKUPS_MAX: usize = 32;
 
 #[derive(Clone, Debug)]
 pub(super) struct Names {
-    /// Below it are all names, so that nodes need not have it.
-    apex: DnsName,
+    /// At or below it are all names, so that nodes need not have it.
+    base: DnsName,
+    /// Where the zones begin; nothing leads from there to the names above.
+    apexes: Arc<[DnsName]>,
     /// With the key, before any name.
     hasher: SipHasher13,
     root: [Arc<Branch>; FANOUT],
@@ -48,10 +50,28 @@ pub(super) struct Edit<'n> {
 }
 
 impl Names {
-    pub(super) fn new(apex: DnsName, key: NameKey) -> Self {
+    pub(super) fn new(apexes: Vec<DnsName>, key: NameKey) -> Self {
         let branch = Arc::new(Branch::empty());
         let hasher = SipHasher13::new_with_keys(key.0, key.1);
-        Self { apex, hasher, root: array::from_fn(|_| branch.clone()) }
+        let root = array::from_fn(|_| branch.clone());
+        Self { base: nearest_above(&apexes), apexes: apexes.into(), hasher, root }
+    }
+
+    /// Without names, with other zones.
+    pub(super) fn emptied(&self, apexes: Vec<DnsName>) -> Self {
+        let branch = Arc::new(Branch::empty());
+        let root = array::from_fn(|_| branch.clone());
+        Self { base: nearest_above(&apexes), apexes: apexes.into(), root, ..*self }
+    }
+
+    /// Every service.
+    pub(super) fn services(&self) -> impl Iterator<Item = (DnsName, ServiceRecords)> {
+        let nodes = self.root.iter().flat_map(|branch| branch.nodes());
+        nodes.filter_map(|node| {
+            let owner = [node.prefix, self.base.wire()].concat();
+            let owner = DnsName::from_octets(&owner).expect("invariant: it was a name before");
+            Some((owner, node.parts().service?))
+        })
     }
 
     /// The node of a name in wire form and lower case.
@@ -90,21 +110,16 @@ impl Names {
         Edit { names: self, nodes: BTreeMap::new() }
     }
 
-    /// The name at which the zone begins.
-    pub(super) fn apex(&self) -> &DnsName {
-        &self.apex
-    }
-
-    /// The labels before those of the apex.
+    /// The labels before those of the base.
     #[inline]
     fn prefix<'n>(&self, name: &'n [u8]) -> Option<&'n [u8]> {
-        let apex = self.apex.wire();
-        let (prefix, rest) = name.split_at_checked(name.len().wrapping_sub(apex.len()))?;
-        same(rest, apex).then_some(prefix)
+        let base = self.base.wire();
+        let (prefix, rest) = name.split_at_checked(name.len().wrapping_sub(base.len()))?;
+        same(rest, base).then_some(prefix)
     }
 
     fn prefix_of<'n>(&self, owner: &'n DnsName) -> &'n [u8] {
-        self.prefix(owner.wire()).expect("invariant: owners are in the zone")
+        self.prefix(owner.wire()).expect("invariant: owners are in a zone")
     }
 
     #[inline]
@@ -120,7 +135,7 @@ impl Names {
 }
 
 impl Edit<'_> {
-    /// Makes sure that `owner` has a node, and every name from it up to the apex.
+    /// Makes sure that `owner` has a node, and every name from it up to the apex of its zone.
     pub(super) fn ensure(&mut self, owner: &DnsName) {
         if self.node(owner).is_some() {
             return;
@@ -173,9 +188,9 @@ impl Edit<'_> {
         }
     }
 
-    /// The name directly above, unless `name` is the apex.
+    /// The name directly above, unless `name` is an apex.
     fn parent(&self, name: &DnsName) -> Option<DnsName> {
-        if *name == self.names.apex { None } else { name.parent() }
+        if self.names.apexes.contains(name) { None } else { name.parent() }
     }
 
     /// Makes the change: each shard that has a changed name is made anew, once.
@@ -191,6 +206,14 @@ impl Edit<'_> {
             Arc::make_mut(&mut self.names.root[branch]).change(shard, of_shard);
         }
     }
+}
+
+/// The longest name that all of these are at or below.
+fn nearest_above(names: &[DnsName]) -> DnsName {
+    let first = names.first().cloned().unwrap_or_default();
+    let is_above_all = |name: &DnsName| names.iter().all(|other| other.is_within(name));
+    let mut above = std::iter::successors(Some(first), DnsName::parent);
+    above.find(is_above_all).unwrap_or_default()
 }
 
 /// Branch and shard.

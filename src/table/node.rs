@@ -52,6 +52,17 @@ impl<'t> Node<'t> {
         self.rest.split_last_chunk::<NODE_TAIL_LEN>().map_or(&[], |(rrsets, _)| rrsets)
     }
 
+    /// Whether a service answers for it too: the last of its rrsets is the service's.
+    #[cold]
+    pub(super) fn has_service(&self) -> bool {
+        let mut rest = self.rrsets();
+        let mut is_service = false;
+        while let Some((packed, after)) = Packed::split_first(rest) {
+            (is_service, rest) = (packed.is_service(), after);
+        }
+        is_service
+    }
+
     fn tail(&self) -> &'t [u8] {
         &self.rest[self.rest.len() - NODE_TAIL_LEN..]
     }

@@ -91,6 +91,11 @@ impl Branch {
         }
     }
 
+    /// Every node.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
+        self.shards.iter().flat_map(|shard| nodes_of(shard.lines())).map(|(node, _)| node)
+    }
+
     /// Begins to look for a name in one shard; nothing is read there yet.
     #[inline]
     pub(super) fn search(&self, at: usize, hash: u64) -> Search<'_> {

@@ -10,7 +10,9 @@
     reason = "tests and fuzz targets each use their own part of it"
 )]
 
-use super::wire::{self, A, AAAA, ANY, CNAME, HEADER_LEN, HINFO, Message, OPT, SOA, Section};
+use super::wire::{
+    self, A, AAAA, ANY, CNAME, DNAME, HEADER_LEN, HINFO, MX, Message, NS, OPT, SOA, SRV, Section,
+};
 
 pub const NOERROR: u16 = 0;
 pub const FORMERR: u16 = 1;
@@ -18,6 +20,7 @@ pub const SERVFAIL: u16 = 2;
 pub const NXDOMAIN: u16 = 3;
 pub const NOTIMP: u16 = 4;
 pub const REFUSED: u16 = 5;
+pub const YXDOMAIN: u16 = 6;
 pub const BADVERS: u16 = 16;
 
 const NSID: u16 = 3;
@@ -220,7 +223,8 @@ impl Server<'_> {
                 assert!(is_udp || !reply.is_truncated(), "a stream has room for everything");
                 self.check_sections(&reply, &asked, question);
                 self.check_edns(&reply, asked.edns.as_ref(), is_udp);
-                let records = octets.len() - reply.answer_len();
+                // What the zone itself holds may be longer.
+                let records = octets.len() - reply.held_len();
                 assert!(records <= 3 * packet.len(), "{records} for {} octets", packet.len());
             }
             Expected::Silence => {}
@@ -232,34 +236,58 @@ impl Server<'_> {
     fn check_sections(self, reply: &Message, asked: &Asked, question: &[u8]) {
         let name = question[..question.len() - 4].to_ascii_lowercase();
         let answers = reply.section(Section::Answer).count();
-        let authorities = reply.section(Section::Authority).count();
-        for record in reply.section(Section::Answer) {
-            assert_eq!(reply.owner(record), name, "the owner of an answer");
-            assert_eq!(record.class, CLASS_IN);
-            let kinds = [asked.kind, CNAME, if asked.kind == ANY { HINFO } else { asked.kind }];
-            assert!(kinds.contains(&record.kind), "{} for {}", record.kind, asked.kind);
-        }
+        let last = check_chain(reply, asked, &name);
+        let kinds: Vec<u16> = reply.section(Section::Authority).map(|record| record.kind).collect();
         for record in reply.section(Section::Authority) {
-            assert_eq!((reply.owner(record), record.kind), (self.apex, SOA), "the authority");
+            let owner = reply.owner(record);
             assert_eq!(record.class, CLASS_IN);
+            match record.kind {
+                SOA => assert_eq!((owner, kinds.len()), (self.apex, 1), "the authority"),
+                NS => assert!(is_below(owner, self.apex) && is_within(&last, owner), "a referral"),
+                other => panic!("{other} in the authority section"),
+            }
         }
-        let others = reply.section(Section::Additional).filter(|record| record.kind != OPT);
-        assert_eq!(others.count(), 0, "additional records");
-        let sections = (reply.code(), reply.is_authoritative(), answers, authorities);
+        self.check_additional(reply);
+        let authority = kinds.first().copied();
+        let sections = (reply.code(), reply.is_authoritative(), answers, authority);
         match sections {
-            (NOERROR | NXDOMAIN, true, 0, 0) => assert!(reply.is_truncated(), "nothing at all"),
-            (NOERROR, true, 1.., 0) | (NOERROR | NXDOMAIN, true, 0, 1) => {
+            (NOERROR | NXDOMAIN | YXDOMAIN, _, 0, None) if reply.is_truncated() => {}
+            (NOERROR, true, 1.., None | Some(NS))
+            | (YXDOMAIN, true, 1.., None)
+            | (NOERROR | NXDOMAIN, true, _, Some(SOA))
+            | (NOERROR, false, 0, Some(NS)) => {
                 assert!(!reply.is_truncated(), "truncated, and not cut");
-                assert!(name.ends_with(self.apex), "not ours");
+                assert!(is_within(&name, self.apex), "not ours");
                 assert_eq!(asked.class, CLASS_IN);
             }
-            (SERVFAIL, false, 0, 0) => assert!(name.ends_with(self.apex), "not ours"),
-            (REFUSED | NOTIMP | FORMERR, false, 0, 0) => {}
-            (BADVERS, false, 0, 0) => {}
-            _ => panic!("code, AA, answers, authorities: {sections:?}"),
+            (SERVFAIL, false, 0, None) => assert!(is_within(&name, self.apex), "not ours"),
+            (REFUSED | NOTIMP | FORMERR, false, 0, None) => {}
+            (BADVERS, false, 0, None) => {}
+            _ => panic!("code, AA, answers, authority: {sections:?}"),
         }
         let is_other = asked.edns.as_ref().is_some_and(|edns| edns.version > 0);
         assert_eq!(reply.code() == BADVERS, is_other, "RFC 6891 §6.1.3");
+    }
+
+    /// Addresses alone, of what the other sections name.
+    fn check_additional(self, reply: &Message) {
+        let named = |owner: &[u8]| {
+            reply.records.iter().any(|record| {
+                let data = reply.data(record);
+                let name = match record.kind {
+                    NS => data,
+                    MX => &data[2..],
+                    SRV => &data[6..],
+                    _ => return false,
+                };
+                name.eq_ignore_ascii_case(owner)
+            })
+        };
+        for record in reply.section(Section::Additional).filter(|record| record.kind != OPT) {
+            let owner = reply.owner(record);
+            assert!([A, AAAA].contains(&record.kind), "{} among the additional", record.kind);
+            assert!(is_within(owner, self.apex) && named(owner), "nobody has named it");
+        }
     }
 
     /// An OPT record exactly when there was one, with nothing that was not asked for.
@@ -300,6 +328,39 @@ impl Server<'_> {
     }
 }
 
+/// Each answer belongs to the name asked for, or to one to which those before it lead (RFC 1034 §3.6.2,
+/// RFC 6672 §3.1); says to which name they lead.
+fn check_chain(reply: &Message, asked: &Asked, name: &[u8]) -> Vec<u8> {
+    let mut last = name.to_vec();
+    for record in reply.section(Section::Answer) {
+        let owner = reply.owner(record);
+        assert_eq!(record.class, CLASS_IN);
+        if record.kind == DNAME && is_below(&last, owner) {
+            continue;
+        }
+        assert_eq!(owner, last, "the owner of an answer");
+        let kinds = [asked.kind, CNAME, if asked.kind == ANY { HINFO } else { asked.kind }];
+        assert!(kinds.contains(&record.kind), "{} for {}", record.kind, asked.kind);
+        if record.kind == CNAME {
+            last = reply.data(record).to_vec();
+        }
+    }
+    last
+}
+
+/// Whether a name is another one, or below it.
+fn is_within(name: &[u8], above: &[u8]) -> bool {
+    let mut rest = name;
+    while rest.len() > above.len() && rest[0] > 0 {
+        rest = &rest[1 + usize::from(rest[0])..];
+    }
+    rest == above
+}
+
+fn is_below(name: &[u8], above: &[u8]) -> bool {
+    name != above && is_within(name, above)
+}
+
 impl Asked {
     /// The longest reply by UDP.
     pub fn udp_limit(&self) -> usize {
@@ -315,23 +376,42 @@ impl Asked {
 }
 
 impl Message {
-    /// How many octets the answers take.
-    pub fn answer_len(&self) -> usize {
-        self.section(Section::Answer).map(|record| record.len).sum()
+    /// How many octets those records take that the zone holds.
+    pub fn held_len(&self) -> usize {
+        let is_held = |record: &&wire::Record| match record.section {
+            Section::Answer => true,
+            Section::Authority => record.kind == NS,
+            Section::Additional => record.kind != OPT,
+        };
+        self.records.iter().filter(is_held).map(|record| record.len).sum()
+    }
+
+    /// Owners, types and data of the answers and the authority.
+    fn essence(&self) -> Vec<(&[u8], u16, u32, &[u8])> {
+        let is_essential = |record: &&wire::Record| record.section != Section::Additional;
+        let records = self.records.iter().filter(is_essential);
+        records.map(|it| (self.owner(it), it.kind, it.ttl, self.data(it))).collect()
     }
 }
 
-/// Looks at the replies to one packet by UDP and by TCP together: TC exactly when there was no
-/// room, and otherwise the same.
+/// Looks at the replies to one packet by UDP and by TCP together: TC only when there was no room for
+/// what must be there, and otherwise the same, but for addresses that are sent along.
 pub fn check_truncation(packet: &[u8], udp: (&Message, &[u8]), tcp: (&Message, &[u8])) {
     let Expected::Whole(asked) = expected(packet) else { return };
     // What only streams are told: two octets, behind a code and a length.
     let keepalive = asked.edns.as_ref().is_some_and(|edns| edns.keepalive);
     let whole_len = tcp.1.len() - if keepalive { 6 } else { 0 };
     let ((udp, udp_octets), (tcp, tcp_octets)) = (udp, tcp);
-    assert_eq!(udp.is_truncated(), whole_len > asked.udp_limit(), "TC, and {whole_len} octets");
+    let fits = whole_len <= asked.udp_limit();
     if udp.is_truncated() {
+        assert!(!fits, "TC, and {whole_len} octets");
         assert!(udp.records.iter().all(|record| record.kind == OPT), "cut to the question");
+        return;
+    }
+    assert_eq!(udp.essence(), tcp.essence(), "UDP and TCP");
+    if !fits {
+        let additional = |message: &Message| message.section(Section::Additional).count();
+        assert!(additional(udp) < additional(tcp), "no TC, and {whole_len} octets");
     } else if !keepalive {
         assert_eq!(udp.meaning(udp_octets), tcp.meaning(tcp_octets), "UDP and TCP");
     }

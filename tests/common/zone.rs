@@ -17,9 +17,10 @@ use cutover::{
     config::settings,
     dns::{Packet, Reply, Responder, Transport},
     model::{
-        CookieSecrets, DnsName, Endpoint, Family, PoolName, Share, Timestamp, Timing, Ttl, Weight,
+        ClientNetwork, CookieSecrets, DnsName, Endpoint, Family, PoolName, Share, Timestamp,
+        Timing, Ttl, Weight,
     },
-    table::{Change, Part, ServiceRecords, Shares, Shift, Table},
+    table::{Answer, Change, Part, Question, ServiceRecords, Shares, Shift, Table},
 };
 
 use super::{oracle::Server, packets::Packets, wire::Message};
@@ -27,7 +28,7 @@ use super::{oracle::Server, packets::Packets, wire::Message};
 /// In wire form.
 pub const APEX: &[u8] = b"\x03svc\x07example\x04test\x00";
 /// The labels in front of it that have something, in wire form.
-pub const NAMES: [&[u8]; 18] = [
+pub const NAMES: [&[u8]; 31] = [
     b"",
     b"\x03api",
     b"\x02v6",
@@ -46,6 +47,19 @@ pub const NAMES: [&[u8]; 18] = [
     b"\x06moving",
     b"\x06ending",
     b"\x05begun",
+    b"\x05alias",
+    b"\x03far",
+    b"\x04loop",
+    b"\x05moved",
+    b"\x06failed",
+    b"\x05large",
+    b"\x04wild",
+    b"\x01x\x04wild",
+    b"\x03sub",
+    b"\x02ns\x03sub",
+    b"\x07renamed",
+    b"\x05below\x07renamed",
+    b"\x01x\x05grows",
 ];
 const NSID: &str = "node-1";
 pub const SERVER: Server<'static> = Server { apex: APEX, nsid: Some(NSID.as_bytes()) };
@@ -64,13 +78,25 @@ records = [
     { name = "below.text", type = "MX", data = ["10 text", "20 mail.elsewhere.test."] },
     { name = "_dns._udp", type = "SRV", data = ["0 0 53 ns1", "0 0 53 ns2"] },
     { name = "@", type = "CAA", data = ["0 issue \"ca.example\""] },
+    { name = "alias", type = "CNAME", data = ["api"] },
+    { name = "far", type = "CNAME", data = ["www.elsewhere.test."] },
+    { name = "loop", type = "CNAME", data = ["loop2"] },
+    { name = "loop2", type = "CNAME", data = ["loop"] },
+    { name = "moved", type = "CNAME", data = ["moving"] },
+    { name = "failed", type = "CNAME", data = ["none"] },
+    { name = "large", type = "CNAME", data = ["n73"] },
+    { name = "*.wild", type = "CNAME", data = ["both"] },
+    { name = "sub", type = "NS", data = ["ns.sub", "ns.elsewhere.test."] },
+    { name = "ns.sub", type = "A", data = ["192.0.2.60"] },
+    { name = "renamed", type = "DNAME", data = ["text"] },
+    { name = "grows", type = "DNAME", data = ["more.grows"] },
 ]
 "#;
 
 /// The table, of generation 2.
 pub fn table() -> Table {
     let settings = settings::parse(Path::new("cutover.toml"), SETTINGS);
-    let zone = settings.unwrap_or_else(|error| panic!("{error}")).zone;
+    let zone = settings.unwrap_or_else(|error| panic!("{error}")).zones.first().clone();
     let v4 = |host| [192, 0, 2, host].into();
     let v6 = |host| [0x2001, 0xdb8, 0, 0, 0, 0, 0, host].into();
     let one = |address| Endpoint::new(address, Weight::ONE).expect("one host");
@@ -127,6 +153,19 @@ pub fn table() -> Table {
 
 fn part<'p>(pool: &'p PoolName, endpoints: &'p [Endpoint], lost: &'p [Family]) -> Part<'p> {
     Part { lost, ..Part::new(pool, Ttl::from_secs_const(60), endpoints) }
+}
+
+/// Whether the answer to a packet is put together from several names or sections: so it is for the
+/// general path.
+pub fn is_composed(table: &Table, octets: &[u8]) -> bool {
+    let mut name = Vec::new();
+    let Ok(end) = super::wire::name(octets, super::wire::HEADER_LEN, &mut name) else {
+        return false;
+    };
+    let Some(&[high, low]) = octets.get(end..).and_then(<[u8]>::first_chunk) else { return false };
+    let client = ClientNetwork::v4([198, 51, 100]);
+    let question = Question { name: &name, kind: u16::from_be_bytes([high, low]), client };
+    table.answer(question, now(), || 0) == Answer::Composed
 }
 
 pub fn responder() -> Responder {

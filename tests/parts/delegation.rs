@@ -69,7 +69,7 @@ impl Child {
         let (is_good, said) = self.check(&arguments).await;
         let mut both: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"));
         assert_eq!(both["files"].as_array().map(Vec::len), Some(2));
-        (is_good, both["delegation"].take())
+        (is_good, both["delegation"][0].take())
     }
 }
 

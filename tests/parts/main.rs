@@ -43,7 +43,7 @@ async fn pause() {
 /// What one try by a probe, as the release file has it, says.
 async fn tried(probe: &str) -> Result<Option<String>, String> {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/cutover.toml");
-    let zone = load_settings(&example).expect("the example loads").zone;
+    let zone = load_settings(&example).expect("the example loads").zones;
     let file = format!(
         "version = 1\n[services.api]\nlive = \"v1\"\npools.v1.endpoints = [\"{HERE}\"]\n{probe}\n"
     );

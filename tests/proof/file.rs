@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cutover::{
     config::{release, settings},
-    model::{Outside, ZoneSpec},
+    model::{Outside, Zones},
 };
 
 const SETTINGS: &str = r#"version = 1
@@ -13,14 +13,14 @@ nameservers = ["ns1.elsewhere.test"]
 hostmaster = "hostmaster@zone.test"
 "#;
 
-fn outside(text: &str) -> (ZoneSpec, Outside) {
+fn outside(text: &str) -> (Zones, Outside) {
     let text = format!("{SETTINGS}{text}");
     let settings = settings::parse(Path::new("/etc/cutover/cutover.toml"), &text);
     let settings = settings.unwrap_or_else(|error| panic!("{error}"));
-    (settings.zone, settings.outside)
+    (settings.zones, settings.outside)
 }
 
-fn all() -> (ZoneSpec, Outside) {
+fn all() -> (Zones, Outside) {
     outside(
         r#"prometheus = { url = "http://127.0.0.1:9090/prom", token_file = "token" }
 [confirm.change-board]
@@ -39,7 +39,7 @@ fn file(release: &str) -> String {
     )
 }
 
-fn mistakes(release: &str, (zone, outside): &(ZoneSpec, Outside)) -> String {
+fn mistakes(release: &str, (zone, outside): &(Zones, Outside)) -> String {
     let parsed = release::parse(Path::new("release.toml"), &file(release), zone, outside);
     parsed.expect_err("refused").to_string()
 }

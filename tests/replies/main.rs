@@ -25,8 +25,8 @@ use std::net::SocketAddr;
 use cutover::{
     dns::{DropCause, Packet, Reply, Responder, Transport},
     model::{
-        CookieSecrets, DnsName, Endpoint, Family, PoolName, Share, Spread, StaticRecord, Timestamp,
-        Ttl, Weight, ZoneSpec,
+        CookieSecrets, DnsName, Endpoint, Family, PoolName, Share, Spread, Start, StaticRecord,
+        Timestamp, Ttl, Weight, ZoneSpec,
     },
     table::{Change, Part, ServiceRecords, Shares, Shift, Table},
 };
@@ -111,6 +111,7 @@ fn table() -> Table {
         apex: APEX.parse().expect("a name"),
         nameservers: vec![name("ns1"), name("ns2")],
         hostmaster: name("hostmaster"),
+        start: Start::default(),
         records: vec![StaticRecord {
             owner: name("below.text"),
             ttl: Ttl::from_secs_const(120),

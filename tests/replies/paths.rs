@@ -49,9 +49,9 @@ fn both_paths_say_the_same() {
     // There was something to see, on each path and of each kind.
     let Seen { packets, replies, by_common_path, common, answers, truncated, bare } = seen;
     assert!(packets >= count, "{seen:?}");
-    assert!(replies > packets * 9 / 10 && common > packets / 3, "{seen:?}");
+    assert!(replies > packets * 9 / 10 && common > packets / 4, "{seen:?}");
     assert!(by_common_path >= common - truncated && by_common_path < replies, "{seen:?}");
-    assert!(answers > packets / 15 && truncated > packets / 100, "{seen:?}");
+    assert!(answers > packets / 15 && truncated > packets / 200, "{seen:?}");
     assert!(bare > packets / 20, "{seen:?}");
 }
 
@@ -110,7 +110,7 @@ fn look(table: &Table, responder: &Responder, octets: &[u8], number: u64, seen: 
     let says = zone::SERVER.check(octets, is_udp, Some(&general)).expect("a message");
     assert_eq!(says.code(), u16::from(code), "the code that is counted");
     let is_common = match oracle::expected(octets) {
-        Expected::Whole(asked) => asked.is_common(),
+        Expected::Whole(asked) => asked.is_common() && !zone::is_composed(table, octets),
         _ => false,
     };
     if let Some(common) = &common {
@@ -122,7 +122,7 @@ fn look(table: &Table, responder: &Responder, octets: &[u8], number: u64, seen: 
         assert!(says.is_truncated(), "a common question on the general path");
     }
     let answers = says.section(Section::Answer).count();
-    if is_udp && answers <= 2 {
+    if is_udp && answers <= 2 && !zone::is_composed(table, octets) {
         let (asked, replied) = (octets.len() + HEADERS_LEN, general.len() + HEADERS_LEN);
         assert!(replied <= 3 * asked && general.len() <= 3 * octets.len(), "{replied} for {asked}");
     }

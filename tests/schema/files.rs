@@ -102,7 +102,7 @@ pub(crate) fn parse_release(text: &str) -> Result<String, Rejected> {
         let settings = settings::parse(Path::new("cutover.toml"), include_str!("full.toml"));
         settings.unwrap_or_else(|error| panic!("{error}"))
     });
-    let desired = release::parse(Path::new("release.toml"), text, &FULL.zone, &FULL.outside);
+    let desired = release::parse(Path::new("release.toml"), text, &FULL.zones, &FULL.outside);
     desired.map(|desired| format!("{desired:?}"))
 }
 

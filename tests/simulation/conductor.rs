@@ -10,7 +10,8 @@ use cutover::{
     },
     health::{Outcome, ServiceHealth, Verdict},
     model::{
-        ClientNetwork, Family, Freeze, PoolName, ServiceSpec, Timestamp, Timing, Ttl, ZoneSpec,
+        ClientNetwork, Family, Freeze, PoolName, ServiceSpec, Start, Timestamp, Timing, Ttl,
+        ZoneSpec,
     },
     table::{Answer, Change, Part, Question, ServiceRecords, Shares, Shift, Table, Tally},
 };
@@ -304,6 +305,7 @@ fn zone(spec: &ServiceSpec) -> ZoneSpec {
         apex: name(apex),
         nameservers: vec![name("ns1.svc.example.test")],
         hostmaster: name("hostmaster.example.test"),
+        start: Start::default(),
         records: Vec::new(),
     }
 }

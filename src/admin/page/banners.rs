@@ -40,6 +40,7 @@ pub(super) fn banners(status: &Status) -> Vec<Fragment> {
     let mut all = Vec::new();
     all.extend(store(status).map(|html| banner("b-store".to_owned(), html)));
     all.extend(file(status).map(|html| banner("b-file".to_owned(), html)));
+    all.extend(zones(status).map(|html| banner("b-zones".to_owned(), html)));
     all.extend(doubt(status).map(|html| banner("b-doubt".to_owned(), html)));
     all.extend(freeze(status).map(|html| banner("b-freeze".to_owned(), html)));
     for (name, hook) in &status.events {
@@ -78,6 +79,20 @@ fn file(status: &Status) -> Option<Markup> {
                 ul { @for error in file.errors.iter().take(MISTAKES_MAX) { (mistake(error)) } }
             }
             @if left > 0 { p { "And " (left) " more: " code { "cutover check" } " shows all." } }
+        },
+    ))
+}
+
+fn zones(status: &Status) -> Option<Markup> {
+    let why = status.zones_refused.as_ref()?;
+    let what = html! { "A zone file on disk is refused" };
+    Some(banner(
+        "b-zones",
+        "bad",
+        what,
+        html! {
+            p { (said(why)) }
+            p { "What is served is what was read before. Mend it and save: it is read by itself." }
         },
     ))
 }

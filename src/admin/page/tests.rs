@@ -24,7 +24,7 @@ fn status(services: usize, released: usize) -> Status {
         "now": "2026-11-26T18:00:00Z", "version": "1", "generation": 7, "serial": 1, "zone": "svc.test",
         "ready": true,
         "freeze": { "by": "user 0", "reason": "a reason", "since": "2026-11-26T18:00:00Z" },
-        "doubted_since": "2026-11-26T18:00:00Z",
+        "doubted_since": "2026-11-26T18:00:00Z", "zones_refused": "zone.db:1:2: a mistake",
         "file": {
             "accepted": false, "path": "release.toml", "loaded_at": "2026-11-26T18:00:00Z", "waiting": true,
             "checksum": null,

@@ -36,7 +36,7 @@ impl Stage {
         std::fs::write(&settings_path, settings(dns, http))?;
         std::fs::write(scratch.path().join("release.toml"), release(&endpoints, &endpoints.old))?;
         let settings = config::load_settings(&settings_path)?;
-        let owner = DnsName::within(SERVICE, &settings.zone.apex)?;
+        let owner = DnsName::within(SERVICE, &settings.zones.first().apex)?;
         let daemon = Daemon::start(settings).await?;
         Ok(Self { endpoints, daemon, owner, scratch })
     }

@@ -11,7 +11,8 @@ use super::Notes;
 
 /// What humantime reads, which is what durations are read by.
 const DURATION: &str = r"^(0|\s*([0-9][0-9\s]*(\.[0-9\s]+)?(nanos|nsec|ns|usec|us|µs|millis|msec|ms|seconds|second|secs|sec|s|minutes|minute|mins|min|m|hours|hour|hrs|hr|h|days|day|d|weeks|week|wks|wk|w|months|month|M|years|year|yrs|yr|y)\s*)+)$";
-const NAME: &str = r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*";
+/// With letters of other scripts; in ASCII letters, digits, `-` and `_`.
+const NAME: &str = r"[^\x00-,./:-@\[-^`{-\x7F]{1,63}(\.[^\x00-,./:-@\[-^`{-\x7F]{1,63})*";
 const LABEL: &str = "^[A-Za-z0-9_-]{1,63}$";
 
 /// A table whose keys are known.
@@ -98,6 +99,12 @@ pub(in crate::config) fn with_any<'k>(table: &mut Value, keys: impl IntoIterator
 /// Exactly one of these keys has to be there.
 pub(in crate::config) fn with_one<'k>(table: &mut Value, keys: impl IntoIterator<Item = &'k str>) {
     demand(table, "oneOf", keys);
+}
+
+/// Where this key is not there these have to be.
+pub(in crate::config) fn without<const N: usize>(table: &mut Value, key: &str, these: [&str; N]) {
+    table["if"] = json!({ "not": { "required": [key] } });
+    table["then"] = json!({ "required": these.as_slice() });
 }
 
 /// Behind a condition that always holds: editors would offer the table once for each of the keys.
@@ -229,14 +236,19 @@ pub(in crate::config) fn name() -> Value {
     matching(&format!(r"^{NAME}\.?$"))
 }
 
-/// A name in the zone, or `@`.
-pub(in crate::config) fn name_within() -> Value {
-    matching(&format!(r"^(@|{NAME}\.?)$"))
+/// The owner of a record: a name in the zone, or `@`; a wildcard may be in front.
+pub(in crate::config) fn owner() -> Value {
+    matching(&format!(r"^(\*|(\*\.)?(@|{NAME}\.?))$"))
+}
+
+/// As zone files name them; which there are is for the parser to know.
+pub(in crate::config) fn record_type() -> Value {
+    matching("^[A-Z][A-Z0-9-]*$")
 }
 
 /// `hostmaster@example.test`.
 pub(in crate::config) fn mailbox() -> Value {
-    matching(&format!(r"^[A-Za-z0-9_-]{{1,63}}@{NAME}\.?$"))
+    matching(&format!(r"^[^@.]+@{NAME}\.?$"))
 }
 
 /// The form of a service's name.

@@ -20,7 +20,7 @@ use super::{
     document::{self, Value},
     schema::{Notes, parts},
 };
-use crate::model::{EncryptedListen, Hook, HttpAccess, Outside, Permit, RrlSettings, ZoneSpec};
+use crate::model::{EncryptedListen, Hook, HttpAccess, Outside, Permit, RrlSettings, Zones};
 use cookies::{Cookies, cookies};
 use events::events;
 use http::http;
@@ -30,8 +30,10 @@ use probes::probes;
 pub(super) use probes::{absolute_path, arguments, arguments_schema};
 use rrl::rrl;
 use tls::encrypted;
+pub use zone::ZoneSource;
 pub(super) use zone::ttl;
-use zone::zone;
+pub(super) use zone::without_address;
+use zone::{without_files, zones};
 
 /// The longest name of the server: every reply to who asks for it carries it.
 const NSID_LEN_MAX: usize = 64;
@@ -39,8 +41,10 @@ const NSID_LEN_MAX: usize = 64;
 /// The daemon's own settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// The zone without its services.
-    pub zone: ZoneSpec,
+    /// The zones without their services; with what their files add once these have been read.
+    pub zones: Zones,
+    /// Where they come from, in the same order.
+    pub sources: Vec<ZoneSource>,
     /// Where the release file stands.
     pub release_file: PathBuf,
     /// Where what is to survive a restart is kept: a directory of this daemon's own.
@@ -77,12 +81,12 @@ pub struct Settings {
 pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
     document::parse(path, text, |mut root| {
         root.version();
-        let zone = zone(&mut root);
+        let beside = path.parent().unwrap_or(Path::new(""));
+        let sources = zones(&mut root, text, beside);
         let release_file = match root.optional("release_file") {
             Some(value) => value.text().map(PathBuf::from),
             None => Some(PathBuf::from("release.toml")),
         };
-        let beside = path.parent().unwrap_or(Path::new(""));
         let state_dir = match root.optional("state_dir") {
             Some(value) => directory(&value),
             None => Some(state_dir_by_default()),
@@ -100,8 +104,10 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
         let encrypted = encrypted(listen.as_ref(), tls.as_ref(), beside);
         root.finish();
         let (listen, release_file) = (listen?, beside.join(release_file?));
+        let sources = sources?;
         Some(Settings {
-            zone: zone?,
+            zones: without_files(&sources)?,
+            sources,
             release_file,
             state_dir: beside.join(state_dir?),
             dns: listen.dns,
@@ -161,7 +167,7 @@ fn nsid(value: &Value<'_>) -> Option<String> {
 pub(super) fn schema(notes: &Notes) -> serde_json::Value {
     let keys = parts::Keys::at(notes, [""]).required("version", parts::version());
     let [prometheus, confirm] = outside::schema(notes);
-    zone::schema(keys, notes)
+    let mut schema = zone::schema(keys, notes)
         .optional("release_file", parts::text())
         .optional("state_dir", parts::some_text())
         .optional("nsid", parts::matching(&format!("^[!-~]{{1,{NSID_LEN_MAX}}}$")))
@@ -174,5 +180,7 @@ pub(super) fn schema(notes: &Notes) -> serde_json::Value {
         .optional("confirm", confirm)
         .optional("tls", tls::schema(notes))
         .optional("events", events::schema(notes))
-        .table()
+        .table();
+    zone::without_file(&mut schema);
+    schema
 }

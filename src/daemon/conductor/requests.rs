@@ -60,6 +60,7 @@ impl Conductor {
                     freeze: self.around.freeze.as_ref().map(FreezeStatus::from),
                     events: self.outbox.report(),
                     doubted_since: self.doubt.since().map(|since| since.to_string()),
+                    zones_refused: self.zones.rejected.clone(),
                     ..report::status(now, &table, file, services, around, keeping)
                 })));
             }

@@ -13,7 +13,7 @@ use crate::{
     cutover::{Order, Verb},
     daemon::{events, keeper::Unwritten},
     dns::{Clock, Counters, Responder},
-    model::{CookieSecrets, Outside, RrlSettings, ZoneSpec},
+    model::{CookieSecrets, Outside, RrlSettings, Start, ZoneSpec},
     store::{self, Batch},
     table::Table,
 };
@@ -34,7 +34,13 @@ impl Scene {
     async fn start() -> Self {
         let apex: DnsName = "zone.test".parse().expect("a name");
         let (nameservers, hostmaster) = (vec![apex.clone()], apex.clone());
-        let zone = ZoneSpec { apex, nameservers, hostmaster, records: Vec::new() };
+        let zone = ZoneSpec {
+            apex,
+            nameservers,
+            hostmaster,
+            start: Start::default(),
+            records: Vec::new(),
+        };
         let (folder, registry) = (tempfile::tempdir().expect("a folder"), Registry::new());
         let plane = Plane {
             store: Arc::new(ArcSwap::from_pointee(Table::new(&zone, (1, 2), 1))),
@@ -50,8 +56,15 @@ impl Scene {
             (mpsc::unbounded_channel(), mpsc::unbounded_channel());
         let (plane, path) = (Arc::new(plane), "release.toml".into());
         let (first_look, _) = oneshot::channel();
-        let conductor =
-            Conductor::new(plane, (assignments, jobs), path, first_look, keeper, outbox, &registry);
+        let conductor = Conductor::new(
+            (plane, Arc::new(ArcSwap::from_pointee(zone.clone().into()))),
+            (assignments, jobs),
+            path,
+            first_look,
+            keeper,
+            outbox,
+            &registry,
+        );
         let conductor = conductor.expect("new names");
         let mut scene = Self { conductor, zone, folder, _others: (assigned, examined) };
         scene.edit(&[("api", "v1"), ("web", "v1")]).await;
@@ -70,7 +83,8 @@ impl Scene {
             writeln!(text, "[services.{name}]\nlive = \"{live}\"\n{more}\n{pools}").expect("text");
         }
         let path = "release.toml".as_ref();
-        let desired = release::parse(path, &text, &self.zone, &Outside::default()).expect("good");
+        let desired = release::parse(path, &text, &self.zone.clone().into(), &Outside::default())
+            .expect("good");
         self.conductor.accept(self.conductor.now(), &Arc::new(desired));
         self.settle().await;
     }

@@ -21,7 +21,7 @@ use crate::{
         history::{Past, PastStep},
         status::{
             EndpointStatus, FileStatus, InstantStatus, PoolStatus, Pulse, ReleaseStatus,
-            ServiceStatus, Status, StoreStatus,
+            ServiceStatus, Status, StoreStatus, ZoneStatus,
         },
     },
     cutover::{
@@ -29,7 +29,7 @@ use crate::{
         phase::Release,
     },
     health::{ServiceHealth, Tracker},
-    model::{Endpoint, Pool, PoolName, ServiceName, Timestamp},
+    model::{DnsName, Endpoint, Pool, PoolName, ServiceName, Timestamp},
     table::Table,
 };
 
@@ -51,6 +51,8 @@ pub(super) fn status(
         generation: table.generation(),
         serial: table.serial(),
         zone: table.apex().to_string(),
+        zones: table.zones().map(zone_status).collect(),
+        zones_refused: None,
         ready: is_ready(file, services),
         freeze: None,
         doubted_since: None,
@@ -71,6 +73,10 @@ pub(super) fn status(
             })
             .collect(),
     }
+}
+
+fn zone_status((apex, serial): (&DnsName, u32)) -> (String, ZoneStatus) {
+    (apex.to_string(), ZoneStatus { serial, unicode: apex.unicode() })
 }
 
 fn is_ready(file: &FileState, services: &BTreeMap<ServiceName, Service>) -> bool {
@@ -163,6 +169,8 @@ fn service_status(
         proof: proof::proof(cutover, &service.health),
     });
     ServiceStatus {
+        owner: cutover.spec().owner.to_string(),
+        unicode: cutover.spec().owner.unicode(),
         serving: by_name(answering.shares()),
         desired: by_name(cutover.desired()),
         live: cutover.spec().live.to_string(),

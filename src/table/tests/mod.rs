@@ -21,8 +21,8 @@ use super::{
     Answer, Authority, Change, Part, Question, Records, ServiceRecords, Shares, Table, to_hickory,
 };
 use crate::model::{
-    ClientNetwork, DnsName, Endpoint, Family, StaticRecord, Timestamp, Ttl, Weight, ZoneSpec,
-    mapped,
+    ClientNetwork, DnsName, Endpoint, Family, Start, StaticRecord, Timestamp, Ttl, Weight,
+    ZoneSpec, mapped,
 };
 
 const NOON: u64 = 1_700_000_000;
@@ -56,6 +56,7 @@ fn zone() -> ZoneSpec {
         apex: apex(),
         nameservers: vec![owner("ns1"), "ns.elsewhere.test".parse().expect("a name")],
         hostmaster: owner("hostmaster"),
+        start: Start::default(),
         records: vec![
             record("ns1", 3_600, a("192.0.2.53")),
             record("ns1", 1_800, a("192.0.2.54")),

@@ -72,7 +72,9 @@ fn kind_of(answer: &Answer<'_>) -> Kind {
         Answer::NoData(..) => Kind::NoData,
         Answer::NxDomain(_) => Kind::Absent,
         Answer::Unavailable(_) => Kind::Failure,
-        Answer::Refused | Answer::NotReady => panic!("every name of the model is in the zone"),
+        Answer::Refused | Answer::NotReady | Answer::Composed => {
+            panic!("every name of the model is in the zone")
+        }
     }
 }
 

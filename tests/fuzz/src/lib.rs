@@ -108,7 +108,7 @@ impl Stage {
     /// A common question takes the common path, unless its answer has to be cut.
     fn check_uncommon(&self, octets: &[u8], transport: Transport) {
         let oracle::Expected::Whole(asked) = oracle::expected(octets) else { return };
-        if !asked.is_common() {
+        if !asked.is_common() || zone::is_composed(&self.table, octets) {
             return;
         }
         let reply = self.responder.reply_general(&self.table, zone::packet(octets, transport));

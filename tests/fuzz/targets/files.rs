@@ -6,7 +6,7 @@ use std::{path::Path, sync::LazyLock};
 
 use cutover::{
     config::{release, settings},
-    model::{CookieSecrets, Outside, ZoneSpec},
+    model::{CookieSecrets, Outside, Zones},
 };
 use cutover_fuzz::allocator::measured;
 use libfuzzer_sys::fuzz_target;
@@ -16,9 +16,9 @@ use libfuzzer_sys::fuzz_target;
 const ALLOCATED_PER_OCTET_MAX: usize = 4 << 10;
 const ALLOCATED_MAX: usize = 4 << 20;
 
-static ZONE: LazyLock<ZoneSpec> = LazyLock::new(|| {
+static ZONE: LazyLock<Zones> = LazyLock::new(|| {
     let text = include_str!("../../../config/cutover.toml");
-    settings::parse(Path::new("cutover.toml"), text).expect("the example").zone
+    settings::parse(Path::new("cutover.toml"), text).expect("the example").zones
 });
 
 fuzz_target!(|text: &str| {

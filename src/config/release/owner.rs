@@ -1,0 +1,131 @@
+//! Where a service stands in the DNS: in which zone, by which name, and what is there already.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hickory_proto::rr::RecordType;
+
+use super::{Name, Table};
+use crate::model::{DnsName, Outside, ServiceName, Zones};
+
+/// What stands in the zones that leaves no room for a service.
+pub struct Taken<'z> {
+    zones: &'z Zones,
+    names: BTreeSet<&'z DnsName>,
+    /// Below these nothing is ours.
+    borders: BTreeMap<&'z DnsName, RecordType>,
+}
+
+impl<'z> Taken<'z> {
+    /// Of these zones.
+    pub fn new(zones: &'z Zones) -> Self {
+        let (mut names, mut borders) = (BTreeSet::new(), BTreeMap::new());
+        for zone in zones.all() {
+            for record in &zone.records {
+                let kind = record.data.record_type();
+                names.insert(&record.owner);
+                let is_border = match kind {
+                    RecordType::NS => record.owner != zone.apex,
+                    kind => kind == RecordType::DNAME,
+                };
+                if is_border {
+                    borders.insert(&record.owner, kind);
+                }
+            }
+        }
+        Self { zones, names, borders }
+    }
+
+    /// Why a service cannot stand at a name, if it cannot.
+    pub fn why_not(&self, owner: &DnsName) -> Option<String> {
+        let Some(zone) = self.zones.of(owner) else {
+            return Some(format!("{owner} is in no zone of cutover.toml"));
+        };
+        if self.names.contains(owner) {
+            return Some(format!(
+                "{owner} already has static records in cutover.toml or in the zone file"
+            ));
+        }
+        let apex = zone.apex.wire();
+        let within_zone = owner.ancestors().take_while(|name| *name != apex).chain([apex]);
+        let mut above = within_zone.skip(1).filter_map(|name| DnsName::from_octets(name).ok());
+        above.find_map(|name| match self.borders.get(&name)? {
+            RecordType::DNAME => {
+                Some(format!("{owner} is below {name}, which has a DNAME record (RFC 6672 §2.4)"))
+            }
+            _ => Some(format!("{owner} is below {name}, which is delegated (RFC 1034 §4.2)")),
+        })
+    }
+}
+
+/// The zones, who is outside of them, and the names in them that are taken.
+pub(super) struct Surroundings<'z> {
+    zones: &'z Zones,
+    pub(super) outside: &'z Outside,
+    taken: Taken<'z>,
+}
+
+impl<'z> Surroundings<'z> {
+    pub(super) fn new(zones: &'z Zones, outside: &'z Outside) -> Self {
+        Self { zones, outside, taken: Taken::new(zones) }
+    }
+
+    /// The service's name in the DNS, which nothing else may have: `name` is its key, unless the table
+    /// says otherwise.
+    pub(super) fn owner(
+        &self,
+        key: &Name<'_>,
+        name: Option<&ServiceName>,
+        table: &mut Table<'_>,
+    ) -> Option<DnsName> {
+        let (zone, own) = (table.optional("zone"), table.optional("name"));
+        let zone = match &zone {
+            Some(value) => {
+                let apex: DnsName = value.parse()?;
+                let found = self.zones.at(&apex);
+                if found.is_none() {
+                    let known: Vec<String> =
+                        self.zones.all().iter().map(|zone| zone.apex.to_string()).collect();
+                    let hint = format!("the zones in cutover.toml are: {}", known.join(", "));
+                    value.wrong_with_hint(format!("there is no zone {apex}"), hint);
+                }
+                found?
+            }
+            None => self.zones.first(),
+        };
+        let own = match &own {
+            Some(value) => Some(value.parse::<ServiceName>()?),
+            None => None,
+        };
+        let owner = DnsName::within(own.as_ref().or(name)?.as_str(), &zone.apex);
+        let owner = owner.map_err(|error| key.wrong(error.to_string())).ok()?;
+        self.check(key, &owner, &zone.apex)?;
+        Some(owner)
+    }
+
+    fn check(&self, key: &Name<'_>, owner: &DnsName, apex: &DnsName) -> Option<()> {
+        if let Some(nearer) = self.zones.of(owner).filter(|zone| zone.apex != *apex) {
+            let hint = format!("write zone = \"{}\"", nearer.apex);
+            let message = format!("{owner} is in the zone {}, which is here too", nearer.apex);
+            key.wrong_with_hint(message, hint);
+            return None;
+        }
+        if let Some(why) = self.taken.why_not(owner) {
+            key.wrong(why);
+            return None;
+        }
+        Some(())
+    }
+}
+
+/// Complains about services on one name, however their keys are written.
+pub(super) fn check_clashes(
+    owners: &mut BTreeMap<DnsName, String>,
+    key: &Name<'_>,
+    owner: &DnsName,
+) {
+    if let Some(other) = owners.insert(owner.clone(), key.text().to_owned()) {
+        key.wrong(format!(
+            "there are two services on the name {owner}: `{other}` is the other one"
+        ));
+    }
+}

@@ -1,0 +1,152 @@
+//! Cuts a zone file into its entries (RFC 1035 §5.1): a line each, or more where parentheses say so.
+//! After a mistake the next entry begins on the next line, so that all mistakes are found at once.
+
+use std::ops::Range;
+
+/// One entry, with its comments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Octets of the file.
+    pub(super) span: Range<usize>,
+    /// What its end shows to be wrong with it.
+    pub(super) fault: Option<&'static str>,
+}
+
+/// Where the reader stands.
+#[derive(Default)]
+struct State {
+    depth: usize,
+    is_quoted: bool,
+    is_comment: bool,
+    is_escaped: bool,
+}
+
+/// The entries of a text; empty lines are some too.
+pub(super) fn entries(text: &str) -> impl Iterator<Item = Entry> {
+    let mut begin = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(begin..).filter(|rest| !rest.is_empty())?;
+        let (len, fault) = first(rest);
+        let span = begin..begin + len;
+        begin = (span.end + 1).min(text.len());
+        Some(Entry { span, fault })
+    })
+}
+
+/// How long the first entry is, without the end of its line.
+fn first(rest: &str) -> (usize, Option<&'static str>) {
+    let mut at = State::default();
+    let mut first_line = None;
+    for (index, octet) in rest.bytes().enumerate() {
+        let was_escaped = std::mem::take(&mut at.is_escaped);
+        match octet {
+            b'\n' if at.is_quoted => return (index, Some("a text in quotes does not end")),
+            b'\n' if at.depth == 0 => return (index, None),
+            b'\n' => {
+                first_line.get_or_insert(index);
+                at.is_comment = false;
+            }
+            _ if at.is_comment || was_escaped => {}
+            b'\\' => at.is_escaped = true,
+            b'"' => at.is_quoted = !at.is_quoted,
+            _ if at.is_quoted => {}
+            b';' => at.is_comment = true,
+            b'(' => at.depth += 1,
+            b')' if at.depth == 0 => {
+                let end = rest[index..].find('\n').map_or(rest.len(), |len| index + len);
+                return (end, Some("a `)` closes nothing"));
+            }
+            b')' => at.depth -= 1,
+            _ => {}
+        }
+    }
+    match first_line {
+        // What follows may be good: the next entry is on the next line.
+        Some(end) if at.depth > 0 => (end, Some("a `(` is not closed")),
+        _ if at.depth > 0 => (rest.len(), Some("a `(` is not closed")),
+        _ if at.is_quoted => (rest.len(), Some("a text in quotes does not end")),
+        _ => (rest.len(), None),
+    }
+}
+
+/// The words of an entry, with their places in it; parentheses and comments are none.
+pub(super) fn words(entry: &str) -> impl Iterator<Item = Range<usize>> {
+    let octets = entry.as_bytes();
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            match octets.get(at)? {
+                b';' => at += entry[at..].find('\n').unwrap_or(entry.len() - at),
+                b' ' | b'\t' | b'\r' | b'\n' | b'(' | b')' => at += 1,
+                _ => break,
+            }
+        }
+        let begin = at;
+        let (mut is_quoted, mut is_escaped) = (false, false);
+        while let Some(octet) = octets.get(at) {
+            match octet {
+                _ if is_escaped => is_escaped = false,
+                b'\\' => is_escaped = true,
+                b'"' if is_quoted || at == begin => {
+                    is_quoted = !is_quoted;
+                    if !is_quoted {
+                        at += 1;
+                        break;
+                    }
+                }
+                b' ' | b'\t' | b'\r' | b'\n' | b'(' | b')' | b';' | b'"' if !is_quoted => break,
+                _ => {}
+            }
+            at += 1;
+        }
+        Some(begin..at)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cut(text: &str) -> Vec<(&str, Option<&'static str>)> {
+        entries(text).map(|entry| (&text[entry.span], entry.fault)).collect()
+    }
+
+    #[test]
+    fn parentheses_join_lines_and_comments_hide_them() {
+        let text = "a A 1 ; (\nb SOA ( 1 ; )\n 2 )\nc TXT \"(\" \\( \";\"\n\n d";
+        let expected = ["a A 1 ; (", "b SOA ( 1 ; )\n 2 )", "c TXT \"(\" \\( \";\"", "", " d"];
+        assert_eq!(cut(text), expected.map(|entry| (entry, None)));
+    }
+
+    #[test]
+    fn after_a_mistake_the_next_line_begins_anew() {
+        let open = Some("a `(` is not closed");
+        assert_eq!(cut("a (\nb"), [("a (", open), ("b", None)]);
+        let quoted = Some("a text in quotes does not end");
+        assert_eq!(cut("a \"x\nb"), [("a \"x", quoted), ("b", None)]);
+        assert_eq!(cut("a ) x\nb"), [("a ) x", Some("a `)` closes nothing")), ("b", None)]);
+    }
+
+    #[test]
+    fn words_are_what_stands_between_blanks() {
+        let entry = "a.b 1h ( \"x \\\" y\" ; no\n z) \\; q";
+        let found: Vec<&str> = words(entry).map(|word| &entry[word]).collect();
+        assert_eq!(found, ["a.b", "1h", "\"x \\\" y\"", "z", "\\;", "q"]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_octet_is_in_an_entry_or_ends_one(text in "[a( )\";\\\\\n]{0,60}") {
+            let mut end = 0;
+            for entry in entries(&text) {
+                prop_assert!(entry.span.start == end && entry.span.end >= end);
+                for word in words(&text[entry.span.clone()]) {
+                    prop_assert!(!word.is_empty());
+                }
+                end = (entry.span.end + 1).min(text.len());
+            }
+            prop_assert_eq!(end, text.len());
+        }
+    }
+}

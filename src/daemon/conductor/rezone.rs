@@ -1,0 +1,51 @@
+//! The zone files were read again.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tracing::{error, info};
+
+use super::Conductor;
+use crate::{config::Rejected, model::Zones};
+
+impl Conductor {
+    /// Answers from these zones from now on, unless a service stands in their way.
+    pub(super) fn rezone(&mut self, read: Result<Box<Zones>, Rejected>) {
+        let zones = match read {
+            Ok(zones) => zones,
+            Err(rejected) => return self.refuse_zones(&rejected.summary(), Some(rejected)),
+        };
+        if let Some(why) = self.clash(&zones) {
+            return self.refuse_zones(&why, None);
+        }
+        self.zones.rejected = None;
+        if **self.zones.now.load() == *zones {
+            info!("the zone files were read again: nothing has changed");
+            return;
+        }
+        let next = self.plane.store.load().with_zones(zones.all(), self.now().unix_secs());
+        self.around.caches.leave(self.plane.store.swap(Arc::new(next)), BTreeMap::new());
+        info!("the zone files were read again, and are being answered from");
+        self.zones.now.store(zones.into());
+    }
+
+    fn refuse_zones(&mut self, why: &str, rejected: Option<Rejected>) {
+        error!(
+            why,
+            "a zone file on disk was refused and is not what is served; \
+             `cutover check` shows every mistake"
+        );
+        self.zones.rejected = Some(why.to_owned());
+        if let Some(rejected) = rejected {
+            tracing::debug!(%rejected, "what is wrong with it");
+        }
+    }
+
+    /// A name that the zones would have beside a service of ours.
+    fn clash(&self, zones: &Zones) -> Option<String> {
+        let taken = crate::config::release::Taken::new(zones);
+        self.services.iter().find_map(|(name, service)| {
+            let why = taken.why_not(&service.cutover.spec().owner)?;
+            Some(format!("the service {name} is being answered, and {why}"))
+        })
+    }
+}
