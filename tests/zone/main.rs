@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")] // All of 127.0.0.0/8 is there.
 
 mod differences;
+mod mistakes;
 mod questions;
 #[path = "../parts/server.rs"]
 mod server;

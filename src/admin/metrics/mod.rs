@@ -38,6 +38,8 @@ struct Gauges {
     build: GaugeVec,
     ready: GaugeVec,
     generation: GaugeVec,
+    serial: GaugeVec,
+    zone_files: GaugeVec,
     file: GaugeVec,
     file_loaded: GaugeVec,
     frozen: GaugeVec,
@@ -54,6 +56,12 @@ impl Gauges {
             build: gauge("build_info", "1, labelled with the version.", &["version"])?,
             ready: gauge("ready", "1 once a valid release file has been read.", &[])?,
             generation: gauge("table_generation", "Number of the record table.", &[])?,
+            serial: gauge("zone_serial", "SOA serial of the zone.", &["zone"])?,
+            zone_files: gauge(
+                "zone_files_accepted",
+                "1 if the zone files on disk are valid and being answered from.",
+                &[],
+            )?,
             file: gauge(
                 "file_accepted",
                 "1 if the release file on disk is valid and being carried out.",
@@ -79,6 +87,10 @@ impl Gauges {
         instant(&self.file_loaded, &[], status.file.loaded_at.as_deref());
         flag(&self.frozen, &[], status.freeze.is_some());
         set(&self.generation, &[], status.generation as f64);
+        flag(&self.zone_files, &[], status.zones_refused.is_none());
+        for (apex, zone) in &status.zones {
+            set(&self.serial, &[apex], f64::from(zone.serial));
+        }
         for (name, hook) in &status.events {
             set(&self.pending, &[name], hook.pending as f64);
         }

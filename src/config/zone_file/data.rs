@@ -137,6 +137,9 @@ fn placed(error: &str, head: &str, data: &str) -> DataError {
 fn in_plain_words(message: &str) -> String {
     match message {
         "unexpected end of entry" => "something is missing at the end of this record".to_owned(),
+        "bad name" => {
+            "not a name: a label has at most 63 octets and a name 255 (RFC 1035 §2.3.4)".to_owned()
+        }
         "trailing tokens" => "there is more here than the record has".to_owned(),
         other => other.to_owned(),
     }

@@ -128,7 +128,10 @@ impl<'t> Reader<'t> {
                     Err(error) => self.mistakes.add(at, format!("not a name: {error}")),
                 }
             }
-            ("$TTL", Some((ttl, at))) => self.ttl = Some(self.ttl_of(ttl, at)?),
+            // One that is wrong is complained of once.
+            ("$TTL", Some((ttl, at))) => {
+                self.ttl = self.ttl_of(ttl, at).or(Some(Ttl::of_record(1)));
+            }
             ("$INCLUDE", _) => {
                 let hint = "put the records into this file";
                 self.mistakes.add_with_hint(whole, "$INCLUDE is not offered", hint);

@@ -2,6 +2,7 @@
 
 mod answers;
 mod audiences;
+mod composed;
 mod generations;
 mod instants;
 mod model;

@@ -16,7 +16,7 @@ use super::{
 use crate::model::{DnsName, Timestamp};
 
 /// How many names a chain has at most.
-const CHAIN_MAX: usize = 16;
+pub(in super::super) const CHAIN_MAX: usize = 16;
 /// How many records are sent along at most.
 const ADDITIONAL_MAX: usize = 64;
 /// As much data as a message holds, and a little less.

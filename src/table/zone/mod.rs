@@ -11,6 +11,8 @@ use hickory_proto::rr::{RData, RecordType, rdata};
 
 use super::{Authority, Rrset, fixed, serial_after, to_hickory};
 use crate::model::{DnsName, ZoneSpec};
+#[cfg(test)]
+pub(super) use compose::CHAIN_MAX;
 pub(super) use compose::wire_of;
 pub use compose::{Composition, Verdict};
 pub(super) use compose::{compose, is_absent};

@@ -1,20 +1,20 @@
-//! Text in: both files that a person edits, and the cookie secrets. What is refused says where.
+//! Text in: the files that a person edits, zone files too, and the cookie secrets. What is refused says where.
 
 #![no_main]
 
-use std::{path::Path, sync::LazyLock};
+use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 
 use cutover::{
-    config::{release, settings},
+    config::{release, settings, zone_file},
     model::{CookieSecrets, Outside, Zones},
 };
 use cutover_fuzz::allocator::measured;
 use libfuzzer_sys::fuzz_target;
 
 /// What one file may make us allocate, in octets: so much for each of its own, and fifty mistakes
-/// drawn for people in each of two files.
+/// drawn for people in each of three files.
 const ALLOCATED_PER_OCTET_MAX: usize = 4 << 10;
-const ALLOCATED_MAX: usize = 4 << 20;
+const ALLOCATED_MAX: usize = 6 << 20;
 
 static ZONE: LazyLock<Zones> = LazyLock::new(|| {
     let text = include_str!("../../../config/cutover.toml");
@@ -28,7 +28,9 @@ fuzz_target!(|text: &str| {
         let release =
             release::parse(Path::new("release.toml"), text, zone, &Outside::default()).map(drop);
         let _ = CookieSecrets::parse(text);
-        [settings, release].map(|parsed| parsed.err().map(|rejected| rejected.to_string()))
+        let lines = BTreeMap::new();
+        let zone = zone_file::parse(Path::new("zone.db"), text, zone.first(), &lines).map(drop);
+        [settings, release, zone].map(|parsed| parsed.err().map(|rejected| rejected.to_string()))
     });
     for refusal in refusals.into_iter().flatten() {
         assert!(refusal.contains("error"), "{refusal}");

@@ -1,0 +1,79 @@
+//! What the zones themselves have, put into the index.
+
+use hickory_proto::rr::RecordType;
+
+use super::{ServiceRecords, Table, apexes, fixed, serial_of, zone, zone::Zone, zone_of};
+use crate::model::{DnsName, ZoneSpec};
+
+impl Table {
+    /// The next table: the same services in zones of which something has changed. The serial grows
+    /// of those alone.
+    pub fn with_zones(&self, specs: &[ZoneSpec], unix_secs: u64) -> Self {
+        let apexes = apexes(specs);
+        let zone = |spec: &ZoneSpec| {
+            let before = self.zones.iter().find(|zone| *zone.apex() == spec.apex);
+            let Some(before) = before else {
+                return Zone::new(spec, &apexes, serial_of(unix_secs));
+            };
+            let mut zone = Zone::new(spec, &apexes, before.serial());
+            if !zone.is_like(before) {
+                zone.grow(unix_secs);
+            }
+            zone
+        };
+        let zones = specs.iter().map(zone).collect();
+        let names = self.names.emptied(apexes);
+        let (generation, any) = (self.generation + 1, self.any.clone());
+        let mut next = Self { generation, zones, any, names, complete: self.complete };
+        next.add_static();
+        let mut edit = next.names.edit();
+        let is_ours = |(owner, _): &(DnsName, ServiceRecords)| {
+            next.zones.iter().any(|zone| owner.is_within(zone.apex()))
+        };
+        for (owner, records) in self.names.services().filter(is_ours) {
+            edit.set_service(&owner, records);
+        }
+        edit.finish();
+        next
+    }
+
+    /// Puts all names that the zones themselves have into the index.
+    pub(super) fn add_static(&mut self) {
+        let Self { zones, names, .. } = self;
+        let mut edit = names.edit();
+        for zone in &*zones {
+            edit.ensure(zone.apex());
+            for (owner, entry) in zone.tree().names() {
+                edit.add_static(owner, &packed_entry(zones, zone, owner, entry));
+            }
+            let above = zone.apex().parent().and_then(|parent| zone_of(zones, parent.wire()));
+            if above.is_some() {
+                edit.add_static(zone.apex(), &fixed::composed(RecordType::DS));
+            }
+        }
+        edit.finish();
+    }
+}
+
+/// The records of a name for the index: ready to be sent, or else with a note that they are put
+/// together.
+fn packed_entry(zones: &[Zone], zone: &Zone, owner: &DnsName, entry: &zone::Entry) -> Vec<u8> {
+    let mut packed = Vec::new();
+    if zone.tree().is_cut(owner) {
+        // Which stands for every type.
+        return fixed::composed(RecordType::CNAME);
+    }
+    for rrset in entry.values() {
+        let sends_along = rrset.data.iter().filter_map(zone::target).any(|name| {
+            let target = zone::wire_of(name);
+            zone_of(zones, &target).is_some_and(|zone| zone.tree().has_addresses(&target))
+        });
+        match rrset.kind {
+            kind if sends_along || kind == RecordType::CNAME => {
+                packed.extend(fixed::composed(kind))
+            }
+            _ => fixed::pack_static(owner, rrset, &mut packed),
+        }
+    }
+    packed
+}

@@ -1,0 +1,147 @@
+//! What is wrong with zones, and where: in zone files and in `cutover.toml`.
+
+use std::{collections::BTreeMap, path::Path};
+
+use cutover::{
+    config::{release, settings, zone_file},
+    model::Outside,
+};
+
+const HEAD: &str = "$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.53\n";
+
+fn settings(more: &str) -> Result<settings::Settings, String> {
+    let text = format!(
+        "version = 1\nzone = \"zone.test\"\nlisten = {{ dns = [\"127.0.0.1:53\"] }}\n{more}"
+    );
+    settings::parse(Path::new("cutover.toml"), &text).map_err(|rejected| rejected.to_string())
+}
+
+fn file(text: &str) -> Result<cutover::model::ZoneSpec, String> {
+    let settings = settings("zone_file = \"zone.db\"\n").expect("good");
+    let zone = &settings.sources[0].spec;
+    let lines = BTreeMap::from([("taken.zone.test".parse().expect("a name"), 7)]);
+    let parsed = zone_file::parse(Path::new("zone.db"), text, zone, &lines);
+    parsed.map_err(|rejected| rejected.to_string())
+}
+
+#[track_caller]
+fn mistakes(text: &str) -> String {
+    file(text).expect_err("refused")
+}
+
+#[test]
+fn every_mistake_of_a_zone_file_has_its_place() {
+    insta::assert_snapshot!(mistakes(
+        "$TTL 1x\n$ORIGN sub\n$INCLUDE other.db\n  A 192.0.2.1\na A 192.0.2\nb AA 192.0.2.1\n\
+         c CH TXT \"x\"\nd TXT \"open\ne ( A 192.0.2.1\nf A 192.0.2.1 192.0.2.2\n\
+         g.elsewhere.test. 60 A 192.0.2.1\nh 60 MX mail\ni 60 RRSIG x\n\
+         j123456789012345678901234567890123456789012345678901234567890123 60 A 192.0.2.1\n\
+         k 60 TYPE65280 \\# 3 00\nl 60 A\nm\ntaken 60 A 192.0.2.1\nn 60 CAA \\# 0\n"
+    ));
+}
+
+#[test]
+fn each_broken_rule_is_named() {
+    insta::assert_snapshot!(mistakes(&format!(
+        "{HEAD}a CNAME b\na A 192.0.2.1\nb CNAME c\nb CNAME d\n@ CNAME c\nd DNAME e\nx.d A 192.0.2.1\n\
+         f DNAME g\nf DNAME h\ni DNAME j\ni NS ns\n*.k NS ns\nl NS ns.l\nm NS b\nn MX 1 b\n"
+    )));
+}
+
+#[test]
+fn name_servers_of_both_files_are_the_same_and_can_be_found() {
+    let settings = settings(
+        "zone_file = \"zone.db\"\nnameservers = [\"ns.zone.test\", \"ns.elsewhere.test\"]\n",
+    );
+    let zone = settings.expect("good").sources[0].spec.clone();
+    let parse = |text: &str| zone_file::parse(Path::new("zone.db"), text, &zone, &BTreeMap::new());
+    insta::assert_snapshot!(parse(&format!("{HEAD}@ NS ns3\n")).expect_err("refused"));
+    assert!(parse("$TTL 60\nns A 192.0.2.53\n").is_ok(), "those of cutover.toml");
+    let none = mistakes("$TTL 60\n@ SOA ns hostmaster 1 3600 600 86400 60\n");
+    assert!(none.contains("the zone has no name server"), "{none}");
+    let lost = mistakes(&HEAD.replace("ns A", "other A"));
+    assert!(lost.contains("inside the zone but has no address there"), "{lost}");
+}
+
+#[test]
+fn the_soa_record_and_the_least_ttl_are_taken_over() {
+    let zone = file(&format!("{HEAD}a 90 A 192.0.2.1\na 1h A 192.0.2.2\na 90 A 192.0.2.1\n"));
+    let zone = zone.expect("good");
+    assert_eq!(zone.start.minimum.secs(), 60);
+    assert_eq!(zone.start.primary.expect("a name").to_string(), "ns.zone.test");
+    assert_eq!(zone.hostmaster.to_string(), "hostmaster.zone.test");
+    assert_eq!(zone.records.len(), 3, "the same record twice is one (RFC 2181 §5)");
+}
+
+#[test]
+fn records_of_cutover_toml_keep_to_the_same_rules() {
+    let more = r#"nameservers = ["ns.elsewhere.test"]
+hostmaster = "hostmaster@elsewhere.test"
+records = [
+    { name = "a", type = "CNAME", data = ["b"] },
+    { name = "A", type = "A", data = ["192.0.2.1"] },
+    { name = "@", type = "NS", data = ["x"] },
+    { name = "@", type = "SOA", data = ["x"] },
+    { name = "sub", type = "NS", data = ["ns.sub"] },
+    { name = "*.w", type = "DNAME", data = ["x"] },
+    { name = "w*", type = "A", data = ["192.0.2.1"] },
+    { name = "x", type = "OPT", data = ["x"] },
+    { name = "xn--a", type = "PTR", data = ["bücher.example."] },
+]
+[[zones]]
+zone = "ZONE.test"
+nameservers = ["ns.elsewhere.test"]
+hostmaster = "hostmaster@elsewhere.test"
+nameserver = []
+"#;
+    insta::assert_snapshot!(settings(more).expect_err("refused"));
+}
+
+#[test]
+fn services_stand_where_there_is_room() {
+    let more = r#"nameservers = ["ns.elsewhere.test"]
+hostmaster = "hostmaster@elsewhere.test"
+records = [
+    { name = "taken", type = "CNAME", data = ["b"] },
+    { name = "sub", type = "NS", data = ["ns.elsewhere.test."] },
+    { name = "d", type = "DNAME", data = ["x"] },
+    { name = "*.w", type = "TXT", data = ["x"] },
+]
+[[zones]]
+zone = "child.zone.test"
+nameservers = ["ns.elsewhere.test"]
+hostmaster = "hostmaster@elsewhere.test"
+"#;
+    let zones = settings(more).expect("good").zones;
+    let service = |key: &str, more: &str| {
+        format!(
+            "[services.\"{key}\"]\nlive = \"v1\"\npools.v1.endpoints = [\"192.0.2.1\"]\n{more}\n"
+        )
+    };
+    let parse = |text: String| {
+        let text = format!("version = 1\n{text}");
+        release::parse(Path::new("release.toml"), &text, &zones, &Outside::default())
+    };
+    let good = ["x.w", "münchen", "dd"].map(|key| service(key, "")).concat();
+    let good = parse(good + &service("kid", "zone = \"child.zone.test\"")).expect("good");
+    let owners: Vec<String> = good.services.values().map(|it| it.owner.to_string()).collect();
+    assert_eq!(
+        owners,
+        ["dd.zone.test", "kid.child.zone.test", "x.w.zone.test", "xn--mnchen-3ya.zone.test"]
+    );
+    let long = "a".repeat(64);
+    let bad = [
+        service("taken", ""),
+        service("x.sub", ""),
+        service("sub.d", ""),
+        service("x.child", ""),
+        service("münchen", ""),
+        service("XN--MNCHEN-3YA", ""),
+        service("one", "name = \"two\""),
+        service("two", ""),
+        service("three", "zone = \"other.test\""),
+        service(&long, ""),
+        service("four", "name = \"a..b\""),
+    ];
+    insta::assert_snapshot!(parse(bad.concat()).expect_err("refused"));
+}
