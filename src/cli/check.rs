@@ -1,4 +1,5 @@
-//! `cutover check`: both files and all secrets, every mistake; and the delegation, if that is asked for.
+//! `cutover check`: both files, zone files and all secrets, every mistake; and the delegation, if that is
+//! asked for.
 
 use std::{
     io::Write,
@@ -71,7 +72,7 @@ pub(super) async fn run(
             reports.iter().try_for_each(|report| report.as_text(&mut *out))?;
         }
         None if is_text && options.delegation.delegation => {
-            writeln!(out, "the delegation was not checked: it needs the settings")?;
+            writeln!(out, "the delegation was not checked: it needs the settings and the zones")?;
         }
         None if is_text => {}
         _ if options.delegation.delegation => {
@@ -92,16 +93,20 @@ type File = (PathBuf, Result<String, Rejected>);
 
 /// The settings, if they are good, and all files.
 fn look_at(path: PathBuf) -> (Option<Settings>, Vec<File>) {
-    let settings = match config::load_settings(&path) {
-        Ok(settings) => settings,
-        // Without the zone nothing can be said of the services in it.
-        Err(rejected) => return (None, vec![(path, Err(rejected))]),
+    let settings = config::load_settings(&path);
+    // Where a zone file is wrong, the settings are not.
+    let own = match &settings {
+        Err(rejected) if rejected.path == path => Err(rejected.clone()),
+        _ => Ok(String::new()),
     };
+    let zone_files = config::check_zone_files(&path).into_iter().map(|(path, checked)| {
+        (path, checked.map(|records| format!(", records of its zone: {records}")))
+    });
+    let mut files: Vec<File> = [(path, own)].into_iter().chain(zone_files).collect();
+    // Without the zones nothing can be said of the services in them.
+    let Ok(settings) = settings else { return (None, files) };
     let release = config::load_release(&settings.release_file, &settings);
-    let mut files = vec![
-        (path, Ok(String::new())),
-        (settings.release_file.clone(), release.map(|desired| count(&desired))),
-    ];
+    files.push((settings.release_file.clone(), release.map(|desired| count(&desired))));
     if let Some(secrets) = &settings.cookie_secret_file {
         let checked = config::secrets::check(secrets).map(|()| String::new());
         files.push((secrets.clone(), checked));
@@ -142,7 +147,7 @@ fn as_text(files: &[File], all: bool) -> String {
     };
     let mut text: String = files.iter().map(line).collect();
     if !all {
-        text.push_str("the release file was not checked: it needs the settings\n");
+        text.push_str("the release file was not checked: it needs the settings and the zones\n");
     }
     text
 }

@@ -1,6 +1,9 @@
 //! Mistakes in a file, shown the way a compiler does: all of them, each with its place.
 
-use std::{ops::Range, path::Path};
+use std::{
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
@@ -31,6 +34,8 @@ pub struct Finding {
 /// A file that cannot be used, with every reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
+    /// Which one.
+    pub path: PathBuf,
     /// What is wrong, in the order of the file; at least one.
     pub findings: Vec<Finding>,
     rendered: String,
@@ -51,7 +56,7 @@ impl Rejected {
             rendered.push(format!("and {hidden} more"));
         }
         let findings = mistakes.into_iter().map(|mistake| locate(text, mistake)).collect();
-        Self { findings, rendered: rendered.join("\n\n") }
+        Self { path: path.to_owned(), findings, rendered: rendered.join("\n\n") }
     }
 
     /// A file that could not even be read.
@@ -60,14 +65,15 @@ impl Rejected {
             Finding { line: 0, column: 0, message: error.to_string(), hint: error.hint() };
         let hint = finding.hint.as_ref().map(|hint| format!("\n  = help: {hint}"));
         let rendered = format!("error: {}: {error}{}", path.display(), hint.unwrap_or_default());
-        Self { findings: vec![finding], rendered }
+        Self { path: path.to_owned(), findings: vec![finding], rendered }
     }
 
     /// A file whose text is not shown with what is wrong in it.
     pub fn hidden(path: &Path, place: (usize, usize), message: String) -> Self {
         let rendered = format!("error: {}: {message}", path.display());
         let (line, column) = place;
-        Self { findings: vec![Finding { line, column, message, hint: None }], rendered }
+        let findings = vec![Finding { line, column, message, hint: None }];
+        Self { path: path.to_owned(), findings, rendered }
     }
 
     /// The first mistake in one line, for logs.

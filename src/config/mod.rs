@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 pub use finding::Rejected;
 pub use settings::{Settings, ZoneSource};
 
-use crate::model::{Desired, HookKind, Zones};
+use crate::model::{Desired, HookKind, ZoneSpec, Zones};
 
 /// Reads and checks the daemon's own file.
 pub fn load_settings(path: &Path) -> Result<Settings, Rejected> {
@@ -51,14 +51,27 @@ pub fn load_settings(path: &Path) -> Result<Settings, Rejected> {
 
 /// Reads and checks the zone files of zones, and puts them together with what `cutover.toml` has.
 pub fn load_zones(sources: &[ZoneSource]) -> Result<Zones, Rejected> {
-    let mut zones = Vec::with_capacity(sources.len());
-    for ZoneSource { spec, file, lines } in sources {
-        zones.push(match file {
-            Some(path) => zone_file::parse(path, &load_text(path)?, spec, lines)?,
-            None => spec.clone(),
-        });
-    }
+    let zones = sources.iter().map(load_zone).collect::<Result<Vec<_>, _>>()?;
     Ok(Zones::new(zones).expect("invariant: the zones are different and at least one"))
+}
+
+/// The same for one zone.
+fn load_zone(ZoneSource { spec, file, lines }: &ZoneSource) -> Result<ZoneSpec, Rejected> {
+    match file {
+        Some(path) => zone_file::parse(path, &load_text(path)?, spec, lines),
+        None => Ok(spec.clone()),
+    }
+}
+
+/// Every zone file that a daemon's own file names, with how many records its zone has, or what is wrong;
+/// none if that file is itself not good.
+pub fn check_zone_files(path: &Path) -> Vec<(PathBuf, Result<usize, Rejected>)> {
+    let settings = load_text(path).and_then(|text| settings::parse(path, &text));
+    let sources = settings.map(|settings| settings.sources).unwrap_or_default();
+    let check = |source: &ZoneSource| {
+        Some((source.file.clone()?, load_zone(source).map(|zone| zone.records.len())))
+    };
+    sources.iter().filter_map(check).collect()
 }
 
 /// Reads and checks the release file of a daemon with these settings.

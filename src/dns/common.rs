@@ -14,10 +14,7 @@ use super::{
     rrl::{Lengths, Limited},
     sift::{HEADER_LEN, QUESTION_FIXED_LEN},
 };
-use crate::{
-    model::mapped,
-    table::{Answer, Table},
-};
+use crate::{model::mapped, table::Table};
 
 /// QR.
 const RESPONSE: u8 = 0x80;
@@ -39,9 +36,6 @@ pub(super) fn reply_common(
     let question = Question::read(packet.octets).filter(|_| packet.client.port() != 0)?;
     let asked = question.for_table(mapped(packet.client.ip()));
     let answer = table.answer(asked, packet.now, rand::random);
-    if answer == Answer::Composed {
-        return None;
-    }
     let edns = question.edns.as_ref();
     let response = responder.respond(answer, edns, &packet.asker());
     let len = reply_len(&response, &question);
@@ -112,8 +106,8 @@ pub(super) fn reply_len(response: &Response<'_>, question: &Question) -> usize {
         Section::Nothing => 0,
         Section::Answer(records) => records.octets_len(),
         Section::Authority(authority, _) => authority.octets_len(),
-        // It has no length yet: so there is no room for it here.
-        Section::Composed(_) => usize::from(u16::MAX),
+        // It has no length yet: so there is no room for it here, and it takes the general path.
+        Section::Composed(_) | Section::ToBeComposed => usize::from(u16::MAX),
     };
     question.end + section + response.edns.as_ref().map_or(0, ServerEdns::len)
 }
@@ -124,7 +118,7 @@ pub(super) fn write(response: &Response<'_>, question: &Question, reply: &mut [u
     let mut at = question.end;
     let (answers, authorities) = match &response.section {
         Section::Nothing => (0, 0),
-        Section::Composed(_) => return None,
+        Section::Composed(_) | Section::ToBeComposed => return None,
         Section::Answer(records) => {
             at += records.write(reply.get_mut(at..)?)?;
             (records.count(), 0)

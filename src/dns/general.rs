@@ -175,7 +175,7 @@ pub(super) fn respond<'t>(
     let subnet = edns.and_then(ClientEdns::subnet);
     let question = asked(name, query.query_type().into(), asker.client, subnet);
     let answer = table.answer(question, packet.now, rand::random);
-    if answer == Answer::Composed {
+    if matches!(answer, Answer::Composed) {
         let compose = || table.compose(question, packet.now, rand::random());
         return Some(responder.respond_composed(place.get_or_init(compose), edns, asker));
     }

@@ -170,8 +170,10 @@ pub(super) enum Section<'t> {
     Answer(Records<'t>),
     /// To be kept for so many seconds at most.
     Authority(&'t Authority, u32),
-    /// All sections; for the general path.
+    /// All sections.
     Composed(&'t Composition),
+    /// They are put together on the general path.
+    ToBeComposed,
 }
 
 impl Responder {
@@ -221,10 +223,8 @@ impl Responder {
             Answer::NoData(soa, _, ttl) => (Section::Authority(soa, ttl), Code::NO_ERROR, None),
             Answer::NxDomain(soa) => (Section::Authority(soa, soa.ttl()), Code::NX_DOMAIN, None),
             Answer::Refused => (Section::Nothing, Code::REFUSED, Some(Error::NotAuthoritative)),
-            // What is composed is never handed to this: nothing is known of it here.
-            Answer::NotReady | Answer::Composed => {
-                (Section::Nothing, Code::SERV_FAIL, Some(Error::NotReady))
-            }
+            Answer::NotReady => (Section::Nothing, Code::SERV_FAIL, Some(Error::NotReady)),
+            Answer::Composed => (Section::ToBeComposed, Code::NO_ERROR, None),
             Answer::Unavailable(_) => (Section::Nothing, Code::SERV_FAIL, Some(Error::Unavailable)),
         };
         let depends = || answer.depends_on_client();
@@ -353,7 +353,7 @@ impl Response<'_> {
         let has_records = match self.section {
             Section::Answer(_) => true,
             Section::Composed(composition) => !composition.answers.is_empty(),
-            Section::Nothing | Section::Authority(..) => false,
+            Section::Nothing | Section::Authority(..) | Section::ToBeComposed => false,
         };
         Class::of(self.code, has_records)
     }

@@ -309,7 +309,7 @@ fn reply(
     reply_in_place(&response, question, asker.client, limit, datagram, *len)
 }
 
-/// The same for questions and answers that are not plain; what is composed is for the general path.
+/// The same for questions and answers that are not plain.
 #[inline(never)]
 fn reply_to_other(
     at: Moment<'_>,
@@ -319,9 +319,6 @@ fn reply_to_other(
     batch: &mut Batch,
     done: &mut Done,
 ) -> Option<(Outcome, usize)> {
-    if answer == Answer::Composed {
-        return None;
-    }
     reply(at, asked, answer, judge, batch, done)
 }
 

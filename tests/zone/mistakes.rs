@@ -145,3 +145,33 @@ hostmaster = "hostmaster@elsewhere.test"
     ];
     insta::assert_snapshot!(parse(bad.concat()).expect_err("refused"));
 }
+
+#[test]
+fn check_shows_the_mistakes_of_each_zone_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).expect("written");
+    };
+    let settings = "version = 1\nzone = \"zone.test\"\nzone_file = \"zone.db\"\n\
+                    [[zones]]\nzone = \"other.test\"\nzone_file = \"other.db\"\n";
+    write("cutover.toml", settings);
+    write("zone.db", &HEAD.replace("ns A", "ns AA"));
+    write("other.db", &HEAD.replace("@ SOA", "@ SO"));
+    let checked = |form: &[&str]| {
+        let at = folder.path().join("cutover.toml");
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cutover"));
+        let output = command.arg("check").arg("--config").arg(at).args(form).output();
+        let output = output.expect("it runs");
+        (output.status.success(), String::from_utf8(output.stdout).expect("text"))
+    };
+    let (good, text) = checked(&[]);
+    assert!(!good && text.contains("cutover.toml: good"), "{text}");
+    assert!(text.contains("zone.db:4:4") && text.contains("other.db:2:3"), "{text}");
+    let (_, json) = checked(&["-o", "json"]);
+    let files: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(files[1]["errors"][0]["line"], 4, "{json}");
+    write("zone.db", HEAD);
+    write("other.db", HEAD);
+    let (_, text) = checked(&[]);
+    assert!(text.contains("zone.db: good, records of its zone: 1"), "{text}");
+}

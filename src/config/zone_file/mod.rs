@@ -1,6 +1,6 @@
 //! Zone files (RFC 1035 §5, RFC 2308 §4, RFC 3597), beside the records of `cutover.toml`.
 //!
-//! [`entries`] cuts the text, [`data`] has the `domain` crate read records one by one; here are
+//! [`mod@entries`] cuts the text, [`data`] has the `domain` crate read records one by one; here are
 //! directives, owners and TTLs, and what a file may not have. `$INCLUDE` is left out: what is served
 //! is one file, that is there or not.
 

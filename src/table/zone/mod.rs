@@ -1,5 +1,5 @@
 //! A zone: its SOA record, and what it holds beside its services ([`tree`]). Where an answer is more
-//! than the records of the name asked for, [`compose`] puts it together.
+//! than the records of the name asked for, [`mod@compose`] puts it together.
 
 mod canonical;
 mod compose;
