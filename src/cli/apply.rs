@@ -61,7 +61,7 @@ pub(super) async fn run(
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     let Options { file, plan: planned, yes, output } = options;
-    let socket = socket(&config::load_settings(path)?)?;
+    let socket = socket(&config::load_settings_alone(path)?)?;
     let text = config::load_text(&file)?;
     let Some(plan) = ask(&socket, &file, text.clone(), output.form, out).await? else {
         return Ok(ExitCode::FAILURE);

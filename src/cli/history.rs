@@ -22,7 +22,7 @@ pub(super) async fn run(
     Options { service, output }: Options,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let settings = config::load_settings(path)?;
+    let settings = config::load_settings_alone(path)?;
     let history = client::history(settings.http, service.as_ref()).await?;
     if let Some(name) = service.filter(|_| history.is_empty()) {
         // It may be there, and have had no release yet; or be gone, and have had some.

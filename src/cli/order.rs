@@ -117,7 +117,7 @@ pub(super) async fn run(
     asked: Asked,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let socket = socket(&config::load_settings(path)?)?;
+    let socket = socket(&config::load_settings_alone(path)?)?;
     if asked.dry_run {
         return foretell(&socket, asked, out).await;
     }

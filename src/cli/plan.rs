@@ -37,7 +37,7 @@ pub(super) async fn run(
     options: Options,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let socket = socket(&config::load_settings(path)?)?;
+    let socket = socket(&config::load_settings_alone(path)?)?;
     let text = config::load_text(&options.file)?;
     match ask(&socket, &options.file, text, options.output.form, out).await? {
         Some(plan) => {

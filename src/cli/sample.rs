@@ -41,7 +41,7 @@ pub(super) async fn run(
     options: Options,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let socket = socket(&config::load_settings(path)?)?;
+    let socket = socket(&config::load_settings_alone(path)?)?;
     let Options { service, clients, seed, client, output } = options;
     let clients = match client.is_empty() {
         true => Clients::Synthetic { count: clients, seed },

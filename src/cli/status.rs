@@ -22,7 +22,7 @@ pub(super) async fn run(
     options: Options,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let settings = config::load_settings(path)?;
+    let settings = config::load_settings_alone(path)?;
     let form = options.output.form;
     if options.watch {
         return watch::run(settings.http, form, out).await;

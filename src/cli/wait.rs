@@ -61,7 +61,10 @@ pub(super) async fn run(
     options: Options,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let settings = config::load_settings(path)?;
+    let settings = match &options.what.released {
+        Some(_) => config::load_settings(path)?,
+        None => config::load_settings_alone(path)?,
+    };
     // The file of this moment, which the daemon may not have read yet.
     let asked_for = match &options.what.released {
         Some(_) => config::load_release(&settings.release_file, &settings)?,

@@ -25,9 +25,16 @@ use crate::model::{Desired, HookKind, ZoneSpec, Zones};
 
 /// Reads and checks the daemon's own file.
 pub fn load_settings(path: &Path) -> Result<Settings, Rejected> {
+    let mut settings = load_settings_alone(path)?;
+    settings.zones = load_zones(&settings.sources)?;
+    Ok(settings)
+}
+
+/// The same for those who ask a daemon that runs: whatever is wrong with the zone files on disk, it has
+/// other ones. The zones are without what their files add.
+pub fn load_settings_alone(path: &Path) -> Result<Settings, Rejected> {
     let text = load_text(path)?;
     let mut settings = settings::parse(path, &text)?;
-    settings.zones = load_zones(&settings.sources)?;
     // Shown to people who stand elsewhere than the daemon.
     for source in &mut settings.sources {
         source.file = source.file.take().map(absolute);

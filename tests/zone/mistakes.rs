@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use cutover::{
-    config::{release, settings, zone_file},
+    config::{self, release, settings, zone_file},
     model::Outside,
 };
 
@@ -167,6 +167,9 @@ fn check_shows_the_mistakes_of_each_zone_file() {
     let (good, text) = checked(&[]);
     assert!(!good && text.contains("cutover.toml: good"), "{text}");
     assert!(text.contains("zone.db:4:4") && text.contains("other.db:2:3"), "{text}");
+    // Whoever asks a daemon that runs is not held up by them.
+    let at = folder.path().join("cutover.toml");
+    assert!(config::load_settings(&at).is_err() && config::load_settings_alone(&at).is_ok());
     let (_, json) = checked(&["-o", "json"]);
     let files: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(files[1]["errors"][0]["line"], 4, "{json}");
