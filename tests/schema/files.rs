@@ -90,7 +90,11 @@ impl File {
         let text = text.document();
         if self.is_settings {
             let settings = settings::parse(Path::new("/etc/cutover.toml"), &text);
-            return settings.map(|settings| format!("{settings:?}"));
+            return settings.map(|mut settings| {
+                // Where something stands is not what it means.
+                settings.sources.iter_mut().for_each(|source| source.lines.clear());
+                format!("{settings:?}")
+            });
         }
         parse_release(&text)
     }
@@ -118,7 +122,7 @@ pub(crate) fn files() -> Vec<File> {
     let lists = of(&|kind, keys| format!("{kind} = [{}]", one_line(&limited(keys))));
     let service = |name: &str, more: &str| {
         format!(
-            "[services.{name}]\nlive = \"v1\"\nttl = \"60s\"\nspread = \"sticky\"\n\
+            "[services.{name}]\nzone = \"other.test\"\nname = \"{name}\"\nlive = \"v1\"\nttl = \"60s\"\nspread = \"sticky\"\n\
              fail_policy = \"previous\"\n\
              pools.v1.endpoints = [\"192.0.2.1\", {{ address = \"192.0.2.2\", weight = 2 }}]\n{more}\n"
         )
