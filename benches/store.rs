@@ -85,7 +85,7 @@ fn service(number: u32, zone: &DnsName) -> (ServiceName, Kept) {
             Endpoint::new(address.into(), Weight::ONE).expect("a host")
         };
         let name: PoolName = format!("v{version}").parse().expect("a name");
-        (name.clone(), Arc::new(Pool { name, endpoints: (0..3).map(endpoint).collect() }))
+        (name.clone(), Arc::new(Pool::new(name, (0..3).map(endpoint).collect())))
     };
     let pools = BTreeMap::from([pool(0), pool(1)]);
     let live = pools.values().next().expect("two").clone();
@@ -96,6 +96,7 @@ fn service(number: u32, zone: &DnsName) -> (ServiceName, Kept) {
         spread: Spread::default(),
         ttl: ServiceSpec::TTL,
         pools,
+        kinds: Default::default(),
         probe: ProbeSetting::On(Arc::new(ProbeSpec {
             checks: vec![ProbeKind::Tcp(TcpProbe { port: 8080 }).into()],
             pass: Pass::All,

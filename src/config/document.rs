@@ -158,6 +158,10 @@ impl Name<'_> {
         self.text.to_ascii_lowercase()
     }
 
+    pub(super) fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
     /// Complains about this name.
     pub(super) fn wrong(&self, message: impl Into<String>) {
         self.mistakes.add(self.span.clone(), message);
@@ -180,6 +184,11 @@ pub(super) struct Value<'a> {
 impl<'a> Value<'a> {
     pub(super) fn span(&self) -> Range<usize> {
         self.value.span()
+    }
+
+    /// Where complaints go.
+    pub(super) fn mistakes(&self) -> &'a Mistakes {
+        self.mistakes
     }
 
     /// Complains about this value.

@@ -3,14 +3,16 @@
 mod groups;
 mod kinds;
 mod live;
+mod names;
 mod owner;
 mod policy;
+mod pools;
 mod probe;
 mod proof;
+mod records;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
     path::Path,
     sync::Arc,
 };
@@ -22,13 +24,16 @@ use super::{
     settings::{absolute_path, arguments, arguments_schema, ttl},
 };
 use crate::model::{
-    Desired, Endpoint, FailPolicy, Outside, Pool, PoolName, ProbeSetting, ReleasePolicy,
-    ServiceName, ServiceSpec, Spread, Weight, Zones,
+    Desired, FailPolicy, Outside, ProbeSetting, ReleasePolicy, ServiceName, ServiceSpec, Spread,
+    Weight, Zones,
 };
+use names::Claims;
 pub use owner::Taken;
 use owner::{Surroundings, check_clashes};
 use policy::policy;
+use pools::{pools_of, weight};
 use probe::setting;
+use records::{Records, records};
 
 const ENDPOINTS_MAX: usize = 1_000;
 const FAIL_POLICIES: [FailPolicy; 3] = [FailPolicy::Previous, FailPolicy::Open, FailPolicy::Closed];
@@ -47,10 +52,10 @@ pub fn parse(
         let removed = root.optional("removed");
         let around = Surroundings::new(zones, outside);
         let mut owners = BTreeMap::new();
-        let mut desired = Desired::default();
+        let (mut desired, mut claims) = (Desired::default(), Claims::default());
         if let Some(table) = &services {
             for (name, value) in table.entries() {
-                let Some(spec) = service(&name, &value, &around) else { continue };
+                let Some(spec) = service(&name, &value, &around, &mut claims) else { continue };
                 check_clashes(&mut owners, &name, &spec.owner);
                 if let Some(other) = desired.services.insert(spec.name.clone(), Arc::new(spec))
                     && owners.get(&other.owner).is_some_and(|key| key != name.text())
@@ -59,6 +64,7 @@ pub fn parse(
                 }
             }
             groups::check(table, &desired);
+            claims.check(root.mistakes);
             if table.entries().next().is_none() {
                 root.mistakes.add_with_hint(
                     table.span(),
@@ -90,16 +96,25 @@ fn removed(value: &Value<'_>, services: Option<&Table<'_>>) -> BTreeSet<ServiceN
     removed
 }
 
-fn service(key: &Name<'_>, value: &Value<'_>, around: &Surroundings<'_>) -> Option<ServiceSpec> {
+fn service(
+    key: &Name<'_>,
+    value: &Value<'_>,
+    around: &Surroundings<'_>,
+    claims: &mut Claims,
+) -> Option<ServiceSpec> {
     let name = key.parse::<ServiceName>();
     let mut table = value.table()?;
     let owner = around.owner(key, name.as_ref(), &mut table);
     let live = table.required("live", r#""v1""#);
-    let pools = table.required("pools", r#"{ v1 = { endpoints = ["192.0.2.1"] } }"#);
-    let pools = pools.and_then(|value| pools_of(&value));
+    let pools_at = table.required("pools", r#"{ v1 = { endpoints = ["192.0.2.1"] } }"#);
+    let records = records(&mut table);
+    let need_ports = records.as_ref().is_some_and(Records::need_ports);
+    let pools = pools_at.as_ref().and_then(|value| pools_of(value, need_ports));
     let spread = table.optional("spread");
-    let spread =
-        spread.map_or(Some(Spread::default()), |value| live::spread(&value, pools.as_ref()));
+    let spread = spread.map_or(Some(Spread::default()), |value| {
+        let has_texts = records.as_ref().is_none_or(|records| !records.kinds.txt.is_empty());
+        live::spread(&value, pools.as_ref(), has_texts)
+    });
     let ttl = table.optional("ttl").map_or(Some(ServiceSpec::TTL), |value| ttl(&value));
     let fail_policy = table.optional("fail_policy");
     let fail_policy = fail_policy.map_or(Some(FailPolicy::default()), |v| self::fail_policy(&v));
@@ -117,6 +132,15 @@ fn service(key: &Name<'_>, value: &Value<'_>, around: &Surroundings<'_>) -> Opti
         named.for_each(|pool| policy::check_size(&value, pool, release));
         Some(live)
     });
+    let mut records = records?;
+    if let (Some(owner), Some(name), Some(pools)) = (&owner, &name, &pools) {
+        claims.service(owner, name, key.span());
+        let keys = pools_at.and_then(|value| value.table());
+        let keys: Vec<_> = keys.iter().flat_map(Table::entries).map(|(key, _)| key).collect();
+        let pools = keys.iter().filter_map(|key| Some((&**pools.get(&key.parse()?)?, key.span())));
+        records.kinds.previews =
+            claims.others((owner, name), &records, pools, around, value.mistakes());
+    }
     Some(ServiceSpec {
         name: name?,
         owner: owner?,
@@ -124,86 +148,29 @@ fn service(key: &Name<'_>, value: &Value<'_>, around: &Surroundings<'_>) -> Opti
         spread: spread?,
         ttl: ttl?,
         pools: pools?,
+        kinds: Arc::new(records.kinds),
         probe: probe?,
         fail_policy: fail_policy?,
         release: release?,
     })
 }
 
-fn pools_of(value: &Value<'_>) -> Option<BTreeMap<PoolName, Arc<Pool>>> {
-    let table = value.table()?;
-    let mut pools = Some(BTreeMap::new());
-    for (key, value) in table.entries() {
-        let name = key.parse::<PoolName>();
-        let endpoints = value.table().and_then(|table| endpoints_of(table));
-        match (&mut pools, name, endpoints) {
-            (Some(pools), Some(name), Some(endpoints)) => {
-                pools.insert(name.clone(), Arc::new(Pool { name, endpoints }));
-            }
-            _ => pools = None,
-        }
-    }
-    if pools.as_ref().is_some_and(BTreeMap::is_empty) {
-        value.wrong("a service has at least one pool");
-        return None;
-    }
-    pools
-}
-
-fn endpoints_of(mut table: Table<'_>) -> Option<Vec<Endpoint>> {
-    let value = table.required("endpoints", r#"["192.0.2.1"]"#);
-    table.finish();
-    let value = value?;
-    let items = value.array()?;
-    if items.is_empty() || items.len() > ENDPOINTS_MAX {
-        value.wrong(format!("a pool has 1 to {ENDPOINTS_MAX} endpoints"));
-        return None;
-    }
-    let mut seen = BTreeSet::new();
-    let mut endpoints = Vec::with_capacity(items.len());
-    for item in &items {
-        let endpoint = endpoint(item);
-        if let Some(endpoint) = endpoint
-            && !seen.insert(endpoint.address())
-        {
-            item.wrong(format!("{} stands in this pool twice", endpoint.address()));
-        }
-        endpoints.push(endpoint);
-    }
-    endpoints.into_iter().collect()
-}
-
-/// `"192.0.2.1"` or `{ address = "192.0.2.1", weight = 2 }`.
-fn endpoint(value: &Value<'_>) -> Option<Endpoint> {
-    if !value.is_table() {
-        return build_endpoint(value, Weight::ONE);
-    }
-    let mut table = value.table()?;
-    let address = table.required("address", r#""192.0.2.1""#);
-    let weight = table.optional("weight").map_or(Some(Weight::ONE), |value| weight(&value));
-    table.finish();
-    build_endpoint(&address?, weight?)
-}
-
-fn weight(value: &Value<'_>) -> Option<Weight> {
-    Weight::new(value.integer()?).map_err(|error| value.wrong(error.to_string())).ok()
-}
-
-fn build_endpoint(value: &Value<'_>, weight: Weight) -> Option<Endpoint> {
-    let Ok(address) = value.text()?.parse::<IpAddr>() else {
-        let hint = "write an IPv4 or IPv6 address without a port; names are not looked up";
-        value.wrong_with_hint("not an address", hint);
-        return None;
-    };
-    Endpoint::new(address, weight).map_err(|error| value.wrong(error.to_string())).ok()
-}
-
 fn fail_policy(value: &Value<'_>) -> Option<FailPolicy> {
+    one_of(value, "unknown fail policy", &FAIL_POLICIES, FailPolicy::name)
+}
+
+/// One of some words.
+fn one_of<T: Copy>(
+    value: &Value<'_>,
+    wrong: &str,
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+) -> Option<T> {
     let text = value.text()?;
-    let found = FAIL_POLICIES.into_iter().find(|policy| policy.name() == text);
+    let found = all.iter().copied().find(|item| name(*item) == text);
     if found.is_none() {
-        let names = FAIL_POLICIES.map(FailPolicy::name).join(", ");
-        value.wrong_with_hint("unknown fail policy", format!("use one of {names}"));
+        let names: Vec<&str> = all.iter().map(|item| name(*item)).collect();
+        value.wrong_with_hint(wrong, format!("use one of {}", names.join(", ")));
     }
     found
 }

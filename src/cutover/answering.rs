@@ -13,10 +13,14 @@ use super::{Cutover, Side, phase::Release, shares};
 use crate::{
     health::{ServiceHealth, Verdict},
     model::{
-        DnsName, Endpoint, FailPolicy, Family, Percent, Pool, PoolName, Split, Spread, Timestamp,
-        Timing, Ttl, Weight,
+        DnsName, Endpoint, FailPolicy, Family, Kinds, Network, Percent, Pool, PoolName, Split,
+        Spread, TextRecord, Timestamp, Timing, Ttl, Weight,
     },
 };
+
+/// For how long caches may keep an answer that shows a pool before its time: what is being tested
+/// changes.
+pub const PREVIEW_TTL: Ttl = Ttl::from_secs_const(5);
 
 /// What is answered: for one client all of one pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +39,14 @@ pub struct Answering {
     pub spread: Spread,
     /// Clients whose answers are known to change at an instant, or have changed at one.
     pub timed: Option<Timed>,
+    /// Clients who are shown the new side before their time.
+    pub shown: Option<Shown>,
+    /// What is answered beside addresses.
+    pub kinds: Arc<Kinds>,
+    /// The pools that are answered at names of their own.
+    pub by_name: Vec<Answered>,
+    /// The pools whose endpoints have names.
+    pub named: Vec<Arc<Pool>>,
 }
 
 /// What is answered of one pool.
@@ -46,6 +58,8 @@ pub struct Answered {
     pub weight: Weight,
     /// The endpoints that are answered.
     pub endpoints: Vec<Endpoint>,
+    /// Its texts.
+    pub texts: Vec<TextRecord>,
     /// Families that the pool has and that nothing can be said of; only under [`Basis::Closed`].
     pub lost: Vec<Family>,
 }
@@ -60,6 +74,15 @@ pub struct Timed {
     pub share: Percent,
     /// Which of them, as in [`Moved`].
     pub salt: u64,
+}
+
+/// Some networks, and what clients in them are answered with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The networks.
+    pub networks: Vec<Network>,
+    /// The new pools, as far as they are up; at least one.
+    pub parts: Vec<Answered>,
 }
 
 /// A share of the clients, and what they are answered with.
@@ -96,11 +119,31 @@ impl Answering {
         }
     }
 
-    /// The pools that answer.
+    /// The pools that answer at the service's own name, each once; also those that only some are shown.
     pub fn pools(&self) -> impl Iterator<Item = &PoolName> {
         let moved = self.moved.iter().flat_map(|moved| &moved.parts);
-        let is_new = |part: &&Answered| self.parts.iter().all(|other| other.pool != part.pool);
-        self.parts.iter().chain(moved.filter(is_new)).map(|part| &part.pool)
+        let shown = self.shown.iter().flat_map(|shown| &shown.parts);
+        let mut pools: Vec<&PoolName> = Vec::new();
+        for part in self.parts.iter().chain(moved).chain(shown) {
+            if !pools.contains(&&part.pool) {
+                pools.push(&part.pool);
+            }
+        }
+        pools.into_iter()
+    }
+
+    /// Whether caches that have been given the one hold of each pool what they are given of it by the
+    /// other. That is so whatever types are answered, and at names of pools and endpoints.
+    pub fn is_held_like(&self, other: &Self) -> bool {
+        let Self { split, parts, ttl, basis, moved, spread, timed, shown, .. } = self;
+        *split == other.split
+            && *parts == other.parts
+            && *ttl == other.ttl
+            && *basis == other.basis
+            && *moved == other.moved
+            && *spread == other.spread
+            && *timed == other.timed
+            && *shown == other.shown
     }
 
     /// All that is answered.
@@ -113,6 +156,14 @@ impl Answering {
     pub fn out(&self) -> impl Iterator<Item = &PoolName> {
         let is_out = |pool: &&PoolName| self.parts.iter().all(|part| part.pool != **pool);
         self.split.pools().filter(is_out)
+    }
+}
+
+impl Answered {
+    /// What of a pool has lost nothing.
+    fn new(pool: &Pool, weight: Weight, endpoints: Vec<Endpoint>) -> Self {
+        let texts = pool.texts.clone();
+        Self { pool: pool.name.clone(), weight, endpoints, texts, lost: Vec::new() }
     }
 }
 
@@ -169,15 +220,68 @@ impl Cutover {
             Basis::Closed => lost(pool, health),
             Basis::Live | Basis::Previous | Basis::Open => Vec::new(),
         };
-        let answered = |&(pool, weight): &(&Arc<Pool>, Weight)| {
-            let (endpoints, lost) = (endpoints(pool), lost(pool));
-            Answered { pool: pool.name.clone(), weight, endpoints, lost }
+        let answered = |&(pool, weight): &(&Arc<Pool>, Weight)| Answered {
+            lost: lost(pool),
+            ..Answered::new(pool, weight, endpoints(pool))
         };
         // What stands in for the main side may be what the others have been moved to.
         let moved = self.moved(health).filter(|_| side.split() != self.phase.serving().split());
         let parts = parts.iter().map(answered).collect();
         let (split, ttl, spread) = (side.split().clone(), self.ttl(), self.spec.spread);
-        Answering { split, parts, ttl, basis, moved, spread, timed: self.timed() }
+        Answering {
+            split,
+            parts,
+            ttl,
+            basis,
+            moved,
+            spread,
+            timed: self.timed(),
+            shown: self.shown(health),
+            kinds: self.spec.kinds.clone(),
+            by_name: self.by_name(health),
+            named: self.named(),
+        }
+    }
+
+    /// The pools of the file that are reachable by themselves: whatever is the best of each.
+    fn by_name(&self, health: &ServiceHealth) -> Vec<Answered> {
+        let names = &self.spec.kinds.previews;
+        let pools = self.spec.pools.values().filter(|pool| names.contains_key(&pool.name));
+        let rank = |endpoint: &Endpoint| match health.verdict(endpoint.address()) {
+            Verdict::Down => 0,
+            Verdict::Unproven => 1,
+            Verdict::Up | Verdict::Presumed | Verdict::Unprobed => 2,
+        };
+        pools.map(|pool| Answered::new(pool, Weight::ONE, best(pool, rank))).collect()
+    }
+
+    /// The pools of which load balancers are told each endpoint, and those of which they may have been.
+    fn named(&self) -> Vec<Arc<Pool>> {
+        if self.spec.kinds.srv.is_empty() {
+            return Vec::new();
+        }
+        let mut named: Vec<Arc<Pool>> = self.spec.pools.values().cloned().collect();
+        for held in self.phase.pools() {
+            if !named.contains(held) {
+                named.push(held.clone());
+            }
+        }
+        named
+    }
+
+    /// Those who are shown the new side, from when anything of it is up until everyone has it.
+    fn shown(&self, health: &ServiceHealth) -> Option<Shown> {
+        let networks = &self.spec.release.preview;
+        let release = self.phase.release().filter(|_| !networks.is_empty())?;
+        if !self.phase.is_before_all() {
+            return None;
+        }
+        let shown = |(pool, weight): (&Arc<Pool>, Weight)| {
+            Answered::new(pool, weight, eligible(pool, health))
+        };
+        let parts = release.to.parts().map(shown).filter(|part| !part.endpoints.is_empty());
+        let (networks, parts) = (networks.clone(), parts.collect::<Vec<_>>());
+        (!parts.is_empty()).then_some(Shown { networks, parts })
     }
 
     /// The pools that answer whoever has not been moved, as they are held, whatever the file says of
@@ -225,8 +329,7 @@ impl Cutover {
         let share = self.phase.share();
         let release = self.phase.release().filter(|_| share < Percent::ALL)?;
         let answered = |(pool, weight): (&Arc<Pool>, Weight)| {
-            let endpoints = eligible(pool, health);
-            Answered { pool: pool.name.clone(), weight, endpoints, lost: Vec::new() }
+            Answered::new(pool, weight, eligible(pool, health))
         };
         let parts = able(&release.to, health)?.into_iter().map(answered).collect();
         let salt = salt(&self.spec.owner, release);
@@ -295,9 +398,14 @@ fn open(pool: &Pool, health: &ServiceHealth) -> Vec<Endpoint> {
         Verdict::Down => 1,
         Verdict::Up | Verdict::Presumed | Verdict::Unprobed => 2,
     };
+    best(pool, rank)
+}
+
+/// Family by family those of the highest rank.
+fn best(pool: &Pool, rank: impl Fn(&Endpoint) -> u8) -> Vec<Endpoint> {
     let best_of = |family| {
         let of_family = pool.endpoints.iter().filter(|e| Family::of(e.address()) == family);
-        of_family.map(rank).max().unwrap_or(0)
+        of_family.map(&rank).max().unwrap_or(0)
     };
     let best = Family::ALL.map(|family| (family, best_of(family)));
     let is_best =

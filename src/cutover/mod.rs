@@ -46,7 +46,7 @@ use std::{
     sync::Arc,
 };
 
-pub use answering::{Answered, Answering, Basis, Moved, Timed};
+pub use answering::{Answered, Answering, Basis, Moved, PREVIEW_TTL, Shown, Timed};
 pub use group::{Bond, Waits};
 pub use history::{Ending, Record, STEPS_MAX, Step};
 pub use horizons::{CACHE_CLOCK, Horizons};

@@ -22,8 +22,9 @@ use super::{
 use crate::{
     health::{Count, ServiceHealth},
     model::{
-        Check, Endpoint, Freeze, GroupName, Pass, Pool, PoolName, ProbeSetting, ProbeSpec,
-        RampStep, ReleasePolicy, ServiceName, ServiceSpec, Timestamp, Ttl, Weight,
+        Binding, Check, Endpoint, Freeze, GroupName, Pass, Pool, PoolName, Prefix, ProbeSetting,
+        ProbeSpec, RampStep, ReleasePolicy, ServiceName, ServiceSpec, TextRecord, Timestamp, Ttl,
+        Weight,
     },
 };
 
@@ -239,12 +240,20 @@ fn changes(cutover: &Cutover, wanted: &ServiceSpec) -> Vec<Change> {
 
 /// Keys of a service, and what it says under them.
 type Value = (&'static str, fn(&ServiceSpec) -> String);
-const VALUES: [Value; 21] = [
+const VALUES: [Value; 27] = [
     ("live", |spec| spec.live.to_string()),
     ("spread", |spec| spec.spread.name().to_owned()),
     ("ttl", |spec| seconds(spec.ttl)),
     ("fail_policy", |spec| spec.fail_policy.name().to_owned()),
     ("probe", |spec| probe(&spec.probe)),
+    ("https", |spec| list(spec.kinds.https.as_slice())),
+    ("svcb", |spec| {
+        let of = |(prefix, binding): &(Prefix, Binding)| format!("{} {binding}", prefix.as_str());
+        list(&spec.kinds.svcb.iter().map(of).collect::<Vec<_>>())
+    }),
+    ("txt", |spec| list(&texts(&spec.kinds.txt))),
+    ("srv", |spec| list(&spec.kinds.srv)),
+    ("previews", |spec| list(&spec.kinds.previews.values().collect::<Vec<_>>())),
     ("release.group", |spec| {
         spec.release.group.as_ref().map_or("none".to_owned(), ToString::to_string)
     }),
@@ -261,6 +270,7 @@ const VALUES: [Value; 21] = [
     ("release.min_up", |spec| spec.release.needed()),
     ("release.pin_allowance", |spec| duration(spec.release.pin_allowance)),
     ("release.drain_grace", |spec| duration(spec.release.drain_grace)),
+    ("release.preview", |spec| list(&spec.release.preview)),
     ("release.tests", |spec| list(&spec.release.tests)),
     ("release.performance", |spec| list(spec.release.performance.as_slice())),
     ("release.guards", |spec| list(&spec.release.guards)),
@@ -307,12 +317,24 @@ fn ramp(steps: &[RampStep]) -> String {
     }
 }
 
+fn texts(texts: &[TextRecord]) -> Vec<String> {
+    texts.iter().map(|text| format!("{:?}", text.as_str())).collect()
+}
+
+/// `192.0.2.10, 192.0.2.11 (port 8080, weight 2); "a text"`.
 fn endpoints(pool: &Pool) -> String {
-    let of = |endpoint: &Endpoint| match endpoint.weight() {
-        Weight::ONE => endpoint.address().to_string(),
-        weight => format!("{} (weight {})", endpoint.address(), weight.get()),
+    let of = |endpoint: &Endpoint| {
+        let port = endpoint.port().map(|port| format!("port {port}"));
+        let weight = Some(endpoint.weight()).filter(|weight| *weight != Weight::ONE);
+        let weight = weight.map(|weight| format!("weight {}", weight.get()));
+        let more: Vec<String> = port.into_iter().chain(weight).collect();
+        match more.as_slice() {
+            [] => endpoint.address().to_string(),
+            more => format!("{} ({})", endpoint.address(), more.join(", ")),
+        }
     };
-    pool.endpoints.iter().map(of).collect::<Vec<_>>().join(", ")
+    let endpoints = pool.endpoints.iter().map(of).collect::<Vec<_>>().join(", ");
+    [vec![endpoints], texts(&pool.texts)].concat().join("; ")
 }
 
 /// Of a release that has yet to take a step.

@@ -115,6 +115,11 @@ impl Phase {
         }
     }
 
+    /// Whether a new side is to have all clients, and does not have them yet.
+    pub(super) fn is_before_all(&self) -> bool {
+        self.is_ahead() || (self.is_on_trial() && self.share() < Percent::ALL)
+    }
+
     /// What the release that failed went to. It may have been mended since.
     pub(super) fn failed_side(&self) -> Option<&Side> {
         match self {

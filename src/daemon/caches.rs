@@ -21,8 +21,17 @@ pub(super) struct Caches {
 /// the horizons of what it answers are not the last word.
 struct Leaving {
     table: Arc<Table>,
-    /// The services that it answers otherwise than the next one, and for how long caches keep that.
-    services: BTreeMap<ServiceName, Ttl>,
+    /// The services that it answers otherwise than the next one.
+    services: BTreeMap<ServiceName, Left>,
+}
+
+/// What a table that is no longer stored answers of a service.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    /// For how long caches keep it.
+    pub(super) ttl: Ttl,
+    /// Whether they hold the same of each pool as by the table that is stored.
+    pub(super) is_alike: bool,
 }
 
 impl Caches {
@@ -34,7 +43,8 @@ impl Caches {
     pub(super) fn horizons(&self, now: Timestamp, service: &Service) -> Horizons {
         let name = &service.cutover.spec().name;
         let leaving = self.leaving.iter().filter_map(|table| table.services.get(name));
-        let still_answered = leaving.map(|ttl| now + ttl.duration() + CACHE_CLOCK).max();
+        let leaving = leaving.filter(|left| !left.is_alike);
+        let still_answered = leaving.map(|left| now + left.ttl.duration() + CACHE_CLOCK).max();
         let is_unsettled = still_answered.is_some();
         let floor = still_answered.unwrap_or_default().max(service.unknown_until);
         let mut known = self.known(service);
@@ -68,7 +78,12 @@ impl Caches {
     }
 
     /// A table is no longer stored.
-    pub(super) fn leave(&mut self, table: Arc<Table>, services: BTreeMap<ServiceName, Ttl>) {
+    pub(super) fn leave(&mut self, table: Arc<Table>, services: BTreeMap<ServiceName, Left>) {
+        // What was like this one is no longer like what is stored.
+        let other = |name: &ServiceName| services.get(name).is_some_and(|left| !left.is_alike);
+        for (name, left) in self.leaving.iter_mut().flat_map(|leaving| &mut leaving.services) {
+            left.is_alike &= !other(name);
+        }
         if !services.is_empty() {
             self.leaving.push(Leaving { table, services });
         }
@@ -174,7 +189,15 @@ pools.v2.endpoints = ["192.0.2.2"]
         let api = service.cutover.spec().name.clone();
         let next = Table::clone(&table).with(crate::table::Change::default(), 2);
         caches.plane.store.store(Arc::new(next));
-        caches.leave(table, BTreeMap::from([(api.clone(), Ttl::from_secs_const(60))]));
+        let left = |is_alike| {
+            BTreeMap::from([(api.clone(), Left { ttl: Ttl::from_secs_const(60), is_alike })])
+        };
+        caches.leave(table, left(true));
+        assert!(caches.settled().is_empty() && caches.is_unsettled());
+        assert_eq!(horizon(&caches, &service, 5, "v1"), Timestamp::default());
+        // The one after it answers something else, and nobody has that one any longer.
+        caches.leave(Arc::new(Table::clone(&reader)), left(false));
+        assert_eq!(caches.settled(), [api.clone()]);
         assert!(caches.settled().is_empty() && caches.is_unsettled());
         assert_eq!(horizon(&caches, &service, 5, "v1"), at(5 + 60 + 1));
         drop(reader);

@@ -30,7 +30,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use super::{
-    caches::Caches,
+    caches::{Caches, Left},
     courses::Courses,
     drift,
     events::Outbox,
@@ -39,19 +39,20 @@ use super::{
     file::FileState,
     keeper::Keeper,
     metrics::{Cause, Metrics},
+    names::{Named, Names},
     service::{Around, Service},
     shares,
 };
 use crate::{
     admin::Request,
     config::{Rejected, watch::Reading},
-    cutover::{CACHE_CLOCK, Transition},
+    cutover::{Answering, CACHE_CLOCK, Transition},
     dns::Plane,
     health::Doubt,
-    model::{Desired, DnsName, PoolName, ServiceName, ServiceSpec, Timestamp, Ttl, Zones},
+    model::{Desired, DnsName, PoolName, ServiceName, ServiceSpec, Timestamp, Zones},
     probe::{Assignment, Tried},
     store::Found,
-    table::{Change, ServiceRecords, Shares},
+    table::Change,
 };
 
 use basis::tell_basis;
@@ -120,6 +121,8 @@ pub(super) struct Conductor {
     causes: BTreeMap<ServiceName, Cause>,
     /// The same for hooks.
     outbox: Outbox,
+    /// Which service has which names in the table.
+    names: Names,
     /// Owners to take out of the next table.
     removed: Vec<DnsName>,
     /// Told when there is something to answer with, or the release file has been looked at.
@@ -164,6 +167,7 @@ impl Conductor {
             cause: Cause::default(),
             causes: BTreeMap::new(),
             outbox,
+            names: Names::default(),
             removed: Vec::new(),
             first_look: Some(first_look),
             keeper,
@@ -284,7 +288,7 @@ impl Conductor {
                     if service.cutover.spec().owner != before {
                         // It has moved to another name, or zone.
                         service.published = None;
-                        self.removed.push(before);
+                        self.removed.extend(self.names.forget(name, &before));
                     }
                     told
                 }
@@ -398,9 +402,10 @@ impl Conductor {
 
     /// What the next table has otherwise than this one, and of which services caches keep what this
     /// one answers, for how long.
-    fn change(&mut self, touched: &BTreeSet<ServiceName>) -> (Change, BTreeMap<ServiceName, Ttl>) {
+    fn change(&mut self, touched: &BTreeSet<ServiceName>) -> (Change, BTreeMap<ServiceName, Left>) {
         let (mut left, now) = (BTreeMap::new(), self.now());
         let mut change = Change { set: Vec::new(), removed: std::mem::take(&mut self.removed) };
+        let mut named = Vec::new();
         for name in touched {
             let Some(service) = self.services.get_mut(name) else { continue };
             let answering = service.cutover.answering(&service.health);
@@ -412,9 +417,11 @@ impl Conductor {
             }
             tell_basis(name, service.published.as_ref(), &answering);
             let owner = &service.cutover.spec().owner;
-            let tally = |pool: &PoolName| Some(self.plane.counters.tally(name, pool));
-            let records = |shares: &Shares<'_>| ServiceRecords::new(owner, shares);
-            change.set.push((owner.clone(), shares::show(&answering, tally, records)));
+            let counters = &self.plane.counters;
+            let tally = |pool: &PoolName| Some(counters.tally(name, pool));
+            let together = |pools: &[&PoolName]| Some(counters.tally_of_all(name, pools));
+            let records = shares::records(owner, &answering, tally, together);
+            named.push(Named { service: name, owner: owner.clone(), records });
             let cutover = &service.cutover;
             let horizons = self.around.caches.horizons(now, service);
             let off_after = cutover.spec().release.off_after();
@@ -426,8 +433,15 @@ impl Conductor {
             service.remembered.retain(|pool, _| is_known(pool));
             service.left.retain(|pool, _| is_known(pool));
             let before = service.publish(now, answering);
-            left.extend(before.map(|before| (name.clone(), before.ttl_max(now))));
+            let is_alike = |before: &Answering| {
+                service.published.as_ref().is_some_and(|it| it.is_held_like(before))
+            };
+            left.extend(before.map(|before| {
+                let left = Left { ttl: before.ttl_max(now), is_alike: is_alike(&before) };
+                (name.clone(), left)
+            }));
         }
+        self.names.answer(named, &mut change);
         (change, left)
     }
 }

@@ -20,6 +20,7 @@ mod file;
 mod handover;
 mod keeper;
 mod metrics;
+mod names;
 mod place;
 mod report;
 mod sample;

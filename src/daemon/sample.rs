@@ -98,7 +98,8 @@ mod tests {
     fn at(share: u8, salt: u64) -> Answering {
         let alone = |pool: &str, address: &str| {
             let (pool, weight) = (pool.parse().expect("a name"), Weight::ONE);
-            vec![Answered { pool, weight, endpoints: endpoint(address), lost: Vec::new() }]
+            let (endpoints, lost, texts) = (endpoint(address), Vec::new(), Vec::new());
+            vec![Answered { pool, weight, endpoints, texts, lost }]
         };
         let (main, to) = (alone("v41", "192.0.2.1"), alone("v42", "192.0.2.2"));
         Answering {
@@ -109,6 +110,10 @@ mod tests {
             moved: Some(Moved { parts: to, share: Percent::new_const(share), salt }),
             spread: Spread::Sticky,
             timed: None,
+            shown: None,
+            kinds: Default::default(),
+            by_name: Vec::new(),
+            named: Vec::new(),
         }
     }
 

@@ -1,9 +1,9 @@
 //! What a service answers, as the table has it.
 
 use crate::{
-    cutover::{Answered, Answering},
-    model::{PoolName, Timing, Ttl},
-    table::{Part, Shares, Shift, Tally},
+    cutover::{Answered, Answering, PREVIEW_TTL},
+    model::{ClientRange, DnsName, PoolName, Timing, Ttl},
+    table::{NamedRecords, Part, Preview, ServiceRecords, Shares, Shift, Tally, targets},
 };
 
 /// Shows which pools answer whom; `tally` says what the answers of each count for.
@@ -12,7 +12,7 @@ pub(super) fn show<T>(
     tally: impl Fn(&PoolName) -> Option<Tally>,
     look: impl FnOnce(&Shares<'_>) -> T,
 ) -> T {
-    let Answering { parts, ttl, moved, timed, spread, .. } = answering;
+    let Answering { parts, ttl, moved, timed, spread, shown, .. } = answering;
     let tally = &tally;
     let part = |timing| move |it| Part { timing, ..part(it, *ttl, tally) };
     // Those whose answers change at an instant are those whom a step moves, before it and after it.
@@ -26,7 +26,13 @@ pub(super) fn show<T>(
         apart.map(|(parts, ..)| parts.iter().map(part(timing)).collect());
     let shift = apart.zip(to.as_ref());
     let shift = shift.map(|((_, share, salt), to)| Shift { to, share: share.into(), salt });
-    look(&Shares { parts: &main, shift, spread: *spread })
+    let shown = shown.as_ref().map(|shown| {
+        let ttl = PREVIEW_TTL.min(*ttl);
+        let to: Vec<Part<'_>> = shown.parts.iter().map(|it| self::part(it, ttl, tally)).collect();
+        (shown.networks.iter().filter_map(ClientRange::of).collect::<Vec<_>>(), to)
+    });
+    let preview = shown.as_ref().map(|(clients, to)| Preview { clients, to });
+    look(&Shares { parts: &main, shift, preview, spread: *spread })
 }
 
 fn part<'a>(
@@ -34,6 +40,29 @@ fn part<'a>(
     ttl: Ttl,
     tally: &impl Fn(&PoolName) -> Option<Tally>,
 ) -> Part<'a> {
-    let Answered { pool, weight, endpoints, lost } = answered;
-    Part { weight: *weight, lost, tally: tally(pool), ..Part::new(pool, ttl, endpoints) }
+    let Answered { pool, weight, endpoints, texts, lost } = answered;
+    Part { weight: *weight, texts, lost, tally: tally(pool), ..Part::new(pool, ttl, endpoints) }
+}
+
+/// All that the service at `owner` answers, name by name. `together` says what answers count for that
+/// name several pools.
+pub(super) fn records(
+    owner: &DnsName,
+    answering: &Answering,
+    tally: impl Fn(&PoolName) -> Option<Tally>,
+    together: impl Fn(&[&PoolName]) -> Option<Tally>,
+) -> NamedRecords {
+    let Answering { kinds, by_name, named, ttl, .. } = answering;
+    let short = PREVIEW_TTL.min(*ttl);
+    let of_pool = |answered: &Answered| {
+        let name = kinds.previews.get(&answered.pool)?;
+        // Nobody has to wait for those who look at a pool by its own name.
+        let part = [part(answered, short, &|_| None)];
+        Some((name.clone(), ServiceRecords::new(name, &Shares::new(&part))))
+    };
+    let mut records: NamedRecords = by_name.iter().filter_map(of_pool).collect();
+    records.extend(targets(owner, named.iter().map(|pool| &**pool), *ttl));
+    let all = |shares: &Shares<'_>| ServiceRecords::all(owner, kinds, shares, together);
+    records.extend(show(answering, tally, all));
+    records
 }

@@ -116,17 +116,17 @@ pub(super) fn reply_len(response: &Response<'_>, question: &Question) -> usize {
 #[inline(always)]
 pub(super) fn write(response: &Response<'_>, question: &Question, reply: &mut [u8]) -> Option<()> {
     let mut at = question.end;
-    let (answers, authorities) = match &response.section {
-        Section::Nothing => (0, 0),
+    let (answers, authorities, additional) = match &response.section {
+        Section::Nothing => (0, 0, 0),
         Section::Composed(_) | Section::ToBeComposed => return None,
         Section::Answer(records) => {
             at += records.write(reply.get_mut(at..)?)?;
-            (records.count(), 0)
+            (records.count(), 0, records.additional())
         }
         Section::Authority(authority, ttl) => {
             let name_len = question.end - HEADER_LEN - QUESTION_FIXED_LEN;
             at += authority.write(name_len, *ttl, reply.get_mut(at..)?)?;
-            (0, 1)
+            (0, 1, 0)
         }
     };
     if let Some(edns) = &response.edns {
@@ -138,6 +138,8 @@ pub(super) fn write(response: &Response<'_>, question: &Question, reply: &mut [u
     header[2] = RESPONSE | authoritative | truncated | header[2] & RECURSION_DESIRED;
     header[3] = header[3] & CHECKING_DISABLED | response.code.low();
     header[6..8].copy_from_slice(&answers.to_be_bytes());
-    header[8..12].copy_from_slice(&[0, authorities, 0, response.edns.is_some().into()]);
+    header[8..10].copy_from_slice(&[0, authorities]);
+    let additional = additional + u16::from(response.edns.is_some());
+    header[10..12].copy_from_slice(&additional.to_be_bytes());
     Some(())
 }

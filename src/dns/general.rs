@@ -59,11 +59,10 @@ pub(super) fn reply_general(
         return reject(packet, ResponseCode::FormErr, judge, out);
     };
     let limit = limit(packet.transport, edns);
-    let fits = |octets: &Vec<u8>| octets.len() <= limit && !is_truncated(octets);
-    let whole = || encode(&response, &request).filter(fits);
-    let without = || encode_without_additions(&response, &request, fits);
-    let fitting = whole().or_else(without).map(|octets| (response, octets));
-    let fitting = fitting.or_else(|| cut(&response, &request));
+    let fitting = whole(response, &request, limit)
+        .or_else(|| whole(response.without_additional()?, &request, limit))
+        .or_else(|| with_less(response, &request, limit))
+        .or_else(|| cut(&response, &request));
     let Some((mut response, mut octets)) = fitting else {
         return Outcome::Dropped(DropCause::Internal);
     };
@@ -110,6 +109,20 @@ fn reject(
     }
 }
 
+/// A reply with all that is in the response, if that is not longer than `limit`.
+fn whole<'t>(
+    response: Response<'t>,
+    request: &MessageRequest,
+    limit: usize,
+) -> Option<(Response<'t>, Vec<u8>)> {
+    let octets = encode(&response, request)?;
+    fits(&octets, limit).then_some((response, octets))
+}
+
+fn fits(octets: &[u8], limit: usize) -> bool {
+    octets.len() <= limit && !is_truncated(octets)
+}
+
 /// A reply that is cut to its question, with TC and OPT: half an rrset is of no use to anyone
 /// (RFC 2181 §9).
 fn cut<'t>(response: &Response<'t>, request: &MessageRequest) -> Option<(Response<'t>, Vec<u8>)> {
@@ -123,13 +136,13 @@ fn encode(response: &Response<'_>, request: &MessageRequest) -> Option<Vec<u8>> 
 
 /// The response with as many of its additional records as there is room for, rrset by rrset, if it
 /// may be sent without the others (RFC 2181 §9, RFC 9471).
-fn encode_without_additions(
-    response: &Response<'_>,
+fn with_less<'t>(
+    response: Response<'t>,
     request: &MessageRequest,
-    fits: impl Fn(&Vec<u8>) -> bool,
-) -> Option<Vec<u8>> {
+    limit: usize,
+) -> Option<(Response<'t>, Vec<u8>)> {
     let Section::Composed(composition) = response.section else { return None };
-    let mut encoded = Encoded::new(response, request);
+    let mut encoded = Encoded::new(&response, request);
     while encoded.additionals.len() > composition.glue {
         let last = encoded.additionals.pop()?;
         let is_of_same =
@@ -140,8 +153,8 @@ fn encode_without_additions(
         if encoded.additionals.len() < composition.glue {
             return None;
         }
-        if let Some(octets) = encoded.clone().encode(request).filter(&fits) {
-            return Some(octets);
+        if let Some(octets) = encoded.clone().encode(request).filter(|it| fits(it, limit)) {
+            return Some((response, octets));
         }
     }
     None
@@ -216,7 +229,11 @@ impl Encoded {
         let owner = request.queries.queries().first().map(|query| query.original().name());
         let none = Vec::new;
         let (answers, authorities, additionals) = match (response.section, owner) {
-            (Section::Answer(records), Some(owner)) => (records.decode(owner), none(), none()),
+            (Section::Answer(records), Some(owner)) => {
+                let mut answers = records.decode(owner);
+                let additionals = answers.split_off(records.count().into());
+                (answers, none(), additionals)
+            }
             (Section::Authority(authority, ttl), _) => (none(), authority.records(ttl), none()),
             (Section::Composed(composition), Some(owner)) => {
                 let Composition { answers, authorities, additionals, .. } = composition;

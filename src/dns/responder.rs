@@ -321,6 +321,17 @@ fn scope(subnet: Subnet) -> u8 {
 }
 
 impl Response<'_> {
+    /// The same without what the client has not asked for, if there is such (RFC 2181 §9).
+    pub(super) fn without_additional(mut self) -> Option<Self> {
+        match &mut self.section {
+            Section::Answer(records) if records.additional() > 0 => {
+                *records = records.without_additional();
+                Some(self)
+            }
+            _ => None,
+        }
+    }
+
     /// What is sent in place of it when it is not to be sent whole: no records, and of EDNS what
     /// a client needs to ask again.
     #[cold]

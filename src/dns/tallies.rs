@@ -1,11 +1,14 @@
 //! Answers by service and pool: who has which number, how often each was answered, and until when
 //! caches may hold that.
 //!
+//! An answer that names several pools counts for a number that stands for all of them: each has its
+//! horizon from it, and none its count, because no client was given one pool rather than another.
+//!
 //! Names are known when a table is made and when metrics are scraped. In between an answer counts
 //! for a number ([`Tally`]), in memory of its worker's own.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -29,6 +32,8 @@ pub(super) struct Tallies(Mutex<Owners>);
 #[derive(Default)]
 struct Owners {
     numbers: BTreeMap<ServiceName, BTreeMap<PoolName, Given>>,
+    /// Those that stand for several pools, in their order.
+    together: BTreeMap<ServiceName, BTreeMap<Vec<PoolName>, Given>>,
     free: Vec<Tally>,
     next: u32,
 }
@@ -77,19 +82,44 @@ impl Tallies {
         if let Some(given) = owners.numbers.get(service).and_then(|pools| pools.get(pool)) {
             return given.tally;
         }
-        let again = owners.free.pop();
-        let tally = again.unwrap_or(Tally(owners.next));
-        let before = again.map_or(Sum::default(), counted);
-        owners.next = owners.next.max(tally.0.saturating_add(1));
-        let pools = owners.numbers.entry(service.clone()).or_default();
-        pools.insert(pool.clone(), Given { tally, before });
-        tally
+        let given = owners.give(counted);
+        owners.numbers.entry(service.clone()).or_default().insert(pool.clone(), given);
+        given.tally
     }
 
-    /// Takes the numbers from those pools of a service that are not to be kept.
+    /// The number that stands for several pools together.
+    pub(super) fn of_all(
+        &self,
+        service: &ServiceName,
+        pools: &[&PoolName],
+        counted: impl FnOnce(Tally) -> Sum,
+    ) -> Tally {
+        let pools: BTreeSet<&PoolName> = pools.iter().copied().collect();
+        let pools: Vec<PoolName> = pools.into_iter().cloned().collect();
+        let mut owners = self.owners();
+        if let Some(given) = owners.together.get(service).and_then(|known| known.get(&pools)) {
+            return given.tally;
+        }
+        let given = owners.give(counted);
+        owners.together.entry(service.clone()).or_default().insert(pools, given);
+        given.tally
+    }
+
+    /// Takes the numbers from those pools of a service that are not to be kept. Where one is not,
+    /// nothing that names it among others is either.
     pub(super) fn retain(&self, service: &ServiceName, keep: impl Fn(&PoolName) -> bool) {
         let mut owners = self.owners();
-        let Owners { numbers, free, .. } = &mut *owners;
+        let Owners { numbers, together, free, .. } = &mut *owners;
+        if let Some(known) = together.get_mut(service) {
+            known.retain(|pools, given| {
+                let kept = pools.iter().all(&keep);
+                free.extend((!kept).then_some(given.tally));
+                kept
+            });
+            if known.is_empty() {
+                together.remove(service);
+            }
+        }
         let Some(pools) = numbers.get_mut(service) else { return };
         pools.retain(|pool, given| {
             let kept = keep(pool);
@@ -121,17 +151,35 @@ impl Tallies {
         counted: impl Fn(Tally) -> Sum,
     ) -> Vec<(PoolName, Tally, Sum)> {
         let owners = self.owners();
-        let pools = owners.numbers.get(service).into_iter().flatten();
-        pools
-            .map(|(pool, given)| {
-                (pool.clone(), given.tally, counted(given.tally).since(given.before))
-            })
-            .collect()
+        let mut pools: BTreeMap<&PoolName, (Tally, Sum)> = BTreeMap::new();
+        for (pool, given) in owners.numbers.get(service).into_iter().flatten() {
+            pools.insert(pool, (given.tally, counted(given.tally).since(given.before)));
+        }
+        for (together, given) in owners.together.get(service).into_iter().flatten() {
+            let horizon = counted(given.tally).since(given.before).horizon;
+            for pool in together {
+                // A pool that nobody was given alone counts for the number that it shares.
+                let (_, sum) = pools.entry(pool).or_insert((given.tally, Sum::default()));
+                sum.horizon = horizon.max(sum.horizon);
+            }
+        }
+        pools.into_iter().map(|(pool, (tally, sum))| (pool.clone(), tally, sum)).collect()
     }
 
     fn owners(&self) -> MutexGuard<'_, Owners> {
         // No invariant is half made when a thread panics here.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Owners {
+    /// A number that nobody has.
+    fn give(&mut self, counted: impl FnOnce(Tally) -> Sum) -> Given {
+        let again = self.free.pop();
+        let tally = again.unwrap_or(Tally(self.next));
+        let before = again.map_or(Sum::default(), counted);
+        self.next = self.next.max(tally.0.saturating_add(1));
+        Given { tally, before }
     }
 }
 
@@ -212,6 +260,26 @@ mod tests {
         assert_eq!(seen(&tallies, 7), before, "what its owner before gave is not its own");
         tallies.retain(&service("api"), |_| false);
         assert_eq!(seen(&tallies, 9), []);
+    }
+
+    #[test]
+    fn an_answer_that_names_several_pools_is_in_the_horizon_of_each_and_in_no_count() {
+        let tallies = Tallies::default();
+        let (api, v1, v2) = (service("api"), pool("v1"), pool("v2"));
+        let alone = tallies.of(&api, &v1, |_| Sum::default());
+        let both = tallies.of_all(&api, &[&v2, &v1], |_| Sum::default());
+        assert_eq!(tallies.of_all(&api, &[&v1, &v2], |_| Sum::default()), both);
+        assert_ne!(alone, both);
+        let counted = |tally| if tally == both { sum(9) } else { sum(3) };
+        let seen = || {
+            let pools = tallies.of_service(&api, counted).into_iter();
+            pools.map(|(pool, _, sum)| (pool, sum)).collect::<Vec<_>>()
+        };
+        let horizon = |answers| Sum { answers, ..sum(9) };
+        assert_eq!(seen(), [(v1.clone(), horizon(3)), (v2.clone(), horizon(0))]);
+        tallies.retain(&api, |kept| *kept == v1);
+        assert_eq!(seen(), [(v1, sum(3))], "what names a pool that is gone is over");
+        assert_eq!(tallies.of_all(&api, &[&v2], |_| Sum::default()), both, "given again");
     }
 
     #[test]

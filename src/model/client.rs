@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::Family;
+use super::{Family, Network};
 
 /// The network of a client, as its resolver tells it (EDNS Client Subnet, RFC 7871).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,50 @@ impl ClientNetwork {
     }
 }
 
+/// Clients whose networks begin with the same bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientRange {
+    mask: u64,
+    value: u64,
+}
+
+impl ClientRange {
+    /// How long it is as octets.
+    pub const LEN: usize = 16;
+
+    /// The clients of a network; nothing if it is smaller than what clients are told apart by.
+    pub fn of(network: &Network) -> Option<Self> {
+        let (address, prefix) = (network.address(), network.prefix());
+        if prefix > ClientNetwork::prefix_max(Family::of(address)) {
+            return None;
+        }
+        let begin = ClientNetwork::around(mapped(address));
+        let mask = match address {
+            IpAddr::V4(_) => Network::of(Ipv4Addr::BROADCAST.into(), prefix),
+            IpAddr::V6(_) => Network::of(Ipv6Addr::from_bits(u128::MAX).into(), prefix),
+        };
+        let mask = ClientNetwork::around(mapped(mask.address())).0 | 0xff << LEN_SHIFT;
+        Some(Self { mask, value: begin.0 & mask })
+    }
+
+    /// Whether the client is one of them.
+    #[inline]
+    pub const fn has(self, client: ClientNetwork) -> bool {
+        client.0 & self.mask == self.value
+    }
+
+    /// As octets.
+    pub fn to_octets(self) -> [u8; Self::LEN] {
+        (u128::from(self.mask) << u64::BITS | u128::from(self.value)).to_le_bytes()
+    }
+
+    /// What [`ClientRange::to_octets`] gave.
+    pub fn from_octets(octets: [u8; Self::LEN]) -> Self {
+        let number = u128::from_le_bytes(octets);
+        Self { mask: (number >> u64::BITS) as u64, value: number as u64 }
+    }
+}
+
 impl Subnet {
     /// A subnet, if the prefix fits the family and no bit is set after it.
     pub fn new(address: IpAddr, prefix: u8) -> Option<Self> {
@@ -167,6 +211,23 @@ mod tests {
             assert_eq!(v4(prefix, octets), None, "{prefix} {octets:?}");
         }
         assert!(Subnet::from_octets(Family::V6, 136, &[0; 17]).is_none());
+    }
+
+    #[test]
+    fn ranges_of_clients() {
+        let range = |text: &str| ClientRange::of(&text.parse().expect("a network"));
+        let of = |text| ClientNetwork::of(mapped(ip(text)), None);
+        let office = range("198.51.96.0/20").expect("large enough");
+        assert!(office.has(of("198.51.100.7")) && !office.has(of("198.51.112.1")));
+        assert!(!office.has(of("2001:db8::1")) && !office.has(of("::")));
+        let v6 = range("2001:db8::/44").expect("large enough");
+        assert!(v6.has(of("2001:db8:f::1")) && !v6.has(of("2001:db8:10::1")));
+        let all = range("0.0.0.0/0").expect("large enough");
+        assert!(all.has(of("0.0.0.0")) && all.has(of("192.0.2.1")) && !all.has(of("::")));
+        assert_eq!(ClientRange::from_octets(v6.to_octets()), v6);
+        // A mapped address would be of the other family.
+        assert!(!range("::/0").expect("large enough").has(of("192.0.2.1")));
+        assert_eq!((range("198.51.100.0/25"), range("2001:db8::/49")), (None, None));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One address that can serve.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, num::NonZeroU16};
 
 use super::Weight;
 
@@ -48,11 +48,12 @@ impl Family {
     }
 }
 
-/// An address and its weight among the endpoints of its pool.
+/// An address, its weight among the endpoints of its pool, and where it listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
     address: IpAddr,
     weight: Weight,
+    port: Option<NonZeroU16>,
 }
 
 impl Endpoint {
@@ -67,8 +68,13 @@ impl Endpoint {
         } else if mapped {
             Err(EndpointError::Mapped(address))
         } else {
-            Ok(Self { address, weight })
+            Ok(Self { address, weight, port: None })
         }
+    }
+
+    /// The same on a port, if one is known.
+    pub const fn on_port(self, port: Option<NonZeroU16>) -> Self {
+        Self { port, ..self }
     }
 
     /// The address.
@@ -79,6 +85,11 @@ impl Endpoint {
     /// The weight.
     pub const fn weight(&self) -> Weight {
         self.weight
+    }
+
+    /// The port that records with ports have of it.
+    pub const fn port(&self) -> Option<NonZeroU16> {
+        self.port
     }
 }
 

@@ -13,6 +13,7 @@ mod group;
 mod guard;
 mod hook;
 mod http;
+mod kinds;
 mod name;
 mod network;
 mod outside;
@@ -34,7 +35,7 @@ mod window;
 mod zone;
 
 pub use checksum::{Checksum, ChecksumError, PlanChecksum};
-pub use client::{ClientNetwork, Subnet, mapped};
+pub use client::{ClientNetwork, ClientRange, Subnet, mapped};
 pub use cookie::{CookieSecrets, SecretsError};
 pub use encrypted::EncryptedListen;
 pub use endpoint::{Endpoint, EndpointError, Family};
@@ -43,6 +44,10 @@ pub use group::GroupName;
 pub use guard::{Bound, Guard, Label, Ratio, RatioError};
 pub use hook::{Hook, HookKind, Instance, TransitionEvent, event_id};
 pub use http::{HttpAccess, Readers};
+pub use kinds::{
+    AlpnId, Binding, DohPath, KindError, Kinds, Prefix, SrvAnswers, SrvSetting, TextRecord,
+    endpoint_label,
+};
 pub use name::{DnsName, NameError, PoolName, ServiceName};
 pub use network::{Network, NetworkError};
 pub use outside::{Confirmer, Outside, Prometheus};

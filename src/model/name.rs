@@ -30,6 +30,9 @@ pub enum NameError {
     /// Not below the apex.
     #[error("the name `{0}` is not inside the zone `{1}`")]
     OutsideZone(String, DnsName),
+    /// Below a service, but not begun by an underscore.
+    #[error("each label before the name of a service begins with `_`, as in `_http._tcp`")]
+    Prefix,
     /// A pool name of the wrong length.
     #[error("a pool name has 1 to 63 characters")]
     PoolLength,
@@ -249,7 +252,7 @@ impl fmt::Display for ServiceName {
     }
 }
 
-/// A pool's name, for people and metrics; it is never part of a DNS name. Case counts.
+/// A pool's name, for people and metrics. Case counts. In a DNS name it is [`PoolName::label`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PoolName(Arc<str>);
 
@@ -257,6 +260,11 @@ impl PoolName {
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// As one label of a host name: in lower case, and with dashes in place of dots and underscores.
+    pub fn label(&self) -> String {
+        self.0.to_ascii_lowercase().replace(['.', '_'], "-")
     }
 }
 

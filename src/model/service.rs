@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    DnsName, Endpoint, GroupName, Guard, Label, Percent, Performance, PoolName, ProbeSetting,
-    ServiceName, SmokeTest, Split, Spread, Timestamp, Ttl, Windows,
+    DnsName, Endpoint, GroupName, Guard, Kinds, Label, Network, Percent, Performance, PoolName,
+    ProbeSetting, ServiceName, SmokeTest, Split, Spread, TextRecord, Timestamp, Ttl, Windows,
 };
 
 /// A named set of endpoints: one deployed version.
@@ -20,9 +20,16 @@ pub struct Pool {
     pub name: PoolName,
     /// At least one, no address twice.
     pub endpoints: Vec<Endpoint>,
+    /// What the service answers of type TXT beside its own, where this pool answers.
+    pub texts: Vec<TextRecord>,
 }
 
 impl Pool {
+    /// A pool without texts.
+    pub const fn new(name: PoolName, endpoints: Vec<Endpoint>) -> Self {
+        Self { name, endpoints, texts: Vec::new() }
+    }
+
     /// The addresses of its endpoints.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.endpoints.iter().map(Endpoint::address)
@@ -44,6 +51,8 @@ pub struct ServiceSpec {
     pub ttl: Ttl,
     /// Its pools.
     pub pools: BTreeMap<PoolName, Arc<Pool>>,
+    /// What it answers beside addresses.
+    pub kinds: Arc<Kinds>,
     /// How its endpoints are probed.
     pub probe: ProbeSetting,
     /// What is answered when nothing of the serving pool is up.
@@ -126,6 +135,9 @@ pub struct ReleasePolicy {
     pub pin_allowance: Duration,
     /// How much longer, at the end of it, connections may take to end.
     pub drain_grace: Duration,
+    /// Clients that are given the new pool while the release is under way, whatever its share is; none
+    /// of them is told apart more closely than clients are.
+    pub preview: Vec<Network>,
     /// What each endpoint that is to have clients must pass once before.
     pub tests: Vec<Arc<SmokeTest>>,
     /// How fast the new pool must be, before it has clients and while it has some.
@@ -154,6 +166,7 @@ impl Default for ReleasePolicy {
             min_change_interval: Duration::ZERO,
             pin_allowance: Duration::from_secs(60),
             drain_grace: Duration::ZERO,
+            preview: Vec::new(),
             tests: Vec::new(),
             performance: None,
             guards: Vec::new(),

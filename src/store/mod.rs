@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod freeze;
 mod history;
+mod kinds;
 mod lock;
 mod probe;
 mod proof;

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
-    num::NonZeroUsize,
+    num::{NonZeroU16, NonZeroUsize},
     sync::Arc,
     time::Duration,
 };
@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    kinds::{KindsRow, parsed, texts},
     probe::KindRow,
     proof::ProofsRow,
     row::{PoolList, RowError, wrong},
@@ -28,7 +29,9 @@ const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 #[derive(Serialize, Deserialize)]
 pub(super) struct PoolRow {
     name: String,
-    endpoints: Vec<(IpAddr, u32)>,
+    /// Each with its weight and its port.
+    endpoints: Vec<(IpAddr, u32, Option<NonZeroU16>)>,
+    texts: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,6 +42,7 @@ pub(super) struct SpecRow {
     ttl: u32,
     /// Places in the list of pools.
     pools: Vec<usize>,
+    kinds: KindsRow,
     probe: ProbeRow,
     fail_policy: String,
     release: PolicyRow,
@@ -84,40 +88,45 @@ struct PolicyRow {
     min_change_interval: u64,
     pin_allowance: u64,
     drain_grace: u64,
+    preview: Vec<String>,
     #[serde(default)]
     proofs: ProofsRow,
 }
 
 impl PoolRow {
     pub(super) fn of(pool: &Pool) -> Self {
-        let endpoint = |endpoint: &Endpoint| (endpoint.address(), endpoint.weight().get());
+        let endpoint =
+            |endpoint: &Endpoint| (endpoint.address(), endpoint.weight().get(), endpoint.port());
         let endpoints = pool.endpoints.iter().map(endpoint).collect();
-        Self { name: pool.name.to_string(), endpoints }
+        let texts = pool.texts.iter().map(|text| text.as_str().to_owned()).collect();
+        Self { name: pool.name.to_string(), endpoints, texts }
     }
 
     pub(super) fn read(self) -> Result<Pool, RowError> {
-        let Self { name, endpoints } = self;
+        let Self { name, endpoints, texts } = self;
         let name: PoolName = name.parse().map_err(|why| wrong("a pool's name", why))?;
         let mut seen = BTreeSet::new();
-        let endpoints = endpoints.into_iter().map(|(address, weight)| {
+        let endpoints = endpoints.into_iter().map(|(address, weight, port)| {
             let weight = weight_of(name.as_str(), weight)?;
             if !seen.insert(address) {
                 return Err(wrong(name.as_str(), format!("{address} stands in it twice")));
             }
-            Endpoint::new(address, weight).map_err(|why| wrong(name.as_str(), why))
+            let endpoint = Endpoint::new(address, weight).map_err(|why| wrong(name.as_str(), why));
+            Ok(endpoint?.on_port(port))
         });
         let endpoints: Vec<Endpoint> = endpoints.collect::<Result<_, _>>()?;
         if endpoints.is_empty() {
             return Err(wrong(name.as_str(), "it has no endpoint"));
         }
-        Ok(Pool { name, endpoints })
+        let texts = self::texts(name.as_str(), texts)?;
+        Ok(Pool { name, endpoints, texts })
     }
 }
 
 impl SpecRow {
     pub(super) fn of(spec: &ServiceSpec, list: &mut PoolList) -> Self {
         let ServiceSpec { name: _, owner, live, spread, ttl, pools, probe, .. } = spec;
-        let ServiceSpec { fail_policy, release, .. } = spec;
+        let ServiceSpec { kinds, fail_policy, release, .. } = spec;
         let live = live.weights().map(|(pool, weight)| (pool.to_string(), weight.get()));
         Self {
             owner: owner.to_string(),
@@ -125,6 +134,7 @@ impl SpecRow {
             spread: spread.name().to_owned(),
             ttl: ttl.secs(),
             pools: pools.values().map(|pool| list.place(pool)).collect(),
+            kinds: KindsRow::of(kinds),
             probe: ProbeRow::of(probe),
             fail_policy: fail_policy.name().to_owned(),
             release: PolicyRow::of(release),
@@ -156,6 +166,7 @@ impl SpecRow {
             spread: spread.ok_or_else(|| wrong("spread", self.spread))?,
             ttl: ttl("ttl", self.ttl)?,
             pools,
+            kinds: Arc::new(self.kinds.read()?),
             probe: self.probe.read()?,
             fail_policy: fail_policy.ok_or_else(|| wrong("fail_policy", self.fail_policy))?,
             release: self.release.read()?,
@@ -227,6 +238,7 @@ impl PolicyRow {
         let ReleasePolicy { group, ramp, at, clean, ttl, bake, deadline, min_up, .. } = policy;
         let ReleasePolicy { min_up_endpoints, min_up_weight, progress_deadline, .. } = policy;
         let ReleasePolicy { windows, min_change_interval, pin_allowance, drain_grace, .. } = policy;
+        let ReleasePolicy { preview, .. } = policy;
         Self {
             group: group.as_ref().map(ToString::to_string),
             ramp: ramp.iter().map(|step| (step.share.get(), micros(step.bake))).collect(),
@@ -244,6 +256,7 @@ impl PolicyRow {
             min_change_interval: micros(*min_change_interval),
             pin_allowance: micros(*pin_allowance),
             drain_grace: micros(*drain_grace),
+            preview: preview.iter().map(ToString::to_string).collect(),
             proofs: ProofsRow::of(policy),
         }
     }
@@ -280,6 +293,7 @@ impl PolicyRow {
             min_change_interval: duration("min_change_interval", self.min_change_interval)?,
             pin_allowance: duration("pin_allowance", self.pin_allowance)?,
             drain_grace: duration("drain_grace", self.drain_grace)?,
+            preview: parsed("preview", self.preview)?,
             tests: self.proofs.tests()?,
             performance: self.proofs.performance()?,
             guards: self.proofs.guards()?,

@@ -14,10 +14,10 @@ use crate::{
     },
     health::{Finding, TestRecord},
     model::{
-        Bound, DnsProbe, Endpoint, FailPolicy, GrpcProbe, Guard, Header, HttpProbe, Limit, Measure,
-        Method, Number, Pass, Percent, Performance, Pool, PoolName, ProbeKind, ProbeSetting,
-        ProbeSpec, RampStep, ReleasePolicy, ServiceSpec, SmokeTest, Spread, TcpProbe, Timestamp,
-        TlsProbe, TlsSettings, Ttl, Weight, Windows,
+        Binding, Bound, DnsProbe, Endpoint, FailPolicy, GrpcProbe, Guard, Header, HttpProbe, Kinds,
+        Limit, Measure, Method, Number, Pass, Percent, Performance, Pool, PoolName, ProbeKind,
+        ProbeSetting, ProbeSpec, RampStep, ReleasePolicy, ServiceSpec, SmokeTest, Spread,
+        SrvAnswers, SrvSetting, TcpProbe, Timestamp, TlsProbe, TlsSettings, Ttl, Weight, Windows,
     },
 };
 
@@ -32,7 +32,9 @@ fn name(text: &str) -> ServiceName {
 fn pool(text: &str, last: u8) -> Arc<Pool> {
     let address = std::net::Ipv4Addr::new(192, 0, 2, last).into();
     let endpoint = Endpoint::new(address, Weight::new(3).expect("in range")).expect("a host");
-    Arc::new(Pool { name: text.parse().expect("a name"), endpoints: vec![endpoint] })
+    let endpoint = endpoint.on_port(std::num::NonZeroU16::new(8_080));
+    let texts = vec![format!("it is {text}").parse().expect("a text")];
+    Arc::new(Pool { texts, ..Pool::new(text.parse().expect("a name"), vec![endpoint]) })
 }
 
 fn side<const N: usize>(parts: [(&str, u8, u64); N]) -> Side {

@@ -8,6 +8,8 @@
 //! name asked for, [`zone`] puts it together. Neither sockets nor the clock are known here.
 
 mod authority;
+mod balance;
+mod bindings;
 mod build;
 mod fixed;
 mod index;
@@ -17,10 +19,12 @@ mod names;
 mod node;
 mod octets;
 mod packed;
+mod ready;
 mod selection;
 mod service;
 mod shard;
 mod split;
+mod weights;
 mod zone;
 
 #[cfg(test)]
@@ -29,6 +33,7 @@ mod tests;
 use hickory_proto::rr::{Name, RData, RecordType};
 
 pub use authority::Authority;
+pub use balance::targets;
 use names::Names;
 pub use names::{LOOKUPS_MAX, NameKey};
 use node::Node;
@@ -36,11 +41,14 @@ use packed::Packed;
 pub use packed::{Audience, Records, Tally};
 pub use service::ServiceRecords;
 use service::{client_fraction, random_fraction};
-pub use split::{Part, Shares, Shift};
+pub use split::{Part, Preview, Shares, Shift};
 
 use crate::model::{ClientNetwork, DnsName, NEGATIVE_TTL, Timestamp, ZoneSpec};
 use zone::Zone;
 pub use zone::{Composition, Verdict};
+
+/// Names of a service, and what is answered at each.
+pub type NamedRecords = std::collections::BTreeMap<DnsName, ServiceRecords>;
 
 /// The numbers of the types that are not looked for among a name's records.
 const SOA: u16 = 6;
@@ -351,8 +359,8 @@ fn part(
     chance: impl FnOnce() -> u64,
 ) -> Option<(Packed<'_>, u32)> {
     let part = match packed.is_random() {
-        true => drawn(packed, chance())?,
-        false => packed.part_for(|salt| client_fraction(salt, client))?,
+        true => drawn(packed, client, chance())?,
+        false => packed.part_for(client, |salt| client_fraction(salt, client))?,
     };
     let (timing, part) = part.timed();
     let whole = if part.is_empty() { NEGATIVE_TTL.secs() } else { part.ttl() };
@@ -361,8 +369,8 @@ fn part(
 }
 
 #[cold]
-fn drawn(packed: Packed<'_>, chance: u64) -> Option<Packed<'_>> {
-    packed.part_for(|salt| random_fraction(salt, chance))
+fn drawn(packed: Packed<'_>, client: ClientNetwork, chance: u64) -> Option<Packed<'_>> {
+    packed.part_for(client, |salt| random_fraction(salt, chance))
 }
 
 /// The low 32 bits of the time are what a serial is (RFC 1982 serial arithmetic).

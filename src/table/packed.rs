@@ -1,7 +1,8 @@
 //! An rrset as it lies in memory: small, and so that an answer is one pass over it.
 //!
-//! Static records lie ready as they are sent. Of a service's records only the addresses differ, so
-//! only these are kept. In both the owner is a pointer to the question. An rrset is answered
+//! Static records lie ready as they are sent, and so do those of a service that are more than an
+//! address each ([`super::ready`]). Of its A and AAAA records only the addresses differ, so only these
+//! are kept. In all of them the owner is a pointer to the question. An rrset is answered
 //! whole, except for the addresses of a service with unequal weights: then each client is given
 //! some of them ([`super::selection`]). Where a service answers with more than one pool, each
 //! pool's rrset is packed within one that says which clients are given it ([`super::split`]).
@@ -14,6 +15,7 @@ use hickory_proto::{
 use super::{
     instant,
     octets::{u16_at, u32_at, u32_of},
+    ready::Ready,
     selection::{END_LEN, Weighted},
 };
 use crate::model::{Spread, Timing};
@@ -23,7 +25,7 @@ pub(super) const QUESTION_AT: usize = 12;
 /// Type and class behind the question's name.
 pub(super) const QUESTION_FIXED_LEN: usize = 4;
 /// A pointer to the question's name (RFC 1035 §4.1.4).
-const TO_QUESTION: [u8; 2] = [0xc0, QUESTION_AT as u8];
+pub(super) const TO_QUESTION: [u8; 2] = [0xc0, QUESTION_AT as u8];
 
 /// Type, how many records an answer has, TTL, tally, length of what follows with the flags above
 /// it.
@@ -33,14 +35,15 @@ const TTL: usize = 4;
 const TALLY: usize = 8;
 const LEN: usize = 12;
 
-/// Addresses of a service, not records.
+/// Of a service: addresses and not records, if it is of their types.
 const IS_SERVICE: u32 = 1 << 31;
-/// Some of them for each client.
+/// Some of the addresses for each client.
 const IS_WEIGHTED: u32 = 1 << 30;
 /// All of it is down, and nothing may stand in: SERVFAIL.
 const IS_LOST: u32 = 1 << 29;
 /// Not addresses but packed rrsets, one of which a client is given: those who have moved and the
-/// others, or, if also weighted, any number.
+/// others, or, if also weighted, any number; or, if it counts one, those of some networks and the
+/// others.
 const IS_SPLIT: u32 = 1 << 28;
 /// One of those, and there is another one that differs.
 const IS_FOR_SOME: u32 = 1 << 27;
@@ -95,6 +98,12 @@ pub(super) enum Body {
     Addresses(Vec<u8>),
     /// The same with their weights ([`Weighted`]).
     Weighted(Vec<u8>),
+    /// Records of a service that are not of the types of addresses ([`Ready`]).
+    Ready(Vec<u8>),
+    /// The same, of which each client is given some of the addresses.
+    ReadyWeighted(Vec<u8>),
+    /// What those of some networks are given, and the others.
+    Preview(Vec<u8>),
     /// What those who have moved are given, and the others.
     Shift(Vec<u8>),
     /// What each pool of a split gives.
@@ -122,6 +131,9 @@ impl Parts {
             Body::Records(records) => (records, 0),
             Body::Addresses(addresses) => (addresses, IS_SERVICE),
             Body::Weighted(weighted) => (weighted, IS_SERVICE | IS_WEIGHTED),
+            Body::Ready(ready) => (ready, IS_SERVICE),
+            Body::ReadyWeighted(ready) => (ready, IS_SERVICE | IS_WEIGHTED),
+            Body::Preview(sides) => (sides, IS_SERVICE | IS_SPLIT),
             Body::Shift(sides) => (sides, IS_SERVICE | IS_SPLIT),
             Body::Split(pools) => (pools, IS_SERVICE | IS_SPLIT | IS_WEIGHTED),
         };
@@ -217,6 +229,7 @@ impl<'t> Packed<'t> {
     pub(super) fn within(&self) -> Within<'t> {
         match (self.has(IS_SPLIT), self.has(IS_WEIGHTED)) {
             (false, _) => Within::Nothing,
+            (true, false) if u16_at(self.head, COUNT) > 0 => Within::Preview(self.body),
             (true, false) => Within::Shift(self.body),
             (true, true) => Within::Split(self.body),
         }
@@ -240,15 +253,32 @@ impl<'t> Packed<'t> {
         let octets_len = match (self.is_service(), self.kind()) {
             (false, _) => u32_of(self.body.len()),
             (true, A) => count * A_LEN as u32,
-            (true, _) => count * AAAA_LEN as u32,
+            (true, AAAA) => count * AAAA_LEN as u32,
+            (true, _) => Ready::unpack(self.body).octets_len(),
         };
-        let first_point = self.weighted().map_or(0, |items| items.first_point(u(items.salt())));
-        Records { packed: self, first_point, octets_len, ttl }
+        let place = if self.has(IS_WEIGHTED) { self.place(u) } else { 0 };
+        Records { packed: self, place, octets_len, ttl }
+    }
+
+    /// Where the client at `u()` stands among the addresses of which it is given some: on their line,
+    /// or, where there are several lines, as a fraction of each.
+    #[inline]
+    fn place(&self, u: impl FnOnce(u64) -> u64) -> u64 {
+        match self.kind() {
+            A | AAAA => self.weighted().map_or(0, |items| items.first_point(u(items.salt()))),
+            _ => u(Ready::unpack(self.body).salt()),
+        }
     }
 
     #[inline]
     fn weighted(&self) -> Option<Weighted<'t>> {
         if self.has(IS_WEIGHTED) { Weighted::unpack(self.body) } else { None }
+    }
+
+    /// Whether it is records and not addresses, and those of a service.
+    #[inline]
+    fn is_ready(&self) -> bool {
+        self.is_service() && !matches!(self.kind(), A | AAAA)
     }
 }
 
@@ -260,19 +290,22 @@ pub(super) enum Within<'t> {
     Shift(&'t [u8]),
     /// [`Body::Split`].
     Split(&'t [u8]),
+    /// [`Body::Preview`].
+    Preview(&'t [u8]),
 }
 
 /// The number of the type CNAME.
 const CNAME: u16 = 5;
-/// The number of the type A; among the addresses of a service, what is not of it is AAAA.
+/// The numbers of the types of addresses.
 const A: u16 = 1;
+const AAAA: u16 = 28;
 /// The number of the class IN.
 const CLASS_IN: u16 = 1;
 /// What comes before the data of a record whose owner is a pointer (RFC 1035 §3.2.1).
 const FIXED_LEN: usize = 12;
 /// Lengths of addresses and of their records (RFC 1035 §3.4.1, RFC 3596 §2.2).
-const V4_LEN: usize = 4;
-const V6_LEN: usize = 16;
+pub(super) const V4_LEN: usize = 4;
+pub(super) const V6_LEN: usize = 16;
 const A_LEN: usize = FIXED_LEN + V4_LEN;
 const AAAA_LEN: usize = FIXED_LEN + V6_LEN;
 
@@ -281,7 +314,8 @@ const AAAA_LEN: usize = FIXED_LEN + V6_LEN;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Records<'t> {
     packed: Packed<'t>,
-    first_point: u64,
+    /// [`Packed::place`].
+    place: u64,
     octets_len: u32,
     ttl: u32,
 }
@@ -316,7 +350,25 @@ impl Records<'_> {
         (tally != Tally::NONE).then_some(Tally(tally))
     }
 
-    /// How many octets they are as they are sent.
+    /// How many records beyond them are for the additional section.
+    #[inline]
+    pub fn additional(&self) -> u16 {
+        let ready = || Ready::unpack(self.packed.body);
+        match self.packed.is_ready() {
+            true if self.octets_len == ready().octets_len() => ready().additional(),
+            _ => 0,
+        }
+    }
+
+    /// The same without what is for the additional section.
+    pub fn without_additional(self) -> Self {
+        match self.packed.is_ready() {
+            true => Self { octets_len: Ready::unpack(self.packed.body).answers_len(), ..self },
+            false => self,
+        }
+    }
+
+    /// How many octets they are as they are sent, with those of the additional section.
     #[inline]
     pub fn octets_len(&self) -> usize {
         self.octets_len as usize
@@ -331,7 +383,12 @@ impl Records<'_> {
                 out.get_mut(..records.len())?.copy_from_slice(records);
             }
             (true, A) => self.write_addresses::<V4_LEN, { END_LEN + V4_LEN }, A_LEN>(out)?,
-            (true, _) => self.write_addresses::<V6_LEN, { END_LEN + V6_LEN }, AAAA_LEN>(out)?,
+            (true, AAAA) => self.write_addresses::<V6_LEN, { END_LEN + V6_LEN }, AAAA_LEN>(out)?,
+            (true, _) => {
+                let ttl = (self.ttl != self.packed.ttl()).then_some(self.ttl);
+                let out = out.get_mut(..self.octets_len())?;
+                Ready::unpack(self.packed.body).write(ttl, self.place, out)?;
+            }
         }
         Some(self.octets_len())
     }
@@ -352,7 +409,7 @@ impl Records<'_> {
         };
         match self.packed.weighted() {
             Some(items) => items
-                .under::<WEIGHTED>(self.first_point)
+                .under::<WEIGHTED>(self.place)
                 .take(self.count().into())
                 .try_for_each(|item| write(item.last_chunk()?)),
             None => self.packed.body.as_chunks().0.iter().try_for_each(write),
@@ -371,7 +428,8 @@ impl Records<'_> {
         fixed
     }
 
-    /// The same as the codec has them, with `owner` written as it is here.
+    /// The same as the codec has them, with `owner` written as it is here; behind them those of the
+    /// additional section.
     pub fn decode(&self, owner: &Name) -> Vec<Record> {
         // The pointers in them count from the start of a message that asks for the owner.
         let mut message = vec![0; QUESTION_AT];
@@ -387,6 +445,6 @@ impl Records<'_> {
         let mut decoder = BinDecoder::new(&message).clone(begin);
         let read =
             |_| Record::read(&mut decoder).expect("invariant: what we encode can be decoded");
-        (0..self.count()).map(read).collect()
+        (0..self.count() + self.additional()).map(read).collect()
     }
 }

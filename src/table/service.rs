@@ -1,44 +1,93 @@
-//! What a service answers: the addresses of its pools, by family.
+//! What a service answers: the addresses of its pools, by family, and what else it has been given to
+//! say, all from the same shares.
 
-use std::{hash::Hasher, net::IpAddr};
+use std::{collections::BTreeMap, hash::Hasher, net::IpAddr};
 
 use hickory_proto::rr::RecordType;
 use siphasher::sip::SipHasher13;
 
 use super::{
+    NamedRecords, Tally, balance, bindings,
     packed::{Audience, Body, Parts},
     selection::Weighted,
     split::{Part, Shares},
 };
-use crate::model::{ClientNetwork, DnsName, Family, Spread, Timing};
+use crate::model::{ClientNetwork, DnsName, Family, Kinds, PoolName, Prefix, Spread, Timing};
 
-/// The answers of one service, ready to be sent.
+/// What one name of a service answers, ready to be sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceRecords {
-    /// One packed rrset for each family that is there or lost.
+    /// One packed rrset for each type that is there or lost.
     pub(super) packed: Box<[u8]>,
 }
 
 impl ServiceRecords {
-    /// The answers of the service at `owner`.
+    /// The addresses of the service at `owner`.
     pub fn new(owner: &DnsName, split: &Shares<'_>) -> Self {
-        let (salt, mut packed) = (salt_of_service(owner), Vec::new());
-        for family in Family::ALL {
-            let rrset = |part: &Part<'_>| rrset(part, family, salt);
-            split.pack_into(kind_of(family), salt, rrset, &mut packed);
-        }
-        Self { packed: packed.into() }
+        Self { packed: addresses(owner, split).into() }
     }
+
+    /// All that the service at `owner` answers, name by name, but for the names of its endpoints and
+    /// pools. `together` says what answers count for that name several pools.
+    pub fn all(
+        owner: &DnsName,
+        kinds: &Kinds,
+        split: &Shares<'_>,
+        together: impl Fn(&[&PoolName]) -> Option<Tally>,
+    ) -> NamedRecords {
+        let mut names = BTreeMap::from([(owner.clone(), addresses(owner, split))]);
+        if let Some(https) = &kinds.https {
+            let place = names.entry(owner.clone()).or_default();
+            bindings::pack_https(owner, https, split, place);
+        }
+        bindings::pack_texts(owner, &kinds.txt, split, names.entry(owner.clone()).or_default());
+        let below = |prefix: &Prefix| DnsName::within(prefix.as_str(), owner).ok();
+        let mut by_prefix: BTreeMap<&Prefix, Vec<_>> = BTreeMap::new();
+        for (prefix, binding) in &kinds.svcb {
+            by_prefix.entry(prefix).or_default().push(binding);
+        }
+        for (prefix, of_prefix) in by_prefix {
+            let Some(name) = below(prefix) else { continue };
+            bindings::pack_svcb(
+                (owner, &name),
+                &of_prefix,
+                split,
+                names.entry(name.clone()).or_default(),
+            );
+        }
+        for setting in &kinds.srv {
+            let Some(name) = below(&setting.prefix) else { continue };
+            let place = names.entry(name.clone()).or_default();
+            balance::pack((owner, &name), setting, split, &together, place);
+        }
+        names.into_iter().map(|(name, packed)| (name, Self { packed: packed.into() })).collect()
+    }
+
+    /// One record of type TXT with these strings, which are short.
+    pub fn text(owner: &DnsName, ttl: u32, strings: &[String]) -> Self {
+        Self { packed: bindings::packed_text(owner, ttl, strings).into() }
+    }
+}
+
+fn addresses(owner: &DnsName, split: &Shares<'_>) -> Vec<u8> {
+    let (salt, mut packed) = (salt_of_service(owner), Vec::new());
+    for family in Family::ALL {
+        let rrset = |part: &Part<'_>| rrset(part, family, salt);
+        split.pack_into(kind_of(family), salt, rrset, &mut packed);
+    }
+    packed
+}
+
+/// The addresses that a pool has of a family, with their weights.
+pub(super) fn of_family(part: &Part<'_>, family: Family) -> Vec<(u32, Vec<u8>)> {
+    let of_family =
+        part.endpoints.iter().filter(|endpoint| Family::of(endpoint.address()) == family);
+    of_family.map(|endpoint| (endpoint.weight().get(), octets(endpoint.address()))).collect()
 }
 
 /// What a pool has of a family.
 fn rrset(part: &Part<'_>, family: Family, salt: u64) -> Parts {
-    let of_family: Vec<(u32, Vec<u8>)> = part
-        .endpoints
-        .iter()
-        .filter(|endpoint| Family::of(endpoint.address()) == family)
-        .map(|endpoint| (endpoint.weight().get(), octets(endpoint.address())))
-        .collect();
+    let of_family = of_family(part, family);
     let (body, count) = match Weighted::pack(salt, &of_family) {
         Some((weighted, picked)) => (Body::Weighted(weighted), picked),
         None => {
@@ -61,7 +110,7 @@ fn rrset(part: &Part<'_>, family: Family, salt: u64) -> Parts {
 }
 
 /// Also what is not there may come to be at an instant; what has not come needs no jitter.
-fn timing(part: &Part<'_>, count: usize, is_lost: bool) -> Timing {
+pub(super) fn timing(part: &Part<'_>, count: usize, is_lost: bool) -> Timing {
     match part.timing {
         _ if is_lost => Timing::Lasting,
         Timing::Since(_) if count == 0 => Timing::Lasting,
@@ -69,14 +118,14 @@ fn timing(part: &Part<'_>, count: usize, is_lost: bool) -> Timing {
     }
 }
 
-fn kind_of(family: Family) -> RecordType {
+pub(super) fn kind_of(family: Family) -> RecordType {
     match family {
         Family::V4 => RecordType::A,
         Family::V6 => RecordType::AAAA,
     }
 }
 
-fn octets(address: IpAddr) -> Vec<u8> {
+pub(super) fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(v4) => v4.octets().into(),
         IpAddr::V6(v6) => v6.octets().into(),

@@ -22,12 +22,13 @@ use siphasher::sip::SipHasher13;
 
 use super::{
     logarithm::minus_log2,
-    octets::{u32_at, u64_at},
+    octets::{u32_at, u32_of, u64_at},
     packed::{Audience, Body, Packed, Parts, Tally, Within},
     service::{client_fraction, random_fraction, salt_of_service},
 };
 use crate::model::{
-    ClientNetwork, DnsName, Endpoint, Family, PoolName, Share, Spread, Timing, Ttl, Weight,
+    ClientNetwork, ClientRange, DnsName, Endpoint, Family, PoolName, Share, Spread, TextRecord,
+    Timing, Ttl, Weight,
 };
 
 /// How the clients of a service are shared out among its pools, and where they are moving.
@@ -37,6 +38,8 @@ pub struct Shares<'p> {
     pub parts: &'p [Part<'p>],
     /// A release that is under way.
     pub shift: Option<Shift<'p>>,
+    /// Clients who are given something else before all others.
+    pub preview: Option<Preview<'p>>,
     /// Whether a client is given the same each time.
     pub spread: Spread,
 }
@@ -52,6 +55,21 @@ pub struct Shift<'p> {
     pub salt: u64,
 }
 
+/// Clients who are shown what others are not given yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Preview<'p> {
+    /// Who they are.
+    pub clients: &'p [ClientRange],
+    /// What each pool gives to them; at least one, no pool twice.
+    pub to: &'p [Part<'p>],
+}
+
+impl Preview<'_> {
+    fn has(&self, client: ClientNetwork) -> bool {
+        self.clients.iter().any(|range| range.has(client))
+    }
+}
+
 /// What one pool gives.
 #[derive(Clone, Copy, Debug)]
 pub struct Part<'p> {
@@ -63,6 +81,8 @@ pub struct Part<'p> {
     pub ttl: Ttl,
     /// They themselves, by address.
     pub endpoints: &'p [Endpoint],
+    /// Its texts.
+    pub texts: &'p [TextRecord],
     /// What is asked of these families is answered with SERVFAIL; one that is merely absent has no
     /// data.
     pub lost: &'p [Family],
@@ -76,7 +96,7 @@ impl<'p> Part<'p> {
     /// A part of weight 1 that has lost nothing, counts for nothing, and is not known to change.
     pub const fn new(pool: &'p PoolName, ttl: Ttl, endpoints: &'p [Endpoint]) -> Self {
         let (weight, timing) = (Weight::ONE, Timing::Lasting);
-        Self { pool, weight, ttl, endpoints, lost: &[], tally: None, timing }
+        Self { pool, weight, ttl, endpoints, texts: &[], lost: &[], tally: None, timing }
     }
 
     fn draw(&self, salt_of_service: u64) -> Draw {
@@ -90,7 +110,7 @@ impl<'p> Part<'p> {
 impl<'p> Shares<'p> {
     /// Sticky, and no release moves clients.
     pub const fn new(parts: &'p [Part<'p>]) -> Self {
-        Self { parts, shift: None, spread: Spread::Sticky }
+        Self { parts, shift: None, preview: None, spread: Spread::Sticky }
     }
 
     /// What a client of the service at `owner` is given; nothing only if there are no parts. `chance`
@@ -107,6 +127,7 @@ impl<'p> Shares<'p> {
             None => client_fraction(salt, client),
         };
         let parts = match self.shift {
+            _ if self.preview.is_some_and(|preview| preview.has(client)) => self.preview?.to,
             Some(Shift { to, share, salt }) if has_moved(share.millionths(), u(salt)) => to,
             _ => self.parts,
         };
@@ -125,47 +146,70 @@ impl<'p> Shares<'p> {
     ) {
         let of_part = |part: &Part<'_>| (part.draw(salt_of_service), rrset(part));
         let side = |parts: &[Part<'_>]| parts.iter().map(of_part).collect::<Side>();
-        let spread = self.spread;
-        let Some(Shift { to, share, salt }) = self.shift.filter(|shift| shift.share > Share::NONE)
-        else {
-            return pack(kind, spread, [side(self.parts)], |[side]| side, out);
+        let main = match self.shift {
+            Some(Shift { to, share: Share::ALL, .. }) => vec![side(to)],
+            Some(Shift { to, share, .. }) if share > Share::NONE => {
+                vec![side(to), side(self.parts)]
+            }
+            _ => vec![side(self.parts)],
         };
-        if share == Share::ALL {
-            return pack(kind, spread, [side(to)], |[side]| side, out);
+        let shown = self.preview.map(|preview| side(preview.to));
+        self.pack(kind, shown, main, out);
+    }
+
+    /// The same of what does not hang on the client, but for those who are shown something else.
+    pub(super) fn pack_alike(
+        &self,
+        kind: RecordType,
+        shown: Option<Parts>,
+        all: Parts,
+        out: &mut Vec<u8>,
+    ) {
+        let alone = |rrset| vec![(Draw { salt: 0, weight: 1 }, rrset)];
+        self.pack(kind, shown.map(alone), vec![alone(all)], out);
+    }
+
+    /// Packs what those give who are shown something else, and one side or two for the others, unless
+    /// none of them gives anything.
+    fn pack(&self, kind: RecordType, shown: Option<Side>, main: Vec<Side>, out: &mut Vec<u8>) {
+        let is_drawn = self.spread == Spread::Random && shown.is_none();
+        let mut sides: Vec<Side> = shown.into_iter().chain(main).collect();
+        let rrsets = || sides.iter().flatten().map(|(_, rrset)| rrset);
+        if rrsets().all(Parts::is_nothing) {
+            return;
         }
-        let shift = |sides: [Vec<u8>; 2]| {
-            let place = [&salt.to_le_bytes()[..], &share.millionths().to_le_bytes()].concat();
-            let body = Body::Shift([place, sides.concat()].concat());
-            packed_split(kind, spread, body)
+        let are_alike =
+            rrsets().zip(rrsets().skip(1)).all(|(one, next)| one.is_answered_like(next));
+        // What is drawn hangs on no client.
+        let is_for_all = are_alike && !sides.iter().any(Vec::is_empty) || is_drawn;
+        if !is_for_all {
+            let rrsets = sides.iter_mut().flatten().map(|(_, rrset)| rrset);
+            rrsets.for_each(|rrset| rrset.audience = Audience::Some);
+        }
+        let sides = sides.iter().map(|side| packed_side(kind, self.spread, side)).collect();
+        out.extend(self.joined(kind, sides));
+    }
+
+    fn joined(&self, kind: RecordType, mut sides: Vec<Vec<u8>>) -> Vec<u8> {
+        let shown = self.preview.map(|preview| (preview, sides.remove(0)));
+        let main = match (sides.as_slice(), self.shift) {
+            ([_, _], Some(Shift { share, salt, .. })) => {
+                let place = [&salt.to_le_bytes()[..], &share.millionths().to_le_bytes()].concat();
+                let body = Body::Shift([place, sides.concat()].concat());
+                packed_split(kind, self.spread, body)
+            }
+            _ => sides.concat(),
         };
-        pack(kind, spread, [side(to), side(self.parts)], shift, out);
+        let Some((preview, shown)) = shown else { return main };
+        let clients = preview.clients.iter().flat_map(|range| range.to_octets());
+        let mut body = u32_of(preview.clients.len()).to_le_bytes().to_vec();
+        body.extend(clients);
+        packed_split(kind, self.spread, Body::Preview([body, shown, main].concat()))
     }
 }
 
 /// What each pool of a split gives of one type.
 type Side = Vec<(Draw, Parts)>;
-
-/// Packs sides, as `join` puts them together, unless none of them gives anything.
-fn pack<const SIDES: usize>(
-    kind: RecordType,
-    spread: Spread,
-    mut sides: [Side; SIDES],
-    join: impl FnOnce([Vec<u8>; SIDES]) -> Vec<u8>,
-    out: &mut Vec<u8>,
-) {
-    let rrsets = || sides.iter().flatten().map(|(_, rrset)| rrset);
-    if rrsets().all(Parts::is_nothing) {
-        return;
-    }
-    let are_alike = rrsets().zip(rrsets().skip(1)).all(|(one, next)| one.is_answered_like(next));
-    // What is drawn hangs on no client.
-    let is_for_all = are_alike && !sides.iter().any(Vec::is_empty) || spread == Spread::Random;
-    if !is_for_all {
-        let rrsets = sides.iter_mut().flatten().map(|(_, rrset)| rrset);
-        rrsets.for_each(|rrset| rrset.audience = Audience::Some);
-    }
-    out.extend(join(sides.map(|side| packed_side(kind, spread, &side))));
-}
 
 fn packed_side(kind: RecordType, spread: Spread, side: &[(Draw, Parts)]) -> Vec<u8> {
     let mut packed = Vec::new();
@@ -187,7 +231,8 @@ fn packed_split(kind: RecordType, spread: Spread, body: Body) -> Vec<u8> {
     let mut packed = Vec::new();
     let (audience, timing) = (Audience::Everyone, Timing::Lasting);
     let (is_lost, tally) = (false, None);
-    let parts = Parts { kind, ttl: 0, count: 0, body, is_lost, spread, tally, audience, timing };
+    let count = usize::from(matches!(body, Body::Preview(_)));
+    let parts = Parts { kind, ttl: 0, count, body, is_lost, spread, tally, audience, timing };
     parts.pack_into(&mut packed);
     packed
 }
@@ -202,8 +247,12 @@ impl<'t> Packed<'t> {
     /// What of it the client is given who stands at `u()` for each salt: one part, or all if it is
     /// no split. Nothing if the side has no part.
     #[inline]
-    pub(super) fn part_for(self, u: impl Fn(u64) -> u64) -> Option<Self> {
-        let side = match self.within() {
+    pub(super) fn part_for(self, client: ClientNetwork, u: impl Fn(u64) -> u64) -> Option<Self> {
+        let shown = match self.within() {
+            Within::Preview(octets) => shown_to(client, octets)?,
+            _ => self,
+        };
+        let side = match shown.within() {
             Within::Shift(octets) => {
                 let (head, sides) = octets.split_first_chunk::<SHIFT_LEN>()?;
                 let (moved, others) = Self::split_first(sides)?;
@@ -212,12 +261,26 @@ impl<'t> Packed<'t> {
                     false => Self::split_first(others)?.0,
                 }
             }
-            _ => self,
+            _ => shown,
         };
         match side.within() {
             Within::Split(octets) => pick(draws(octets), u),
             _ => Some(side),
         }
+    }
+}
+
+/// What those of some networks are given, or the others.
+#[cold]
+fn shown_to<'t>(client: ClientNetwork, octets: &'t [u8]) -> Option<Packed<'t>> {
+    let (count, rest) = octets.split_first_chunk()?;
+    let count = u32::from_le_bytes(*count) as usize;
+    let (ranges, rest) = rest.split_at_checked(count * ClientRange::LEN)?;
+    let (shown, others) = Packed::split_first(rest)?;
+    let mut ranges = ranges.as_chunks().0.iter().map(|range| ClientRange::from_octets(*range));
+    match ranges.any(|range| range.has(client)) {
+        true => Some(shown),
+        false => Some(Packed::split_first(others)?.0),
     }
 }
 

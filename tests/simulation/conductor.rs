@@ -282,12 +282,12 @@ impl Conductor {
             apart.map(|(parts, ..)| parts.iter().map(|it| self.part(it, *ttl, timing)).collect());
         let shift = apart.zip(to.as_ref());
         let shift = shift.map(|((_, share, salt), to)| Shift { to, share: share.into(), salt });
-        let shares = Shares { parts: &main, shift, spread: *spread };
+        let shares = Shares { parts: &main, shift, preview: None, spread: *spread };
         ServiceRecords::new(&self.cutover.spec().owner, &shares)
     }
 
     fn part<'a>(&mut self, answered: &'a Answered, ttl: Ttl, timing: Timing) -> Part<'a> {
-        let Answered { pool, weight, endpoints, lost } = answered;
+        let Answered { pool, weight, endpoints, lost, .. } = answered;
         let tally = Some(self.tally(pool));
         Part { weight: *weight, lost, tally, timing, ..Part::new(pool, ttl, endpoints) }
     }

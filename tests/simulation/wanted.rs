@@ -61,6 +61,7 @@ impl Wanted {
             spread: Spread::default(),
             ttl: ServiceSpec::TTL,
             pools: Default::default(),
+            kinds: Default::default(),
             probe: ProbeSetting::Off,
             fail_policy: FailPolicy::default(),
             release: ReleasePolicy::default(),
@@ -229,7 +230,7 @@ impl Wanted {
             }
         }
         let name = pool_name(pool);
-        self.spec.pools.insert(name.clone(), Arc::new(Pool { name, endpoints }));
+        self.spec.pools.insert(name.clone(), Arc::new(Pool::new(name, endpoints)));
     }
 
     /// Whole seconds, as files have them.

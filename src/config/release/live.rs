@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     super::document::{Name, Value, nearest},
-    POOL_FORM, parts, weight, weight_schema,
+    POOL_FORM, one_of, parts, weight, weight_schema,
 };
 use crate::model::{Family, NEGATIVE_TTL, Pool, PoolName, Split, Spread};
 
@@ -47,18 +47,14 @@ fn split(value: &Value<'_>, pools: Option<&Pools>) -> Option<Split> {
     Split::new(parts.into_iter().collect::<Option<_>>()?)
 }
 
-/// `"sticky"` or `"random"`.
-pub(super) fn spread(value: &Value<'_>, pools: Option<&Pools>) -> Option<Spread> {
-    let text = value.text()?;
-    let Some(spread) = SPREADS.into_iter().find(|spread| spread.name() == text) else {
-        let names = SPREADS.map(Spread::name).join(", ");
-        value.wrong_with_hint("unknown spread", format!("use one of {names}"));
-        return None;
-    };
+/// `"sticky"` or `"random"`. `has_texts` is whether the service has texts, whichever pool answers.
+pub(super) fn spread(value: &Value<'_>, pools: Option<&Pools>, has_texts: bool) -> Option<Spread> {
+    let spread = one_of(value, "unknown spread", &SPREADS, Spread::name)?;
+    let unlike = |pools| unlike(pools, has_texts);
     let Some(why) = pools.and_then(unlike).filter(|_| spread == Spread::Random) else {
         return Some(spread);
     };
-    let hint = "give every pool the same address families, or leave this out: clients then keep their pool";
+    let hint = "give every pool the same address families, and texts, or leave this out: clients then keep their pool";
     value.wrong_with_hint(format!("the weights would not be the shares: {why}"), hint);
     None
 }
@@ -67,19 +63,22 @@ pub(super) fn spread(value: &Value<'_>, pools: Option<&Pools>) -> Option<Spread>
 /// drawn for a question in ten does not have a tenth of the clients: what caches keep for long they
 /// ask for seldom. All pools of a service have one TTL; but that there are no addresses is kept for a
 /// time of its own.
-fn unlike(pools: &Pools) -> Option<String> {
-    let has = |pool: &Pool, family| pool.addresses().any(|address| Family::of(address) == family);
-    let lacking = |family| {
-        let with = pools.values().find(|pool| has(pool, family))?;
-        let without = pools.values().find(|pool| !has(pool, family))?;
-        let (with, without, family) = (&with.name, &without.name, family.name());
-        let negative = NEGATIVE_TTL.secs();
+fn unlike(pools: &Pools, has_texts: bool) -> Option<String> {
+    let lacking = |what: String, has: &dyn Fn(&Pool) -> bool| {
+        let with = pools.values().find(|pool| has(pool))?;
+        let without = pools.values().find(|pool| !has(pool))?;
+        let (with, without, negative) = (&with.name, &without.name, NEGATIVE_TTL.secs());
         Some(format!(
-            "{without} has no {family} addresses and {with} has, and caches keep that there are \
-             none for {negative} s, whatever the TTL"
+            "{without} has no {what} and {with} has, and caches keep that there are none for \
+             {negative} s, whatever the TTL"
         ))
     };
-    Family::ALL.into_iter().find_map(lacking)
+    let of_family = |family: Family| {
+        let has = |pool: &Pool| pool.addresses().any(|address| Family::of(address) == family);
+        lacking(format!("{} addresses", family.name()), &has)
+    };
+    let texts = || lacking("texts".to_owned(), &|pool| !pool.texts.is_empty());
+    Family::ALL.into_iter().find_map(of_family).or_else(|| texts().filter(|_| !has_texts))
 }
 
 fn is_known(pool: &PoolName, pools: &Pools, wrong: impl FnOnce(String, String)) -> bool {

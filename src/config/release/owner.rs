@@ -102,11 +102,28 @@ impl<'z> Surroundings<'z> {
         Some(owner)
     }
 
+    /// The zone of a service, and its name there.
+    pub(super) fn place(&self, owner: &DnsName) -> Option<(&'z DnsName, String)> {
+        let apex = &self.zones.of(owner)?.apex;
+        let (owner, apex_text) = (owner.to_string(), format!(".{apex}"));
+        let relative = owner.strip_suffix(&apex_text).unwrap_or(&owner).to_owned();
+        Some((apex, relative))
+    }
+
+    /// Why another name of a service of the zone at `apex` cannot be had, if it cannot.
+    pub(super) fn why_not(&self, name: &DnsName, apex: &DnsName) -> Option<String> {
+        self.nearer(name, apex).map(|(why, _)| why).or_else(|| self.taken.why_not(name))
+    }
+
+    /// Why a name is in another zone, if it is, and in which.
+    fn nearer(&self, name: &DnsName, apex: &DnsName) -> Option<(String, &'z DnsName)> {
+        let nearer = &self.zones.of(name).filter(|zone| zone.apex != *apex)?.apex;
+        Some((format!("{name} is in the zone {nearer}, which is here too"), nearer))
+    }
+
     fn check(&self, key: &Name<'_>, owner: &DnsName, apex: &DnsName) -> Option<()> {
-        if let Some(nearer) = self.zones.of(owner).filter(|zone| zone.apex != *apex) {
-            let hint = format!("write zone = \"{}\"", nearer.apex);
-            let message = format!("{owner} is in the zone {}, which is here too", nearer.apex);
-            key.wrong_with_hint(message, hint);
+        if let Some((why, nearer)) = self.nearer(owner, apex) {
+            key.wrong_with_hint(why, format!("write zone = \"{nearer}\""));
             return None;
         }
         if let Some(why) = self.taken.why_not(owner) {

@@ -12,12 +12,15 @@ use super::{
     ttl,
 };
 use crate::model::{
-    DnsName, Outside, Percent, Pool, RampStep, ReleasePolicy, Timestamp, Window, Windows,
+    ClientNetwork, ClientRange, DnsName, Family, Network, Outside, Percent, Pool, RampStep,
+    ReleasePolicy, Timestamp, Window, Windows,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
 const RAMP_STEPS_MAX: usize = 20;
 const WINDOWS_MAX: usize = 20;
+/// Each question of the service is compared with all of them.
+const PREVIEWS_MAX: usize = 16;
 
 /// The table `release` of a service.
 pub(super) fn policy(
@@ -55,6 +58,7 @@ pub(super) fn policy(
     };
     let pin_allowance = day_at_most(table.optional("pin_allowance"), default.pin_allowance);
     let drain_grace = day_at_most(table.optional("drain_grace"), default.drain_grace);
+    let preview = table.optional("preview").map_or(Some(Vec::new()), |value| preview(&value));
     let Proofs { tests, performance, guards, confirm } =
         proofs(&mut table, deadline, owner, outside);
     table.finish();
@@ -74,6 +78,7 @@ pub(super) fn policy(
         min_change_interval: min_change_interval?,
         pin_allowance: pin_allowance?,
         drain_grace: drain_grace?,
+        preview: preview?,
         tests: tests?,
         performance: performance?,
         guards: guards?,
@@ -92,6 +97,26 @@ fn optional<'a, T>(
 fn endpoints_at_least(value: &Value<'_>) -> Option<NonZeroUsize> {
     let count = value.integer_in(1..=ENDPOINTS_MAX as u64)?;
     NonZeroUsize::new(usize::try_from(count).ok()?)
+}
+
+/// `["198.51.100.0/24"]`: networks that are large enough for clients to be told apart by them.
+fn preview(value: &Value<'_>) -> Option<Vec<Network>> {
+    let items = value.array()?;
+    if items.len() > PREVIEWS_MAX {
+        value.wrong(format!("there are at most {PREVIEWS_MAX} networks"));
+    }
+    let network = |item: &Value<'_>| {
+        let network = item.parse::<Network>()?;
+        if ClientRange::of(&network).is_none() {
+            let most = ClientNetwork::prefix_max(Family::of(network.address()));
+            let hint = "resolvers ask from changing addresses, and tell of their clients no more";
+            item.wrong_with_hint(format!("clients are told apart by their /{most}"), hint);
+            return None;
+        }
+        Some(network)
+    };
+    let networks: Vec<Option<Network>> = items.iter().map(network).collect();
+    networks.into_iter().collect()
 }
 
 /// A pool that has fewer endpoints than must be up could never be released.

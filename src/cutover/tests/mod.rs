@@ -114,6 +114,7 @@ fn file(live: &str) -> Wanted {
         spread: Spread::default(),
         ttl: ServiceSpec::TTL,
         pools: Default::default(),
+        kinds: Default::default(),
         probe: probe(),
         fail_policy: FailPolicy::default(),
         release: ReleasePolicy::default(),
@@ -171,7 +172,7 @@ impl Wanted {
         let endpoint = |&(host, weight)| {
             Endpoint::new(address(host), Weight::new(weight).expect("a weight")).expect("one host")
         };
-        let pool = Pool { name: name.clone(), endpoints: hosts.iter().map(endpoint).collect() };
+        let pool = Pool::new(name.clone(), hosts.iter().map(endpoint).collect());
         self.0.pools.insert(name, Arc::new(pool));
         self
     }

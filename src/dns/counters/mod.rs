@@ -93,6 +93,11 @@ impl Counters {
         self.blocks.tallies.of(service, pool, |tally| self.blocks.tally(tally))
     }
 
+    /// What answers count for that name all of these pools.
+    pub fn tally_of_all(&self, service: &ServiceName, pools: &[&PoolName]) -> Tally {
+        self.blocks.tallies.of_all(service, pools, |tally| self.blocks.tally(tally))
+    }
+
     /// The latest instants at which caches that keep to the TTL can hold an answer naming a pool of
     /// a service, as they received it. Of tables that nobody answers from any longer this is the
     /// last word.

@@ -41,6 +41,27 @@ fn guard() -> Guard {
     }
 }
 
+fn kinds() -> Kinds {
+    let port = std::num::NonZeroU16::new(8443);
+    let https = Binding {
+        priority: port.expect("some"),
+        alpn: vec!["h2".parse().expect("a protocol"), "h3".parse().expect("a protocol")],
+        port,
+        hints: false,
+        doh_path: Some("/dns-query{?dns}".parse().expect("a path")),
+    };
+    let prefix = |text: &str| text.parse().expect("a prefix");
+    let (priority, answers) = (7, SrvAnswers::One);
+    Kinds {
+        svcb: vec![(prefix("_dns"), Binding::default())],
+        txt: vec!["v=1 \"quoted\"".parse().expect("a text")],
+        srv: vec![SrvSetting { prefix: prefix("_http._tcp"), priority, answers }],
+        previews: [("v1".parse().expect("a name"), "v1.api.zone.test".parse().expect("a name"))]
+            .into(),
+        https: Some(https),
+    }
+}
+
 /// With something in every place.
 pub(super) fn spec(of: &str) -> Arc<ServiceSpec> {
     let pools = [pool("v1", 1), pool("v2", 2)].map(|pool| (pool.name.clone(), pool));
@@ -55,6 +76,7 @@ pub(super) fn spec(of: &str) -> Arc<ServiceSpec> {
         spread: Spread::Random,
         ttl: Ttl::from_secs_const(30),
         pools: pools.into(),
+        kinds: Arc::new(kinds()),
         probe: ProbeSetting::On(Arc::new(ProbeSpec {
             checks: vec![
                 ProbeKind::Http(HttpProbe {
@@ -124,6 +146,7 @@ pub(super) fn spec(of: &str) -> Arc<ServiceSpec> {
             })],
             performance: Some(Arc::new(performance())),
             guards: vec![Arc::new(guard())],
+            preview: vec!["198.51.100.0/24".parse().expect("a network")],
             confirm: vec!["board".parse().expect("a label")],
             ..ReleasePolicy::default()
         },

@@ -5,6 +5,7 @@ mod audiences;
 mod composed;
 mod generations;
 mod instants;
+mod kinds;
 mod model;
 mod random;
 mod services;

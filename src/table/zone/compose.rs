@@ -209,7 +209,13 @@ impl<'t> Composer<'t, '_> {
         match answer {
             Answer::Records(records) => {
                 self.out.given = records.tally().map(|tally| (tally, records.ttl()));
-                self.out.answers.extend(records.decode(owner));
+                let mut answers = records.decode(owner);
+                let additionals = answers.split_off(records.count().into());
+                self.out.answers.extend(answers);
+                // Each can be asked for by its own name.
+                if self.out.additionals.len() + additionals.len() <= ADDITIONAL_MAX {
+                    self.out.additionals.extend(additionals);
+                }
             }
             Answer::NoData(authority, _, ttl) => self.deny(authority, ttl),
             Answer::Unavailable(_) => self.out.verdict = Verdict::Unavailable,

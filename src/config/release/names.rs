@@ -1,0 +1,132 @@
+//! The names that services have in the zone, each of which only one can have: their own, those of their
+//! pools and endpoints, and those below them.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use super::{
+    super::document::Mistakes,
+    Surroundings, Value,
+    records::{Records, srv_octets},
+};
+use crate::model::{DnsName, NameError, Pool, PoolName, ServiceName, endpoint_label};
+
+/// As many octets of SRV records as a message holds with what stands around them.
+const SRV_OCTETS_MAX: usize = 64_000;
+/// Where a service tells of its releases, if the settings have it so.
+pub(super) const TOLD: &str = "_release";
+
+/// What a name is there for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Service,
+    Pool,
+    Endpoint,
+    Below,
+    Told,
+}
+
+/// A name, who wants it, and where that stands.
+pub(super) struct Claim {
+    name: DnsName,
+    purpose: Purpose,
+    /// The service, and what it is called for.
+    by: (ServiceName, String),
+    at: Range<usize>,
+}
+
+/// All names that services want.
+#[derive(Default)]
+pub(super) struct Claims(Vec<Claim>);
+
+impl Claims {
+    /// A service's own name.
+    pub(super) fn service(&mut self, owner: &DnsName, service: &ServiceName, at: Range<usize>) {
+        let by = (service.clone(), format!("the name of the service {service}"));
+        let told = DnsName::within(TOLD, owner).ok();
+        let claim = |(name, purpose)| Claim { name, purpose, by: by.clone(), at: at.clone() };
+        let own = Some((owner.clone(), Purpose::Service));
+        let told = told.map(|told| (told, Purpose::Told));
+        self.0.extend(own.into_iter().chain(told).map(claim));
+    }
+
+    /// The names of its pools and endpoints, and those below it; says how its pools are called.
+    pub(super) fn others<'p>(
+        &mut self,
+        (owner, service): (&DnsName, &ServiceName),
+        records: &Records<'_>,
+        pools: impl Iterator<Item = (&'p Pool, Range<usize>)> + Clone,
+        around: &Surroundings<'_>,
+        mistakes: &Mistakes,
+    ) -> BTreeMap<PoolName, DnsName> {
+        let mut called = BTreeMap::new();
+        let Some((apex, own)) = around.place(owner) else { return called };
+        let mut claim =
+            |name: Result<DnsName, NameError>, purpose, what: String, at: Range<usize>| {
+                let name = name
+                    .map_err(|error| mistakes.add(at.clone(), format!("{what}: {error}")))
+                    .ok()?;
+                if let Some(why) = around.why_not(&name, apex) {
+                    mistakes.add(at, format!("{what}: {why}"));
+                    return None;
+                }
+                let by = (service.clone(), what);
+                self.0.push(Claim { name: name.clone(), purpose, by, at });
+                Some(name)
+            };
+        for (prefix, value) in &records.prefixes {
+            let (text, at) = (prefix.as_str(), value.span());
+            let what = format!("{text} of the service {service}");
+            claim(DnsName::within(text, owner), Purpose::Below, what, at);
+        }
+        for (pool, at) in pools.clone() {
+            let Some(text) = records.name_of(&own, &pool.name) else { continue };
+            let name = DnsName::within(&text, apex);
+            let what = format!("the name of the pool {} of {service}", pool.name);
+            called
+                .extend(claim(name, Purpose::Pool, what, at).map(|name| (pool.name.clone(), name)));
+        }
+        let Some(srv_at) = records.srv_at.as_ref().map(Value::span) else { return called };
+        for (pool, _) in pools.clone() {
+            for endpoint in &pool.endpoints {
+                let label = format!("{}.{}", endpoint_label(endpoint.address()), pool.name.label());
+                let what = format!("an endpoint of the pool {} of {service}", pool.name);
+                claim(DnsName::within(&label, owner), Purpose::Endpoint, what, srv_at.clone());
+            }
+        }
+        if srv_octets(owner.wire().len(), pools.map(|(pool, _)| pool)) > SRV_OCTETS_MAX {
+            let hint = "take pools out that are no longer needed, or leave out `srv`";
+            let wrong = "no answer could hold the SRV records of all these endpoints";
+            mistakes.add_with_hint(srv_at, wrong, hint);
+        }
+        called
+    }
+
+    /// Complains about each name that two want.
+    pub(super) fn check(&self, mistakes: &Mistakes) {
+        let mut known: BTreeMap<&DnsName, &Claim> = BTreeMap::new();
+        let (own, others): (Vec<&Claim>, Vec<&Claim>) =
+            self.0.iter().partition(|claim| claim.purpose == Purpose::Service);
+        for claim in own.into_iter().chain(others) {
+            let Some(other) = known.get(&claim.name) else {
+                known.insert(&claim.name, claim);
+                continue;
+            };
+            let is_one = claim.purpose == other.purpose && claim.by.0 == other.by.0;
+            match claim.purpose {
+                // Two services on one name are told of elsewhere.
+                Purpose::Service => {}
+                _ if claim.by == other.by => {}
+                // Several types may have one name.
+                Purpose::Below | Purpose::Endpoint if is_one => {}
+                _ => {
+                    let wrong = format!("{}, {}, is also {}", claim.name, claim.by.1, other.by.1);
+                    let hint = "`previews` of a service says how its pools are called, or that they are not";
+                    match claim.purpose == Purpose::Pool || other.purpose == Purpose::Pool {
+                        true => mistakes.add_with_hint(claim.at.clone(), wrong, hint),
+                        false => mistakes.add(claim.at.clone(), wrong),
+                    }
+                }
+            }
+        }
+    }
+}
