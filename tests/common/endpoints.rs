@@ -74,9 +74,11 @@ async fn try_start(addresses: &[&str]) -> Option<(u16, Vec<Endpoint>, JoinSet<()
         let page = get(async move || {
             asked.fetch_add(1, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(delay_ms.load(Ordering::SeqCst))).await;
+            // Who it was, for those who ask by way of somebody else.
+            let host = [("x-host", address.to_string())];
             match healthy.load(Ordering::SeqCst) {
-                true => (StatusCode::OK, "ok"),
-                false => (StatusCode::SERVICE_UNAVAILABLE, "broken"),
+                true => (StatusCode::OK, host, "ok"),
+                false => (StatusCode::SERVICE_UNAVAILABLE, host, "broken"),
             }
         });
         tasks.spawn(async move {

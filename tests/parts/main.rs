@@ -1,10 +1,11 @@
 //! What others wrote, as they run it: probes against nginx and NSD, and against the gRPC health service of
-//! tonic; a delegation by NSD; and guards of releases against a Prometheus that scrapes. One that is not
-//! installed is said to be skipped:
-//! `apt-get install nginx nsd prometheus`, and run `cargo test --test parts`.
+//! tonic; a delegation by NSD; guards of releases against a Prometheus that scrapes; and load balancers in
+//! front of a release. One that is not installed is said to be skipped:
+//! `apt-get install haproxy nginx nsd prometheus`, and run `cargo test --test parts`.
 
 #![cfg(target_os = "linux")] // All of 127.0.0.0/8 is there.
 
+mod balancers;
 #[path = "../common/mod.rs"]
 mod common;
 mod delegation;
