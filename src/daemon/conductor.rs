@@ -42,6 +42,7 @@ use super::{
     names::{Named, Names},
     service::{Around, Service},
     shares,
+    told::Told,
 };
 use crate::{
     admin::Request,
@@ -123,6 +124,8 @@ pub(super) struct Conductor {
     outbox: Outbox,
     /// Which service has which names in the table.
     names: Names,
+    /// Whether services tell of their releases, by DNS.
+    tells: bool,
     /// Owners to take out of the next table.
     removed: Vec<DnsName>,
     /// Told when there is something to answer with, or the release file has been looked at.
@@ -168,6 +171,7 @@ impl Conductor {
             causes: BTreeMap::new(),
             outbox,
             names: Names::default(),
+            tells: false,
             removed: Vec::new(),
             first_look: Some(first_look),
             keeper,
@@ -177,6 +181,11 @@ impl Conductor {
             ahead: None,
             handed: Handed::default(),
         })
+    }
+
+    /// Has services tell of their releases, by DNS, or not.
+    pub(super) fn telling(self, tells: bool) -> Self {
+        Self { tells, ..self }
     }
 
     /// Answers what was `found` again, and runs until no one can send events any more.
@@ -393,7 +402,7 @@ impl Conductor {
             }
             self.deadlines.extend(next.map(|at| (at, name.clone())));
             self.courses.follow(now, &name, service);
-            if service.published.as_ref() != Some(&service.cutover.answering(&service.health)) {
+            if !service.is_published(&service.cutover.answering(&service.health), self.tells) {
                 self.touched.insert(name.clone());
             }
             self.keep(now, &name, told);
@@ -405,11 +414,11 @@ impl Conductor {
     fn change(&mut self, touched: &BTreeSet<ServiceName>) -> (Change, BTreeMap<ServiceName, Left>) {
         let (mut left, now) = (BTreeMap::new(), self.now());
         let mut change = Change { set: Vec::new(), removed: std::mem::take(&mut self.removed) };
-        let mut named = Vec::new();
+        let (mut named, generation) = (Vec::new(), self.plane.store.load().generation() + 1);
         for name in touched {
             let Some(service) = self.services.get_mut(name) else { continue };
             let answering = service.cutover.answering(&service.health);
-            if service.published.as_ref() == Some(&answering) {
+            if service.is_published(&answering, self.tells) {
                 continue;
             }
             if let Some(before) = &service.published {
@@ -420,7 +429,12 @@ impl Conductor {
             let counters = &self.plane.counters;
             let tally = |pool: &PoolName| Some(counters.tally(name, pool));
             let together = |pools: &[&PoolName]| Some(counters.tally_of_all(name, pools));
-            let records = shares::records(owner, &answering, tally, together);
+            let mut records = shares::records(owner, &answering, tally, together);
+            if self.tells {
+                let told = Told::of(service.cutover.phase(), &answering);
+                records.extend(told.record(owner, generation, answering.ttl));
+                service.told = Some(told);
+            }
             named.push(Named { service: name, owner: owner.clone(), records });
             let cutover = &service.cutover;
             let horizons = self.around.caches.horizons(now, service);

@@ -31,6 +31,7 @@ mod site;
 mod sockets;
 mod state;
 pub mod systemd;
+mod told;
 mod zones;
 
 use std::{io, mem, net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration};
@@ -206,7 +207,8 @@ impl Daemon {
             keeper,
             outbox,
             &registry,
-        )?;
+        )?
+        .telling(settings.inside.releases);
         let (readings, handed) = (events.clone(), events.clone());
         let secrets_asked = Arc::new(Notify::new());
         control_plane.extend([
@@ -404,7 +406,8 @@ fn plane(
     let store: Store = Arc::new(ArcSwap::from_pointee(table));
     Ok(Plane {
         store,
-        responder: Responder::new(secrets, settings.nsid.as_deref()),
+        responder: Responder::new(secrets, settings.nsid.as_deref())
+            .telling(settings.inside.id.as_deref(), settings.inside.version.as_deref()),
         rrl: settings.rrl.clone(),
         counters: Counters::register(registry)?,
         clock,

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{caches::Caches, examiner::Job};
+use super::{caches::Caches, examiner::Job, told::Told};
 use crate::{
     cutover::{
         Answering, CACHE_CLOCK, Cutover, Event, Facts, Horizons, Order, Record, Refusal,
@@ -36,6 +36,8 @@ pub(super) struct Service {
     pub(super) unknown_until: Timestamp,
     /// What the stored table answers.
     pub(super) published: Option<Answering>,
+    /// What it tells of the release, if it does.
+    pub(super) told: Option<Told>,
     /// The deadline that the conductor keeps for it.
     pub(super) scheduled: Option<Timestamp>,
     /// The horizons of answers that were given before we started, where they are known.
@@ -98,6 +100,7 @@ impl Service {
             health,
             unknown_until,
             published: None,
+            told: None,
             scheduled: None,
             remembered: BTreeMap::new(),
             left: BTreeMap::new(),
@@ -155,6 +158,12 @@ impl Service {
         let gone = before.iter().flat_map(Answering::pools).filter(|pool| !pools.contains(pool));
         self.left.extend(gone.map(|pool| (pool.clone(), now)));
         before
+    }
+
+    /// Whether the stored table answers this of it, and tells of its release what is to be told.
+    pub(super) fn is_published(&self, answering: &Answering, tells: bool) -> bool {
+        let is_told = || self.told == Some(Told::of(self.cutover.phase(), answering));
+        self.published.as_ref() == Some(answering) && (!tells || is_told())
     }
 
     /// Whether its machine stands elsewhere than is kept.

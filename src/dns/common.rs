@@ -103,7 +103,7 @@ pub(super) fn limit(transport: Transport, edns: Option<&ClientEdns>) -> usize {
 #[inline]
 pub(super) fn reply_len(response: &Response<'_>, question: &Question) -> usize {
     let section = match &response.section {
-        Section::Nothing => 0,
+        Section::Nothing | Section::Inside(_) => 0,
         Section::Answer(records) => records.octets_len(),
         Section::Authority(authority, _) => authority.octets_len(),
         // It has no length yet: so there is no room for it here, and it takes the general path.
@@ -117,7 +117,7 @@ pub(super) fn reply_len(response: &Response<'_>, question: &Question) -> usize {
 pub(super) fn write(response: &Response<'_>, question: &Question, reply: &mut [u8]) -> Option<()> {
     let mut at = question.end;
     let (answers, authorities, additional) = match &response.section {
-        Section::Nothing => (0, 0, 0),
+        Section::Nothing | Section::Inside(_) => (0, 0, 0),
         Section::Composed(_) | Section::ToBeComposed => return None,
         Section::Answer(records) => {
             at += records.write(reply.get_mut(at..)?)?;

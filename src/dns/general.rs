@@ -17,6 +17,7 @@ use super::{
     common::{TRUNCATED, limit},
     cookie::CookieState,
     edns::{ClientEdns, ExtendedError, ServerEdns},
+    inside::record,
     responder::{Limit, Outcome, Packet, Replied, Responder, Response, Section, asked},
     rrl::{Class, Lengths, Limited},
     sift::{HEADER_LEN, QUESTION_FIXED_LEN, Sifted, bare_reply, sift},
@@ -185,6 +186,9 @@ pub(super) fn respond<'t>(
     if let Some((code, error)) = refused {
         return Some(responder.refuse(code, error, edns, asker));
     }
+    if query.query_class() == DNSClass::CH {
+        return Some(responder.respond_inside((name, query.query_type()), edns, asker));
+    }
     let subnet = edns.and_then(ClientEdns::subnet);
     let question = asked(name, query.query_type().into(), asker.client, subnet);
     let answer = table.answer(question, packet.now, rand::random);
@@ -205,7 +209,9 @@ fn unanswered(kind: RecordType, class: DNSClass) -> Option<(ResponseCode, Option
         // No zone transfer is offered (RFC 5936 §2.2.1).
         (_, RecordType::AXFR | RecordType::IXFR) => Some((ResponseCode::Refused, not_supported)),
         (MAILB | MAILA, _) => Some((ResponseCode::NotImp, not_supported)),
-        _ if class != DNSClass::IN => Some((ResponseCode::Refused, not_supported)),
+        _ if !matches!(class, DNSClass::IN | DNSClass::CH) => {
+            Some((ResponseCode::Refused, not_supported))
+        }
         _ => None,
     }
 }
@@ -240,6 +246,7 @@ impl Encoded {
                 let answers = answers.iter().map(|record| written_like(owner, record)).collect();
                 (answers, authorities.clone(), additionals.clone())
             }
+            (Section::Inside(text), Some(owner)) => (vec![record(owner, text)], none(), none()),
             _ => (none(), none(), none()),
         };
         let edns = response.edns.map(ServerEdns::to_hickory);

@@ -4,7 +4,7 @@
 //! in place, and [`common`] answers it with records that lie ready; everything else passes
 //! [`sift`] and takes the [`general`] path through hickory's codec. Both ask the record table and
 //! let [`responder`] decide the response; [`edns`] and [`cookie`] are what it says of itself.
-//! [`recent`] remembers the last answers for a while. [`rrl`] limits what one network is sent. [`inherited`] has sockets that another process had.
+//! [`inside`] is what it tells of itself. [`recent`] remembers the last answers for a while. [`rrl`] limits what one network is sent. [`inherited`] has sockets that another process had.
 //! [`udp`] and [`tcp`] carry packets; [`kernel`] takes and gives datagrams by the batch, and has all
 //! of the crate's unsafe code; [`sitting`] is the batch of a stream. [`encrypted`] is for TLS, QUIC
 //! and HTTPS. [`handler`] offers the general path to hickory-server's own listeners. [`client`] asks
@@ -21,6 +21,7 @@ pub mod encrypted;
 mod general;
 pub mod handler;
 mod inherited;
+mod inside;
 mod kernel;
 mod question;
 mod recent;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use hickory_proto::op::ResponseCode;
+use hickory_proto::{op::ResponseCode, rr::RecordType};
 
 use super::{
     DropCause, Transport,
@@ -14,6 +14,7 @@ use super::{
     cookie::{self, CookieState},
     edns::{ClientEdns, ClientOptions, ExtendedError, ServerEdns, ServerOptions},
     general::reply_general,
+    inside::Inside,
     question::Question,
     rrl::{Class, Lengths, Limited},
 };
@@ -26,6 +27,7 @@ use crate::{
 pub struct Responder {
     /// What this server is called (RFC 5001), for those who ask.
     nsid: Option<Box<[u8]>>,
+    inside: Inside,
     secrets: ArcSwap<CookieSecrets>,
 }
 
@@ -174,13 +176,21 @@ pub(super) enum Section<'t> {
     Composed(&'t Composition),
     /// They are put together on the general path.
     ToBeComposed,
+    /// What the server says of itself; only on the general path.
+    Inside(&'t str),
 }
 
 impl Responder {
     /// A responder with these secrets of cookies.
     pub fn new(secrets: CookieSecrets, nsid: Option<&str>) -> Self {
         let nsid = nsid.map(|nsid| nsid.as_bytes().into());
-        Self { nsid, secrets: ArcSwap::from_pointee(secrets) }
+        Self { nsid, inside: Inside::default(), secrets: ArcSwap::from_pointee(secrets) }
+    }
+
+    /// One that tells what it is called, and its version, to those who ask in the class CH.
+    pub fn telling(self, id: Option<&str>, version: Option<&str>) -> Self {
+        let inside = Inside { id: id.map(Into::into), version: version.map(Into::into) };
+        Self { inside, ..self }
     }
 
     /// Signs cookies with these secrets from now on.
@@ -251,6 +261,28 @@ impl Responder {
         let edns = edns.map(|edns| self.edns(code, error, edns, depends, asker));
         let authoritative = composition.authoritative;
         Response { code, authoritative, truncated: false, section, edns }
+    }
+
+    /// The response to a question in the class CH.
+    pub(super) fn respond_inside(
+        &self,
+        (name, kind): (&[u8], RecordType),
+        edns: Option<&ClientEdns>,
+        asker: &Asker,
+    ) -> Response<'_> {
+        let Some(text) = self.inside.text(name, kind) else {
+            let error = Some(ExtendedError::NotSupported);
+            return self.refuse(ResponseCode::Refused, error, edns, asker);
+        };
+        let code = Code::NO_ERROR;
+        let edns = edns.map(|edns| self.edns(code, None, edns, || false, asker));
+        Response {
+            code,
+            authoritative: true,
+            truncated: false,
+            section: Section::Inside(text),
+            edns,
+        }
     }
 
     /// A response without records.
@@ -362,7 +394,7 @@ impl Response<'_> {
     /// What kind of answer a limit takes it for.
     pub(super) fn class(&self) -> Class {
         let has_records = match self.section {
-            Section::Answer(_) => true,
+            Section::Answer(_) | Section::Inside(_) => true,
             Section::Composed(composition) => !composition.answers.is_empty(),
             Section::Nothing | Section::Authority(..) | Section::ToBeComposed => false,
         };

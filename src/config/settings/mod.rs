@@ -3,6 +3,7 @@
 mod cookies;
 mod events;
 mod http;
+mod inside;
 mod listen;
 mod outside;
 mod probes;
@@ -24,6 +25,8 @@ use crate::model::{EncryptedListen, Hook, HttpAccess, Outside, Permit, RrlSettin
 use cookies::{Cookies, cookies};
 use events::events;
 use http::http;
+pub use inside::Inside;
+use inside::inside;
 use listen::{Listen, listen};
 use outside::outside;
 use probes::probes;
@@ -63,6 +66,8 @@ pub struct Settings {
     pub admin: Option<PathBuf>,
     /// What this server is called, for those who ask it (RFC 5001).
     pub nsid: Option<String>,
+    /// What else it tells of itself.
+    pub inside: Inside,
     /// Response rate limiting.
     pub rrl: RrlSettings,
     /// What probes may do.
@@ -100,8 +105,12 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
             root.optional("http").map_or(Some(HttpAccess::default()), |v| http(&v, beside));
         let events = root.optional("events").map_or(Some(Vec::new()), |v| events(&v, beside));
         let nsid = root.optional("nsid").map_or(Some(None), |value| nsid(&value).map(Some));
+        let inside_at = root.optional("inside");
         let tls = root.optional("tls");
         let encrypted = encrypted(listen.as_ref(), tls.as_ref(), beside);
+        let all = listen.iter().flat_map(|it| [&it.dns, &it.tls, &it.quic, &it.https]).flatten();
+        let known = nsid.as_ref().and_then(Option::as_deref);
+        let inside = inside(inside_at.as_ref(), known, all);
         root.finish();
         let (listen, release_file) = (listen?, beside.join(release_file?));
         let sources = sources?;
@@ -117,6 +126,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
             handover: listen.handover.map(|socket| beside.join(socket)),
             admin: listen.admin.map(|socket| beside.join(socket)),
             nsid: nsid?,
+            inside: inside?,
             rrl: rrl?,
             permit: permit?,
             outside: beside_of(outside?, beside),

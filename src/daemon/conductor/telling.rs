@@ -17,6 +17,9 @@ impl Conductor {
         if told.is_empty() {
             return;
         }
+        if self.tells {
+            self.touched.insert(name.clone());
+        }
         // What follows from a change has its cause.
         let cause = *self.causes.entry(name.clone()).or_insert(self.cause);
         self.told.extend(told.into_iter().map(|transition| (name.clone(), cause, transition)));

@@ -1,0 +1,48 @@
+//! `[inside]`: what this server tells of itself and of its releases, to those who ask it by DNS.
+
+use std::net::SocketAddr;
+
+use crate::config::document::Value;
+
+/// What can be said in one string of a TXT record.
+const TEXT_LEN_MAX: usize = 255;
+
+/// What is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inside {
+    /// Whether services tell of their releases.
+    pub releases: bool,
+    /// What is answered to `id.server` and `hostname.bind` (RFC 4892), if something is.
+    pub id: Option<String>,
+    /// What is answered to `version.server` and `version.bind`, if something is.
+    pub version: Option<String>,
+}
+
+/// What `inside` says; where it says nothing, releases are told if everybody who can ask is on this
+/// host, and the ID is that of [NSID](super::Settings::nsid).
+pub(super) fn inside<'l>(
+    value: Option<&Value<'_>>,
+    nsid: Option<&str>,
+    mut listen: impl Iterator<Item = &'l SocketAddr>,
+) -> Option<Inside> {
+    let releases = listen.all(|address| address.ip().is_loopback());
+    let default = Inside { releases, id: nsid.map(str::to_owned), version: None };
+    let Some(value) = value else { return Some(default) };
+    let mut table = value.table()?;
+    let releases = table.optional("releases").map_or(Some(releases), |value| value.boolean());
+    let id = table.optional("id").map_or(Some(default.id), |value| text(&value));
+    let version = table.optional("version").map_or(Some(None), |value| text(&value));
+    table.finish();
+    Some(Inside { releases: releases?, id: id?, version: version? })
+}
+
+/// A text, or none if it is empty.
+fn text(value: &Value<'_>) -> Option<Option<String>> {
+    let text = value.text()?;
+    if text.len() > TEXT_LEN_MAX || text.chars().any(char::is_control) {
+        value
+            .wrong(format!("a text has at most {TEXT_LEN_MAX} octets, without control characters"));
+        return None;
+    }
+    Some((!text.is_empty()).then(|| text.to_owned()))
+}
