@@ -565,3 +565,65 @@ https = ["192.0.2.53:443", "127.0.0.1:0"]"#,
         ("/etc/x/k.pem".into(), "/dns-query")
     );
 }
+
+#[test]
+fn kinds_of_records_that_are_none() {
+    insta::assert_snapshot!(release_error(
+        r#"version = 1
+[services.api]
+live = "v1"
+https = { alpn = ["h2,h3"], port = 0, hint = true }
+svcb = [{ prefix = "dns", doh_path = "dns-query" }, { alpn = ["dot"] }]
+txt = ["", "twice", "twice"]
+srv = ["_http._tcp", "_HTTP._tcp", { prefix = "_x._udp", answers = "some", priority = 65536 }]
+previews = "{service}"
+release = { preview = ["198.51.100.0/25", "2001:db8::1", "198.51.100.7/24"] }
+[services.api.pools.v1]
+endpoints = ["192.0.2.1", { address = "192.0.2.2", port = 8080 }, { address = "192.0.2.3", port = 65536 }]
+txt = "v1"
+"#
+    ));
+}
+
+#[test]
+fn endpoints_that_load_balancers_are_told_need_a_port() {
+    insta::assert_snapshot!(release_error(
+        r#"version = 1
+[services.api]
+live = "v1"
+srv = ["_http._tcp"]
+pools.v1.endpoints = ["192.0.2.1", { address = "192.0.2.2", port = 8080 }]
+pools.v2 = { port = 80, endpoints = ["192.0.2.3"] }
+"#
+    ));
+}
+
+#[test]
+fn names_that_two_want() {
+    insta::assert_snapshot!(release_error(
+        r#"version = 1
+[services.api]
+live = "v1"
+srv = ["_http._tcp", "_release"]
+pools."v1.2" = { port = 80, endpoints = ["192.0.2.1"] }
+pools.v1-2 = { port = 80, endpoints = ["192.0.2.2"] }
+pools.v1 = { port = 80, endpoints = ["192.0.2.1"] }
+[services."v1.api"]
+live = "v1"
+pools.v1.endpoints = ["192.0.2.1"]
+[services."192-0-2-2.v1-2.api"]
+live = "v1"
+previews = false
+pools.v1.endpoints = ["192.0.2.1"]
+[services.web]
+live = "ns1"
+previews = "{pool}"
+pools.ns1.endpoints = ["192.0.2.1"]
+pools.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.endpoints = ["192.0.2.1"]
+[services.long]
+live = "v1"
+previews = "{pool}-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+pools.v1.endpoints = ["192.0.2.1"]
+"#
+    ));
+}

@@ -37,11 +37,12 @@ pub(super) fn reply_common(
     let asked = question.for_table(mapped(packet.client.ip()));
     let answer = table.answer(asked, packet.now, rand::random);
     let edns = question.edns.as_ref();
-    let response = responder.respond(answer, edns, &packet.asker());
-    let len = reply_len(&response, &question);
-    if len > limit(packet.transport, edns) {
-        return None;
+    let mut response = responder.respond(answer, edns, &packet.asker());
+    let limit = limit(packet.transport, edns);
+    if reply_len(&response, &question) > limit {
+        response = shortened(&response, &question, limit)?;
     }
+    let len = reply_len(&response, &question);
     let begin = out.len();
     out.extend_from_slice(&packet.octets[..question.end]);
     out.resize(begin + len, 0);
@@ -61,8 +62,10 @@ pub(super) fn reply_in_place(
     asked_len: usize,
 ) -> Option<(Outcome, usize)> {
     let len = reply_len(response, question);
-    if len > limit(Transport::Udp, question.edns.as_ref()) {
-        return None;
+    let limit = limit(Transport::Udp, question.edns.as_ref());
+    if len > limit {
+        let shorter = shortened(response, question, limit)?;
+        return reply_in_place(&shorter, question, client, judge, datagram, asked_len);
     }
     let edns = response.edns.as_ref();
     let opt_len = edns.map_or(0, |edns| OPT_LEN_MIN + edns.cookie_len());
@@ -76,6 +79,17 @@ pub(super) fn reply_in_place(
         Limited::Truncate => cut_in_place(*response, question, datagram),
         Limited::Drop => Some((Outcome::Dropped(DropCause::Limited), 0)),
     }
+}
+
+/// The same without the additional section, if it fits then.
+#[cold]
+fn shortened<'t>(
+    response: &Response<'t>,
+    question: &Question,
+    limit: usize,
+) -> Option<Response<'t>> {
+    let shorter = response.without_additional()?;
+    (reply_len(&shorter, question) <= limit).then_some(shorter)
 }
 
 /// Writes the reply without its records.

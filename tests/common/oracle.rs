@@ -392,6 +392,12 @@ impl Message {
         let records = self.records.iter().filter(is_essential);
         records.map(|it| (self.owner(it), it.kind, it.ttl, self.data(it))).collect()
     }
+
+    /// The same of records that nobody has asked for.
+    pub fn additional_len(&self) -> usize {
+        let additional = self.section(Section::Additional).filter(|record| record.kind != OPT);
+        additional.map(|record| record.len).sum()
+    }
 }
 
 /// Looks at the replies to one packet by UDP and by TCP together: TC only when there was no room for
@@ -403,6 +409,14 @@ pub fn check_truncation(packet: &[u8], udp: (&Message, &[u8]), tcp: (&Message, &
     let whole_len = tcp.1.len() - if keepalive { 6 } else { 0 };
     let ((udp, udp_octets), (tcp, tcp_octets)) = (udp, tcp);
     let fits = whole_len <= asked.udp_limit();
+    // What nobody has asked for is left out before something else is (RFC 2181 §9); the addresses of those
+    // to whom is referred are needed.
+    let is_referral = tcp.section(Section::Authority).any(|record| record.kind == NS);
+    let needed_len = whole_len - tcp.additional_len();
+    if !is_referral {
+        let has_room = needed_len <= asked.udp_limit();
+        assert_eq!(udp.is_truncated(), !has_room, "TC, and {needed_len} octets");
+    }
     if udp.is_truncated() {
         assert!(!fits, "TC, and {whole_len} octets");
         assert!(udp.records.iter().all(|record| record.kind == OPT), "cut to the question");

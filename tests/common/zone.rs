@@ -9,6 +9,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    num::NonZeroU16,
     path::Path,
     time::Duration,
 };
@@ -17,10 +18,10 @@ use cutover::{
     config::settings,
     dns::{Packet, Reply, Responder, Transport},
     model::{
-        ClientNetwork, CookieSecrets, DnsName, Endpoint, Family, PoolName, Share, Timestamp,
-        Timing, Ttl, Weight,
+        Binding, ClientNetwork, ClientRange, CookieSecrets, DnsName, Endpoint, Family, Kinds,
+        PoolName, Share, SrvAnswers, SrvSetting, Timestamp, Timing, Ttl, Weight,
     },
-    table::{Answer, Change, Part, Question, ServiceRecords, Shares, Shift, Table},
+    table::{Answer, Change, Part, Preview, Question, ServiceRecords, Shares, Shift, Table},
 };
 
 use super::{oracle::Server, packets::Packets, wire::Message};
@@ -28,7 +29,7 @@ use super::{oracle::Server, packets::Packets, wire::Message};
 /// In wire form.
 pub const APEX: &[u8] = b"\x03svc\x07example\x04test\x00";
 /// The labels in front of it that have something, in wire form.
-pub const NAMES: [&[u8]; 31] = [
+pub const NAMES: [&[u8]; 42] = [
     b"",
     b"\x03api",
     b"\x02v6",
@@ -44,6 +45,10 @@ pub const NAMES: [&[u8]; 31] = [
     b"\x04n130",
     b"\x04text",
     b"\x05below\x04text",
+    // Twice: what has to be cut is rare among what is asked for.
+    b"\x03n28",
+    b"\x03n73",
+    b"\x04n130",
     b"\x06moving",
     b"\x06ending",
     b"\x05begun",
@@ -60,6 +65,15 @@ pub const NAMES: [&[u8]; 31] = [
     b"\x07renamed",
     b"\x05below\x07renamed",
     b"\x01x\x05grows",
+    b"\x05kinds",
+    b"\x04_dns\x05kinds",
+    b"\x05_http\x04_tcp\x05kinds",
+    b"\x04_own\x04_tcp\x05kinds",
+    b"\x05shown",
+    b"\x05_http\x04_tcp\x05shown",
+    // Around what a datagram can hold with and without the additional section.
+    b"\x05_http\x04_tcp\x03s18",
+    b"\x05_http\x04_tcp\x03s30",
 ];
 const NSID: &str = "node-1";
 pub const SERVER: Server<'static> = Server { apex: APEX, nsid: Some(NSID.as_bytes()) };
@@ -146,9 +160,63 @@ pub fn table() -> Table {
         let records = ServiceRecords::new(&owner, &Shares { shift, ..Shares::new(&[part]) });
         (owner, records)
     });
-    let set = set.into_iter().chain([(owner, moving)]).chain(timed).collect();
+    let set = set.into_iter().chain([(owner, moving)]).chain(timed);
+    let set = set.chain(of_all_kinds(&zone.apex)).collect();
     let table = Table::new(&zone, (3, 4), NOW.into());
     table.with(Change { set, removed: Vec::new() }, NOW.into())
+}
+
+/// Services that answer more than addresses.
+fn of_all_kinds(apex: &DnsName) -> Vec<(DnsName, ServiceRecords)> {
+    let port = NonZeroU16::new(8443);
+    let endpoint = |address: IpAddr, weight| {
+        let weight = Weight::new(weight).expect("a weight");
+        Endpoint::new(address, weight).expect("one host").on_port(port)
+    };
+    let of = |net: u8, hosts: u8| {
+        let v4 = (1..=hosts).map(|host| endpoint([198, 51, net, host].into(), host.into()));
+        let v6 = [0x2001, 0xdb8, 0, 0, 0, 0, net.into(), 1].into();
+        v4.chain([endpoint(v6, 1)]).collect::<Vec<_>>()
+    };
+    let kinds = |alpn: &str| {
+        let binding =
+            Binding { alpn: vec![alpn.parse().expect("a protocol")], port, ..Binding::default() };
+        let srv = [("_http._tcp", SrvAnswers::All), ("_own._tcp", SrvAnswers::One)];
+        let srv = srv.map(|(prefix, answers)| {
+            let prefix = prefix.parse().expect("a prefix");
+            SrvSetting { prefix, priority: 1, answers }
+        });
+        Kinds {
+            https: Some(binding.clone()),
+            svcb: vec![("_dns".parse().expect("a prefix"), binding)],
+            txt: vec!["all".parse().expect("a text")],
+            srv: srv.into(),
+            ..Kinds::default()
+        }
+    };
+    let [v1, v2] = ["v1", "v2"].map(|pool| pool.parse().expect("the name of a pool"));
+    let (old, new, texts) = (of(100, 3), of(101, 3), ["new".parse().expect("a text")]);
+    let from = [part(&v1, &old, &[])];
+    let to = [Part { texts: &texts, ..part(&v2, &new, &[]) }];
+    let share = Share::from_millionths(500_000).expect("a half");
+    let moving = Shares { shift: Some(Shift { to: &to, share, salt: 3 }), ..Shares::new(&from) };
+    let clients = ["198.51.100.0/24".parse().expect("a network")];
+    let clients = clients.map(|network| ClientRange::of(&network).expect("large enough"));
+    let preview = Some(Preview { clients: &clients, to: &to });
+    let shown = Shares { preview, ..Shares::new(&from) };
+    let (some, many) = (of(102, 18), of(103, 30));
+    let [some, many] = [[part(&v1, &some, &[])], [part(&v1, &many, &[])]];
+    let all = [
+        ("kinds", moving),
+        ("shown", shown),
+        ("s18", Shares::new(&some)),
+        ("s30", Shares::new(&many)),
+    ];
+    let records = |(name, shares): (&str, Shares<'_>)| {
+        let owner = DnsName::within(name, apex).expect("a name in the zone");
+        ServiceRecords::all(&owner, &kinds("h2"), &shares, |_| None)
+    };
+    all.into_iter().flat_map(records).collect()
 }
 
 fn part<'p>(pool: &'p PoolName, endpoints: &'p [Endpoint], lost: &'p [Family]) -> Part<'p> {

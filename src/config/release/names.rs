@@ -13,7 +13,10 @@ use crate::model::{DnsName, NameError, Pool, PoolName, ServiceName, endpoint_lab
 /// As many octets of SRV records as a message holds with what stands around them.
 const SRV_OCTETS_MAX: usize = 64_000;
 /// Where a service tells of its releases, if the settings have it so.
-pub(super) const TOLD: &str = "_release";
+const TOLD: &str = "_release";
+
+const PREVIEWS: &str =
+    "`previews` of a service says how its pools are called, or that they are not";
 
 /// What a name is there for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,7 +32,7 @@ enum Purpose {
 pub(super) struct Claim {
     name: DnsName,
     purpose: Purpose,
-    /// The service, and what it is called for.
+    /// The service, and what the name is.
     by: (ServiceName, String),
     at: Range<usize>,
 }
@@ -41,12 +44,21 @@ pub(super) struct Claims(Vec<Claim>);
 impl Claims {
     /// A service's own name.
     pub(super) fn service(&mut self, owner: &DnsName, service: &ServiceName, at: Range<usize>) {
-        let by = (service.clone(), format!("the name of the service {service}"));
-        let told = DnsName::within(TOLD, owner).ok();
-        let claim = |(name, purpose)| Claim { name, purpose, by: by.clone(), at: at.clone() };
-        let own = Some((owner.clone(), Purpose::Service));
-        let told = told.map(|told| (told, Purpose::Told));
-        self.0.extend(own.into_iter().chain(told).map(claim));
+        let claim = |name, purpose, what| Claim {
+            name,
+            purpose,
+            by: (service.clone(), what),
+            at: at.clone(),
+        };
+        let own = format!("the name of the service {service}");
+        self.0.push(claim(owner.clone(), Purpose::Service, own));
+        if let Ok(told) = DnsName::within(TOLD, owner) {
+            self.0.push(claim(
+                told,
+                Purpose::Told,
+                format!("where {service} tells of its releases"),
+            ));
+        }
     }
 
     /// The names of its pools and endpoints, and those below it; says how its pools are called.
@@ -66,7 +78,11 @@ impl Claims {
                     .map_err(|error| mistakes.add(at.clone(), format!("{what}: {error}")))
                     .ok()?;
                 if let Some(why) = around.why_not(&name, apex) {
-                    mistakes.add(at, format!("{what}: {why}"));
+                    let wrong = format!("{what}: {why}");
+                    match purpose {
+                        Purpose::Pool => mistakes.add_with_hint(at, wrong, PREVIEWS),
+                        _ => mistakes.add(at, wrong),
+                    }
                     return None;
                 }
                 let by = (service.clone(), what);
@@ -120,9 +136,8 @@ impl Claims {
                 Purpose::Below | Purpose::Endpoint if is_one => {}
                 _ => {
                     let wrong = format!("{}, {}, is also {}", claim.name, claim.by.1, other.by.1);
-                    let hint = "`previews` of a service says how its pools are called, or that they are not";
                     match claim.purpose == Purpose::Pool || other.purpose == Purpose::Pool {
-                        true => mistakes.add_with_hint(claim.at.clone(), wrong, hint),
+                        true => mistakes.add_with_hint(claim.at.clone(), wrong, PREVIEWS),
                         false => mistakes.add(claim.at.clone(), wrong),
                     }
                 }

@@ -67,15 +67,15 @@ pub(super) fn texts(table: &mut Table<'_>) -> Option<Vec<TextRecord>> {
     if items.len() > TEXTS_MAX {
         value.wrong(format!("there are at most {TEXTS_MAX} texts"));
     }
-    let mut texts: Vec<TextRecord> = Vec::new();
+    let mut texts: Vec<Option<TextRecord>> = Vec::new();
     for item in &items {
-        let text = item.parse::<TextRecord>()?;
-        if texts.contains(&text) {
+        let text = item.parse::<TextRecord>();
+        if text.is_some() && texts.contains(&text) {
             item.wrong("this text stands here twice (RFC 2181 §5)");
         }
         texts.push(text);
     }
-    Some(texts)
+    texts.into_iter().collect()
 }
 
 /// `true`, or a table of what it says.
@@ -121,7 +121,9 @@ fn svcb<'a>(value: &Value<'a>) -> Option<Vec<Bound<'a>>> {
     if items.len() > BINDINGS_MAX {
         value.wrong(format!("there are at most {BINDINGS_MAX} bindings"));
     }
-    items.into_iter().map(bound).collect()
+    // All are looked at before the first mistake is the end of it.
+    let bound: Vec<Option<Bound<'_>>> = items.into_iter().map(bound).collect();
+    bound.into_iter().collect()
 }
 
 fn bound(value: Value<'_>) -> Option<Bound<'_>> {
@@ -140,14 +142,18 @@ fn srv<'a>(value: &Value<'a>) -> Option<Vec<(SrvSetting, Value<'a>)>> {
         value.wrong(format!("there are at most {SRV_MAX} names of SRV records"));
     }
     let mut settings: Vec<(SrvSetting, Value<'a>)> = Vec::new();
+    let mut is_good = true;
     for item in items {
-        let setting = srv_setting(&item)?;
+        let Some(setting) = srv_setting(&item) else {
+            is_good = false;
+            continue;
+        };
         if settings.iter().any(|(known, _)| known.prefix == setting.prefix) {
             item.wrong(format!("{} stands here twice", setting.prefix.as_str()));
         }
         settings.push((setting, item));
     }
-    Some(settings)
+    is_good.then_some(settings)
 }
 
 /// `"_http._tcp"`, or a table.
