@@ -18,10 +18,6 @@ use crate::{
     },
 };
 
-/// For how long caches may keep an answer that shows a pool before its time: what is being tested
-/// changes.
-pub const PREVIEW_TTL: Ttl = Ttl::from_secs_const(5);
-
 /// What is answered: for one client all of one pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answering {
@@ -161,7 +157,7 @@ impl Answering {
 
 impl Answered {
     /// What of a pool has lost nothing.
-    fn new(pool: &Pool, weight: Weight, endpoints: Vec<Endpoint>) -> Self {
+    pub(super) fn new(pool: &Pool, weight: Weight, endpoints: Vec<Endpoint>) -> Self {
         let texts = pool.texts.clone();
         Self { pool: pool.name.clone(), weight, endpoints, texts, lost: Vec::new() }
     }
@@ -241,47 +237,6 @@ impl Cutover {
             by_name: self.by_name(health),
             named: self.named(),
         }
-    }
-
-    /// The pools of the file that are reachable by themselves: whatever is the best of each.
-    fn by_name(&self, health: &ServiceHealth) -> Vec<Answered> {
-        let names = &self.spec.kinds.previews;
-        let pools = self.spec.pools.values().filter(|pool| names.contains_key(&pool.name));
-        let rank = |endpoint: &Endpoint| match health.verdict(endpoint.address()) {
-            Verdict::Down => 0,
-            Verdict::Unproven => 1,
-            Verdict::Up | Verdict::Presumed | Verdict::Unprobed => 2,
-        };
-        pools.map(|pool| Answered::new(pool, Weight::ONE, best(pool, rank))).collect()
-    }
-
-    /// The pools of which load balancers are told each endpoint, and those of which they may have been.
-    fn named(&self) -> Vec<Arc<Pool>> {
-        if self.spec.kinds.srv.is_empty() {
-            return Vec::new();
-        }
-        let mut named: Vec<Arc<Pool>> = self.spec.pools.values().cloned().collect();
-        for held in self.phase.pools() {
-            if !named.contains(held) {
-                named.push(held.clone());
-            }
-        }
-        named
-    }
-
-    /// Those who are shown the new side, from when anything of it is up until everyone has it.
-    fn shown(&self, health: &ServiceHealth) -> Option<Shown> {
-        let networks = &self.spec.release.preview;
-        let release = self.phase.release().filter(|_| !networks.is_empty())?;
-        if !self.phase.is_before_all() {
-            return None;
-        }
-        let shown = |(pool, weight): (&Arc<Pool>, Weight)| {
-            Answered::new(pool, weight, eligible(pool, health))
-        };
-        let parts = release.to.parts().map(shown).filter(|part| !part.endpoints.is_empty());
-        let (networks, parts) = (networks.clone(), parts.collect::<Vec<_>>());
-        (!parts.is_empty()).then_some(Shown { networks, parts })
     }
 
     /// The pools that answer whoever has not been moved, as they are held, whatever the file says of
@@ -385,7 +340,7 @@ fn lost(pool: &Pool, health: &ServiceHealth) -> Vec<Family> {
     Family::ALL.into_iter().filter(is_lost).collect()
 }
 
-fn eligible(pool: &Pool, health: &ServiceHealth) -> Vec<Endpoint> {
+pub(super) fn eligible(pool: &Pool, health: &ServiceHealth) -> Vec<Endpoint> {
     let mut endpoints = pool.endpoints.clone();
     endpoints.retain(|endpoint| health.verdict(endpoint.address()).is_eligible());
     endpoints
@@ -402,7 +357,7 @@ fn open(pool: &Pool, health: &ServiceHealth) -> Vec<Endpoint> {
 }
 
 /// Family by family those of the highest rank.
-fn best(pool: &Pool, rank: impl Fn(&Endpoint) -> u8) -> Vec<Endpoint> {
+pub(super) fn best(pool: &Pool, rank: impl Fn(&Endpoint) -> u8) -> Vec<Endpoint> {
     let best_of = |family| {
         let of_family = pool.endpoints.iter().filter(|e| Family::of(e.address()) == family);
         of_family.map(&rank).max().unwrap_or(0)

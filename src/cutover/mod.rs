@@ -23,6 +23,7 @@ mod outlook;
 mod paused;
 pub mod phase;
 pub mod plan;
+mod preview;
 mod progress;
 mod proof;
 mod ramp;
@@ -46,12 +47,13 @@ use std::{
     sync::Arc,
 };
 
-pub use answering::{Answered, Answering, Basis, Moved, PREVIEW_TTL, Shown, Timed};
+pub use answering::{Answered, Answering, Basis, Moved, Shown, Timed};
 pub use group::{Bond, Waits};
 pub use history::{Ending, Record, STEPS_MAX, Step};
 pub use horizons::{CACHE_CLOCK, Horizons};
 pub use outlook::{Next, WayBack};
 pub use paused::PauseReason;
+pub use preview::PREVIEW_TTL;
 pub use proof::{Targets, Wanted};
 pub use rules::{Rule, UnknownRule};
 pub use schedule::{InstantState, Schedule};

@@ -7,16 +7,14 @@
 //! some of them ([`super::selection`]). Where a service answers with more than one pool, each
 //! pool's rrset is packed within one that says which clients are given it ([`super::split`]).
 
-use hickory_proto::{
-    rr::{Name, Record, RecordType},
-    serialize::binary::{BinDecodable, BinDecoder},
-};
+use hickory_proto::rr::RecordType;
 
 use super::{
     instant,
     octets::{u16_at, u32_at, u32_of},
     ready::Ready,
-    selection::{END_LEN, Weighted},
+    records::Records,
+    selection::Weighted,
 };
 use crate::model::{Spread, Timing};
 
@@ -30,15 +28,15 @@ pub(super) const TO_QUESTION: [u8; 2] = [0xc0, QUESTION_AT as u8];
 /// Type, how many records an answer has, TTL, tally, length of what follows with the flags above
 /// it.
 const HEAD_LEN: usize = 16;
-const COUNT: usize = 2;
+pub(super) const COUNT: usize = 2;
 const TTL: usize = 4;
-const TALLY: usize = 8;
+pub(super) const TALLY: usize = 8;
 const LEN: usize = 12;
 
 /// Of a service: addresses and not records, if it is of their types.
 const IS_SERVICE: u32 = 1 << 31;
 /// Some of the addresses for each client.
-const IS_WEIGHTED: u32 = 1 << 30;
+pub(super) const IS_WEIGHTED: u32 = 1 << 30;
 /// All of it is down, and nothing may stand in: SERVFAIL.
 const IS_LOST: u32 = 1 << 29;
 /// Not addresses but packed rrsets, one of which a client is given: those who have moved and the
@@ -46,7 +44,7 @@ const IS_LOST: u32 = 1 << 29;
 /// others.
 const IS_SPLIT: u32 = 1 << 28;
 /// One of those, and there is another one that differs.
-const IS_FOR_SOME: u32 = 1 << 27;
+pub(super) const IS_FOR_SOME: u32 = 1 << 27;
 /// A split of which not the client but chance chooses.
 const IS_RANDOM: u32 = 1 << 26;
 /// Before it stands the instant at which it changes, or has changed.
@@ -59,7 +57,7 @@ const LEN_MASK: u32 = IS_TIMED - 1;
 pub struct Tally(pub u32);
 
 impl Tally {
-    const NONE: u32 = u32::MAX;
+    pub(super) const NONE: u32 = u32::MAX;
 }
 
 /// For whom an answer holds. A whole word, because in an answer a smaller one would have to be
@@ -158,8 +156,8 @@ impl Parts {
 /// A packed rrset where it lies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Packed<'t> {
-    head: &'t [u8; HEAD_LEN],
-    body: &'t [u8],
+    pub(super) head: &'t [u8; HEAD_LEN],
+    pub(super) body: &'t [u8],
 }
 
 impl<'t> Packed<'t> {
@@ -241,7 +239,7 @@ impl<'t> Packed<'t> {
     }
 
     /// Whether it has one of these flags.
-    fn has(&self, flags: u32) -> bool {
+    pub(super) fn has(&self, flags: u32) -> bool {
         u32_at(self.head, LEN) & flags != 0
     }
 
@@ -271,13 +269,13 @@ impl<'t> Packed<'t> {
     }
 
     #[inline]
-    fn weighted(&self) -> Option<Weighted<'t>> {
+    pub(super) fn weighted(&self) -> Option<Weighted<'t>> {
         if self.has(IS_WEIGHTED) { Weighted::unpack(self.body) } else { None }
     }
 
     /// Whether it is records and not addresses, and those of a service.
     #[inline]
-    fn is_ready(&self) -> bool {
+    pub(super) fn is_ready(&self) -> bool {
         self.is_service() && !matches!(self.kind(), A | AAAA)
     }
 }
@@ -297,154 +295,12 @@ pub(super) enum Within<'t> {
 /// The number of the type CNAME.
 const CNAME: u16 = 5;
 /// The numbers of the types of addresses.
-const A: u16 = 1;
-const AAAA: u16 = 28;
-/// The number of the class IN.
-const CLASS_IN: u16 = 1;
+pub(super) const A: u16 = 1;
+pub(super) const AAAA: u16 = 28;
 /// What comes before the data of a record whose owner is a pointer (RFC 1035 §3.2.1).
-const FIXED_LEN: usize = 12;
+pub(super) const FIXED_LEN: usize = 12;
 /// Lengths of addresses and of their records (RFC 1035 §3.4.1, RFC 3596 §2.2).
 pub(super) const V4_LEN: usize = 4;
 pub(super) const V6_LEN: usize = 16;
-const A_LEN: usize = FIXED_LEN + V4_LEN;
-const AAAA_LEN: usize = FIXED_LEN + V6_LEN;
-
-/// The records that one client is given: some of them where there are weights, else all. Small,
-/// because it is handed on a few times.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Records<'t> {
-    packed: Packed<'t>,
-    /// [`Packed::place`].
-    place: u64,
-    octets_len: u32,
-    ttl: u32,
-}
-
-impl Records<'_> {
-    /// The number of their type.
-    pub fn kind(&self) -> u16 {
-        self.packed.kind()
-    }
-
-    /// Their TTL, in seconds.
-    #[inline]
-    pub fn ttl(&self) -> u32 {
-        self.ttl
-    }
-
-    /// How many they are.
-    #[inline]
-    pub fn count(&self) -> u16 {
-        u16_at(self.packed.head, COUNT)
-    }
-
-    /// Whether other clients are given others, or something else.
-    pub fn depends_on_client(&self) -> bool {
-        self.packed.has(IS_WEIGHTED | IS_FOR_SOME)
-    }
-
-    /// What this answer counts for.
-    #[inline]
-    pub fn tally(&self) -> Option<Tally> {
-        let tally = u32_at(self.packed.head, TALLY);
-        (tally != Tally::NONE).then_some(Tally(tally))
-    }
-
-    /// How many records beyond them are for the additional section.
-    #[inline]
-    pub fn additional(&self) -> u16 {
-        let ready = || Ready::unpack(self.packed.body);
-        match self.packed.is_ready() {
-            true if self.octets_len == ready().octets_len() => ready().additional(),
-            _ => 0,
-        }
-    }
-
-    /// The same without what is for the additional section.
-    pub fn without_additional(self) -> Self {
-        match self.packed.is_ready() {
-            true => Self { octets_len: Ready::unpack(self.packed.body).answers_len(), ..self },
-            false => self,
-        }
-    }
-
-    /// How many octets they are as they are sent, with those of the additional section.
-    #[inline]
-    pub fn octets_len(&self) -> usize {
-        self.octets_len as usize
-    }
-
-    /// Writes them behind a question; says how long they are, or nothing if there is no room.
-    #[inline(always)]
-    pub fn write(&self, out: &mut [u8]) -> Option<usize> {
-        match (self.packed.is_service(), self.kind()) {
-            (false, _) => {
-                let records = self.packed.body;
-                out.get_mut(..records.len())?.copy_from_slice(records);
-            }
-            (true, A) => self.write_addresses::<V4_LEN, { END_LEN + V4_LEN }, A_LEN>(out)?,
-            (true, AAAA) => self.write_addresses::<V6_LEN, { END_LEN + V6_LEN }, AAAA_LEN>(out)?,
-            (true, _) => {
-                let ttl = (self.ttl != self.packed.ttl()).then_some(self.ttl);
-                let out = out.get_mut(..self.octets_len())?;
-                Ready::unpack(self.packed.body).write(ttl, self.place, out)?;
-            }
-        }
-        Some(self.octets_len())
-    }
-
-    /// Of lengths that are known here each is written without a call.
-    #[inline]
-    fn write_addresses<const ADDRESS: usize, const WEIGHTED: usize, const RECORD: usize>(
-        &self,
-        out: &mut [u8],
-    ) -> Option<()> {
-        let fixed = self.fixed(ADDRESS as u16);
-        let mut places = out.as_chunks_mut::<RECORD>().0.iter_mut();
-        let mut write = |address: &[u8; ADDRESS]| {
-            let (place, data) = places.next()?.split_first_chunk_mut()?;
-            *place = fixed;
-            data.copy_from_slice(address);
-            Some(())
-        };
-        match self.packed.weighted() {
-            Some(items) => items
-                .under::<WEIGHTED>(self.place)
-                .take(self.count().into())
-                .try_for_each(|item| write(item.last_chunk()?)),
-            None => self.packed.body.as_chunks().0.iter().try_for_each(write),
-        }
-    }
-
-    /// What each of its records begins with.
-    #[inline]
-    fn fixed(&self, data_len: u16) -> [u8; FIXED_LEN] {
-        let mut fixed = [0; FIXED_LEN];
-        fixed[..2].copy_from_slice(&TO_QUESTION);
-        fixed[2..4].copy_from_slice(&self.kind().to_be_bytes());
-        fixed[4..6].copy_from_slice(&CLASS_IN.to_be_bytes());
-        fixed[6..10].copy_from_slice(&self.ttl().to_be_bytes());
-        fixed[10..].copy_from_slice(&data_len.to_be_bytes());
-        fixed
-    }
-
-    /// The same as the codec has them, with `owner` written as it is here; behind them those of the
-    /// additional section.
-    pub fn decode(&self, owner: &Name) -> Vec<Record> {
-        // The pointers in them count from the start of a message that asks for the owner.
-        let mut message = vec![0; QUESTION_AT];
-        for label in owner.iter() {
-            message
-                .push(u8::try_from(label.len()).expect("invariant: a label has at most 63 octets"));
-            message.extend_from_slice(label);
-        }
-        message.extend([0; 1 + QUESTION_FIXED_LEN]);
-        let begin = u16::try_from(message.len()).expect("invariant: a name has at most 255 octets");
-        message.resize(usize::from(begin) + self.octets_len(), 0);
-        self.write(&mut message[begin.into()..]);
-        let mut decoder = BinDecoder::new(&message).clone(begin);
-        let read =
-            |_| Record::read(&mut decoder).expect("invariant: what we encode can be decoded");
-        (0..self.count() + self.additional()).map(read).collect()
-    }
-}
+pub(super) const A_LEN: usize = FIXED_LEN + V4_LEN;
+pub(super) const AAAA_LEN: usize = FIXED_LEN + V6_LEN;
