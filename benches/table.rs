@@ -307,12 +307,18 @@ fn asked(size: usize) -> Vec<DnsName> {
 }
 
 fn query(name: &DnsName) -> Vec<u8> {
-    query_for(name, RecordType::A)
+    message(name, RecordType::A).to_vec().expect("encoded")
 }
 
+/// With room for records of any type.
 fn query_for(name: &DnsName, kind: RecordType) -> Vec<u8> {
+    let mut message = message(name, kind);
+    message.edns.get_or_insert_with(Edns::new).set_max_payload(1_232);
+    message.to_vec().expect("encoded")
+}
+
+fn message(name: &DnsName, kind: RecordType) -> Message {
     let mut message = Message::new(7, MessageType::Query, OpCode::Query);
     message.add_query(Query::query(cutover::table::to_hickory(name), kind));
-    message.edns.get_or_insert_with(Edns::new).set_max_payload(1232);
-    message.to_vec().expect("encoded")
+    message
 }

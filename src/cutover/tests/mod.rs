@@ -18,6 +18,7 @@ mod outlook;
 mod paused;
 mod plan;
 mod pools;
+mod previews;
 mod probes;
 mod proof;
 mod ramp;
