@@ -16,7 +16,10 @@ use cutover::{
     },
     table::{Change, LOOKUPS_MAX, Part, Question, ServiceRecords, Shares, Shift, Table},
 };
-use divan::{Bencher, black_box, counter::ItemsCount};
+use divan::{
+    Bencher, black_box,
+    counter::{BytesCount, ItemsCount},
+};
 use hickory_proto::{
     op::{Edns, Message, MessageType, OpCode, Query},
     rr::RecordType,
@@ -104,16 +107,18 @@ fn kinds_1000(bencher: Bencher, kind: &str) {
     let name = |name: DnsName| format!("{prefix}{name}").parse::<DnsName>().expect("a name");
     let names = asked(KINDS_SIZE).into_iter().map(name);
     let packets: Vec<Vec<u8>> = names.map(|name| query_for(&name, kind)).collect();
+    let reply = |octets: &[u8]| match responder.reply_common(table, packet(octets)) {
+        Some(Reply::Send(reply, _)) => reply,
+        other => panic!("{other:?} for {kind}"),
+    };
+    let octets = reply(&packets[0]).len() - packets[0].len();
     let mut turns = packets.chunks(QUESTIONS).cycle();
-    let mut octets = 0;
-    bencher.counter(ItemsCount::new(QUESTIONS)).bench_local(|| {
-        for octets_in in turns.next().expect("a cycle") {
-            let replied = responder.reply_common(table, packet(octets_in));
-            let Some(Reply::Send(reply, _)) = black_box(replied) else { panic!("no {kind}") };
-            octets = reply.len() - octets_in.len();
+    let bencher = bencher.counter(ItemsCount::new(QUESTIONS));
+    bencher.counter(BytesCount::new(octets * QUESTIONS)).bench_local(|| {
+        for octets in turns.next().expect("a cycle") {
+            black_box(reply(octets));
         }
     });
-    println!("{kind}: {octets} octets");
 }
 
 /// A thousand answers decided one by one.

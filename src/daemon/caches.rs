@@ -197,7 +197,7 @@ pools.v2.endpoints = ["192.0.2.2"]
         assert_eq!(horizon(&caches, &service, 5, "v1"), Timestamp::default());
         // The one after it answers something else, and nobody has that one any longer.
         caches.leave(Arc::new(Table::clone(&reader)), left(false));
-        assert_eq!(caches.settled(), [api.clone()]);
+        assert_eq!(caches.settled(), std::slice::from_ref(&api));
         assert!(caches.settled().is_empty() && caches.is_unsettled());
         assert_eq!(horizon(&caches, &service, 5, "v1"), at(5 + 60 + 1));
         drop(reader);

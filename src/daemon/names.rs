@@ -10,7 +10,7 @@ use tracing::warn;
 
 use crate::{
     model::{DnsName, ServiceName},
-    table::{Change, NamedRecords},
+    table::{Change, NamedRecords, ServiceRecords},
 };
 
 /// All names, and who has them.
@@ -33,7 +33,9 @@ impl Names {
     pub(super) fn answer(&mut self, all: Vec<Named<'_>>, change: &mut Change) {
         for Named { service, owner, records } in &all {
             let known = self.others.entry((*service).clone()).or_default();
-            for (name, _) in known.extract_if(.., |name, _| !records.contains_key(name)) {
+            let gone = known.keys().filter(|name| !records.contains_key(*name));
+            for name in gone.cloned().collect::<Vec<_>>() {
+                known.remove(&name);
                 self.owners.remove(&name);
                 change.removed.push(name);
             }
@@ -49,7 +51,10 @@ impl Names {
                 if name == owner {
                     change.set.push((name, records));
                 } else if let Some(other) = self.owners.get(&name).filter(|it| *it != service) {
-                    warn!(%service, %name, %other, "this name is taken: it is answered as that of the other service");
+                    warn!(
+                        %service, %name, %other,
+                        "this name is taken: it is answered as that of the other service"
+                    );
                 } else {
                     self.set(service, name, records, change);
                 }
@@ -62,7 +67,7 @@ impl Names {
         &mut self,
         service: &ServiceName,
         name: DnsName,
-        records: crate::table::ServiceRecords,
+        records: ServiceRecords,
         change: &mut Change,
     ) {
         self.owners.insert(name.clone(), service.clone());
@@ -88,7 +93,6 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::ServiceRecords;
 
     fn name(text: &str) -> DnsName {
         format!("{text}.zone.test").parse().expect("a name")
