@@ -63,6 +63,11 @@ impl Names {
         }
     }
 
+    /// Every name, and whose it is.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&DnsName, &ServiceName)> {
+        self.owners.iter()
+    }
+
     fn set(
         &mut self,
         service: &ServiceName,

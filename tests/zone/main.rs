@@ -202,6 +202,9 @@ async fn several_zones_answer_each_for_itself() {
         ("api.child.zone.test", 2),
         ("xn--mnchen-3ya.xn--bcher-kva.test", 3),
         ("any.xn--bcher-kva.test", 99),
+        // The names of pools.
+        ("v1.api.child.zone.test", 2),
+        ("v1.xn--mnchen-3ya.xn--bcher-kva.test", 3),
     ] {
         assert_eq!(address(&asked(&ours, name, A).await), at(host), "{name}");
     }
@@ -256,10 +259,11 @@ async fn a_zone_file_is_read_again_and_a_broken_one_changes_nothing() {
     let after = [serial_of(&ours, "zone.test").await, serial_of(&ours, "child.zone.test").await];
     assert!(after[0].wrapping_sub(before[0]) < 1 << 31, "{before:?} {after:?}");
     assert_eq!(after[1], before[1], "nothing of it has changed");
-    // Two mistakes, and then a name that a service has.
+    // Two mistakes, and then names that a service has.
     for (broken, why) in [
         (SMALL.replace("ns A 192.0.2.53", "ns A 192.0.2"), "not a record of type A"),
         (format!("{SMALL}api TXT \"no\"\n"), "the service api is being answered"),
+        (format!("{SMALL}v1.api TXT \"no\"\n"), "v1.api.zone.test already has static records"),
     ] {
         ours.save(&broken);
         ours.daemon.reload();

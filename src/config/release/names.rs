@@ -44,27 +44,14 @@ pub(super) struct Claims(Vec<Claim>);
 impl Claims {
     /// A service's own name.
     pub(super) fn service(&mut self, owner: &DnsName, service: &ServiceName, at: Range<usize>) {
-        let claim = |name, purpose, what| Claim {
-            name,
-            purpose,
-            by: (service.clone(), what),
-            at: at.clone(),
-        };
-        let own = format!("the name of the service {service}");
-        self.0.push(claim(owner.clone(), Purpose::Service, own));
-        if let Ok(told) = DnsName::within(TOLD, owner) {
-            self.0.push(claim(
-                told,
-                Purpose::Told,
-                format!("where {service} tells of its releases"),
-            ));
-        }
+        let by = (service.clone(), format!("the name of the service {service}"));
+        self.0.push(Claim { name: owner.clone(), purpose: Purpose::Service, by, at });
     }
 
     /// The names of its pools and endpoints, and those below it; says how its pools are called.
     pub(super) fn others<'p>(
         &mut self,
-        (owner, service): (&DnsName, &ServiceName),
+        (owner, service, at): (&DnsName, &ServiceName, Range<usize>),
         records: &Records<'_>,
         pools: impl Iterator<Item = (&'p Pool, Range<usize>)> + Clone,
         around: &Surroundings<'_>,
@@ -89,6 +76,11 @@ impl Claims {
                 self.0.push(Claim { name: name.clone(), purpose, by, at });
                 Some(name)
             };
+        // One that is too long is not told of, and that is no mistake.
+        if let Ok(told) = DnsName::within(TOLD, owner) {
+            let what = format!("where {service} tells of its releases");
+            claim(Ok(told), Purpose::Told, what, at);
+        }
         for (prefix, value) in &records.prefixes {
             let (text, at) = (prefix.as_str(), value.span());
             let what = format!("{text} of the service {service}");
@@ -122,15 +114,20 @@ impl Claims {
         let mut known: BTreeMap<&DnsName, &Claim> = BTreeMap::new();
         let (own, others): (Vec<&Claim>, Vec<&Claim>) =
             self.0.iter().partition(|claim| claim.purpose == Purpose::Service);
+        let owner_of: BTreeMap<&ServiceName, &DnsName> =
+            own.iter().map(|claim| (&claim.by.0, &claim.name)).collect();
         for claim in own.into_iter().chain(others) {
             let Some(other) = known.get(&claim.name) else {
                 known.insert(&claim.name, claim);
                 continue;
             };
+            let is_clash =
+                claim.by.0 != other.by.0 && owner_of.get(&claim.by.0) == owner_of.get(&other.by.0);
             let is_one = claim.purpose == other.purpose && claim.by.0 == other.by.0;
             match claim.purpose {
                 // Two services on one name are told of elsewhere.
                 Purpose::Service => {}
+                _ if is_clash => {}
                 _ if claim.by == other.by => {}
                 // Several types may have one name.
                 Purpose::Below | Purpose::Endpoint if is_one => {}

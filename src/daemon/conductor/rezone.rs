@@ -43,9 +43,10 @@ impl Conductor {
     /// A name that the zones would have beside a service of ours.
     fn clash(&self, zones: &Zones) -> Option<String> {
         let taken = crate::config::release::Taken::new(zones);
-        self.services.iter().find_map(|(name, service)| {
-            let why = taken.why_not(&service.cutover.spec().owner)?;
-            Some(format!("the service {name} is being answered, and {why}"))
+        let own = self.services.iter().map(|(name, it)| (&it.cutover.spec().owner, name));
+        own.chain(self.names.all()).find_map(|(name, service)| {
+            let why = taken.why_not(name)?;
+            Some(format!("the service {service} is being answered, and {why}"))
         })
     }
 }

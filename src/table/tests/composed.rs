@@ -1,5 +1,7 @@
 //! Answers of several names and sections, and that the index is a shortcut to what the algorithm says.
 
+use std::num::NonZeroU16;
+
 use hickory_proto::{
     rr::{RData, Record, RecordType, rdata::CNAME, rdata::NS, rdata::NULL},
     serialize::binary::BinEncodable,
@@ -11,8 +13,10 @@ use super::{
     text, to_hickory,
 };
 use crate::{
-    model::{ClientNetwork, DnsName, StaticRecord, ZoneSpec, mapped},
-    table::{Composition, Tally, Verdict, zone},
+    model::{
+        ClientNetwork, DnsName, Kinds, SrvAnswers, SrvSetting, StaticRecord, ZoneSpec, mapped,
+    },
+    table::{Composition, ServiceRecords, Tally, Verdict, zone},
 };
 
 fn alias(name: &str, target: &str) -> StaticRecord {
@@ -63,6 +67,26 @@ fn shown(records: &[Record]) -> Vec<String> {
         format!("{owner} {} {}", record.record_type(), record.data)
     };
     records.iter().map(show).collect()
+}
+
+#[test]
+fn an_alias_leads_to_what_load_balancers_are_told_with_the_addresses() {
+    let endpoints = [super::endpoint("192.0.2.7", 1).on_port(NonZeroU16::new(80))];
+    let (pool, ttl) = ("v1".parse().expect("a pool"), crate::model::Ttl::from_secs_const(20));
+    let prefix = "_http._tcp".parse().expect("a prefix");
+    let setting = SrvSetting { prefix, priority: 0, answers: SrvAnswers::All };
+    let kinds = Kinds { srv: vec![setting], ..Kinds::default() };
+    let shares = [crate::table::Part::new(&pool, ttl, &endpoints)];
+    let shares = crate::table::Shares::new(&shares);
+    let all = ServiceRecords::all(&owner("api"), &kinds, &shares, |_| Some(Tally(7)));
+    let change = Change { set: all.into_iter().collect(), removed: Vec::new() };
+    let table = table_of(vec![alias("_http._tcp", "_http._tcp.api")], &[]).with(change, NOON);
+    let composition = composed(&table, "_http._tcp", RecordType::SRV);
+    let [alias, service] = shown(&composition.answers).try_into().expect("two answers");
+    assert!(alias.starts_with("_http._tcp CNAME _http._tcp.api."), "{alias}");
+    assert!(service.starts_with("_http._tcp.api SRV 0 ") && service.contains(" 80 "), "{service}");
+    assert_eq!(shown(&composition.additionals), ["192-0-2-7.v1.api A 192.0.2.7"]);
+    assert_eq!(composition.given.map(|(tally, _)| tally), Some(Tally(7)));
 }
 
 #[test]
