@@ -25,13 +25,13 @@ use super::{
 };
 use crate::model::{
     Desired, FailPolicy, Outside, ProbeSetting, ReleasePolicy, ServiceName, ServiceSpec, Spread,
-    Weight, Zones,
+    Zones,
 };
 use names::Claims;
 pub use owner::Taken;
 use owner::{Surroundings, check_clashes};
 use policy::policy;
-use pools::{pools_of, weight};
+use pools::{pools_of, weight, weight_schema};
 use probe::setting;
 use records::{Records, records};
 
@@ -139,7 +139,7 @@ fn service(
         let keys: Vec<_> = keys.iter().flat_map(Table::entries).map(|(key, _)| key).collect();
         let pools = keys.iter().filter_map(|key| Some((&**pools.get(&key.parse()?)?, key.span())));
         records.kinds.previews =
-            claims.others((owner, name), &records, pools, around, value.mistakes());
+            claims.others((owner, name, key.span()), &records, pools, around, value.mistakes());
     }
     Some(ServiceSpec {
         name: name?,
@@ -180,7 +180,8 @@ pub(super) fn schema(notes: &Notes) -> serde_json::Value {
         .optional("zone", parts::name())
         .optional("name", parts::matching(&parts::service_form()))
         .required("live", live::schema())
-        .required("pools", pools_schema(notes))
+        .required("pools", pools::schema(notes))
+        .each(records::schema(notes))
         .optional("spread", live::spread_schema())
         .optional("ttl", parts::duration())
         .optional("fail_policy", parts::word(FAIL_POLICIES.map(FailPolicy::name)))
@@ -198,22 +199,4 @@ pub(super) fn schema(notes: &Notes) -> serde_json::Value {
     schema
 }
 
-fn pools_schema(notes: &Notes) -> serde_json::Value {
-    let endpoint = parts::Keys::at(notes, ["services.*.pools.*.endpoints {}"])
-        .required("address", parts::address())
-        .optional("weight", weight_schema())
-        .table();
-    let endpoint = parts::either([parts::address(), endpoint]);
-    let pool = parts::Keys::at(notes, ["services.*.pools.*"])
-        .required("endpoints", parts::list(endpoint, 1..=ENDPOINTS_MAX))
-        .table();
-    let mut pools = parts::names(POOL_FORM, pool);
-    pools["minProperties"] = 1.into();
-    pools
-}
-
 const POOL_FORM: &str = "^[A-Za-z0-9_.-]{1,63}$";
-
-fn weight_schema() -> serde_json::Value {
-    parts::whole(1..=Weight::MAX.into())
-}

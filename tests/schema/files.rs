@@ -59,11 +59,21 @@ timezone = "Europe/Berlin"
 min_change_interval = "1m"
 pin_allowance = "1m"
 drain_grace = "1m"
+preview = ["198.51.100.0/24"]
 confirm = ["change-board"]
 guards = [
     { name = "a", query = "a", max = 0.5, tolerance = 0.1, interval = "30s", count = 1, fail_limit = 0, error_limit = 2 },
     { name = "b", query = 'b{pool="{{pool}}"}', min = "0.5x" },
 ]
+"#;
+
+/// Beside addresses.
+const KINDS_OF_RECORDS: &str = r#"
+https = { alpn = ["h2"], port = 8443, hints = true, priority = 1 }
+svcb = [{ prefix = "_dns", alpn = ["dot"], port = 853, hints = false, priority = 2, doh_path = "/q{?dns}" }]
+txt = ["owner=platform"]
+srv = ["_http._tcp", { prefix = "_grpc._tcp", priority = 1, answers = "one" }]
+previews = "{pool}-{service}"
 "#;
 
 const PERFORMANCE: &str = r#"mean = "100ms", p50 = "1.2x", p90 = "1s", p95 = "1s", p99 = "1s",
@@ -124,7 +134,8 @@ pub(crate) fn files() -> Vec<File> {
         format!(
             "[services.{name}]\nzone = \"other.test\"\nname = \"{name}\"\nlive = \"v1\"\nttl = \"60s\"\nspread = \"sticky\"\n\
              fail_policy = \"previous\"\n\
-             pools.v1.endpoints = [\"192.0.2.1\", {{ address = \"192.0.2.2\", weight = 2 }}]\n{more}\n"
+             pools.v1.endpoints = [\"192.0.2.1\", {{ address = \"192.0.2.2\", weight = 2, port = 81 }}]\n\
+             pools.v1.port = 80\npools.v1.txt = [\"version=1\"]\n{KINDS_OF_RECORDS}{more}\n"
         )
     };
     let head = "version = 1\nremoved = [\"www.old\"]\n";
@@ -137,7 +148,11 @@ pub(crate) fn files() -> Vec<File> {
     let grouped = service("web", &format!("[services.web.release]\n{RELEASE}"));
     let mut files = vec![File::settings(), File::release(&format!("{head}{first}{grouped}"))];
     let split = service("api", "probe = \"none\"").replace("\"v1\"\n", "{ v1 = 9, v2 = 1 }\n");
-    let split = split.replacen("pools.v1", "pools.v2.endpoints = [\"2001:db8::2\"]\npools.v1", 1);
+    let split = split.replacen(
+        "pools.v1",
+        "pools.v2 = { endpoints = [\"2001:db8::2\"], port = 80 }\npools.v1",
+        1,
+    );
     files.push(File::release(&format!("{head}{split}")));
     let lists = service("api", &format!("[services.api.probe]\n{lists}"));
     files.push(File::release(&format!("{head}{lists}")));

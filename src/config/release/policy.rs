@@ -243,7 +243,8 @@ pub(super) fn schema(notes: &Notes) -> serde_json::Value {
         .optional("timezone", parts::some_text())
         .optional("min_change_interval", parts::duration())
         .optional("pin_allowance", parts::duration())
-        .optional("drain_grace", parts::duration());
+        .optional("drain_grace", parts::duration())
+        .optional("preview", parts::networks(PREVIEWS_MAX));
     proof::schema(keys, notes).needs(["clean"], &json!(["at"])).table()
 }
 

@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    ENDPOINTS_MAX, Table, Value,
-    records::{port, texts},
+    ENDPOINTS_MAX, Notes, POOL_FORM, Table, Value, parts,
+    records::{port, texts, texts_schema},
 };
 use crate::model::{Endpoint, Pool, PoolName, TextRecord, Weight};
 
@@ -100,4 +100,25 @@ fn build_endpoint(value: &Value<'_>, weight: Weight) -> Option<Endpoint> {
         return None;
     };
     Endpoint::new(address, weight).map_err(|error| value.wrong(error.to_string())).ok()
+}
+
+pub(super) fn schema(notes: &Notes) -> serde_json::Value {
+    let endpoint = parts::Keys::at(notes, ["services.*.pools.*.endpoints {}"])
+        .required("address", parts::address())
+        .optional("weight", weight_schema())
+        .optional("port", parts::port())
+        .table();
+    let endpoint = parts::either([parts::address(), endpoint]);
+    let pool = parts::Keys::at(notes, ["services.*.pools.*"])
+        .required("endpoints", parts::list(endpoint, 1..=ENDPOINTS_MAX))
+        .optional("port", parts::port())
+        .optional("txt", texts_schema())
+        .table();
+    let mut pools = parts::names(POOL_FORM, pool);
+    pools["minProperties"] = 1.into();
+    pools
+}
+
+pub(super) fn weight_schema() -> serde_json::Value {
+    parts::whole(1..=Weight::MAX.into())
 }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 
-use super::{Table, Value, one_of};
+use super::{Notes, Table, Value, one_of, parts};
 use crate::model::{
     AlpnId, Binding, DohPath, Kinds, Pool, PoolName, Prefix, SrvAnswers, SrvSetting, TextRecord,
 };
@@ -15,6 +15,9 @@ const SRV_MAX: usize = 16;
 const POOL: &str = "{pool}";
 const SERVICE: &str = "{service}";
 const TEMPLATE: &str = "{pool}.{service}";
+/// What schemas say of [`AlpnId`] and [`DohPath`].
+const ALPN_FORM: &str = r"^[!#-+.-\[\]-~-]{1,32}$";
+const DOH_PATH_FORM: &str = r"^/.*\{\?dns\}";
 
 /// Keys of a service, and where what they say stands.
 pub(super) struct Records<'a> {
@@ -197,4 +200,35 @@ pub(super) fn srv_octets<'p>(owner_len: usize, pools: impl Iterator<Item = &'p P
         pool.endpoints.len() * (RECORD_LEN + target)
     };
     pools.map(of_pool).sum()
+}
+
+/// The keys of a service that are read here.
+pub(super) fn schema(notes: &Notes) -> [(&'static str, serde_json::Value); 5] {
+    let binding = |at| {
+        parts::Keys::at(notes, [at, "services.*.https {}"])
+            .optional("alpn", parts::list(parts::matching(ALPN_FORM), 0..=ALPN_MAX))
+            .optional("port", parts::port())
+            .optional("hints", parts::flag())
+            .optional("priority", parts::whole(1..=65_535))
+    };
+    let bound = binding("services.*.svcb {}")
+        .required("prefix", parts::prefix())
+        .optional("doh_path", parts::matching(DOH_PATH_FORM));
+    let srv = parts::Keys::at(notes, ["services.*.srv {}"])
+        .required("prefix", parts::prefix())
+        .optional("priority", parts::whole(0..=65_535))
+        .optional("answers", parts::word(SrvAnswers::ALL.map(SrvAnswers::name)));
+    let srv = parts::either([parts::prefix(), srv.table()]);
+    let template = parts::matching(r"\{pool\}");
+    [
+        ("https", parts::either([parts::flag(), binding("services.*.https {}").table()])),
+        ("svcb", parts::list(bound.table(), 0..=BINDINGS_MAX)),
+        ("txt", texts_schema()),
+        ("srv", parts::list(srv, 0..=SRV_MAX)),
+        ("previews", parts::either([parts::flag(), template])),
+    ]
+}
+
+pub(super) fn texts_schema() -> serde_json::Value {
+    parts::list(parts::some_text(), 0..=TEXTS_MAX)
 }

@@ -63,6 +63,14 @@ impl Notes {
         let path = if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") };
         self.get(&path).or_else(|| self.get(&format!("{path}.*"))).cloned()
     }
+
+    /// Of a key of `PATH {}` that has an item of its own in what is told there: `KEY  what it is`.
+    pub(super) fn item(&self, table: &str, key: &str) -> Option<Note> {
+        let note = self.get(table.strip_suffix(" {}")?)?;
+        let text = note.text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix("  "))?;
+        let text = text.trim().to_owned();
+        Some(Note { default: default_in(&text), text })
+    }
 }
 
 impl Reader {

@@ -13,6 +13,8 @@ use super::Notes;
 const DURATION: &str = r"^(0|\s*([0-9][0-9\s]*(\.[0-9\s]+)?(nanos|nsec|ns|usec|us|µs|millis|msec|ms|seconds|second|secs|sec|s|minutes|minute|mins|min|m|hours|hour|hrs|hr|h|days|day|d|weeks|week|wks|wk|w|months|month|M|years|year|yrs|yr|y)\s*)+)$";
 /// With letters of other scripts; in ASCII letters, digits, `-` and `_`.
 const NAME: &str = r"[^\x00-,./:-@\[-^`{-\x7F]{1,63}(\.[^\x00-,./:-@\[-^`{-\x7F]{1,63})*";
+/// Labels that begin with an underscore.
+const PREFIX: &str = r"^_[^\x00-,./:-@\[-^`{-\x7F]{0,62}(\._[^\x00-,./:-@\[-^`{-\x7F]{0,62})*$";
 const LABEL: &str = "^[A-Za-z0-9_-]{1,63}$";
 
 /// A table whose keys are known.
@@ -38,7 +40,9 @@ impl<'n> Keys<'n> {
 
     /// A key that may be absent.
     pub(in crate::config) fn optional(mut self, key: &'static str, mut value: Value) -> Self {
-        if let Some(note) = self.at.iter().find_map(|at| self.notes.of(at, key)) {
+        let item = self.at.iter().find_map(|at| self.notes.item(at, key));
+        let told = || self.at.iter().find_map(|at| self.notes.of(at, key));
+        if let Some(note) = item.or_else(told) {
             describe(&mut value, &note.text);
             if let Some(default) = &note.default {
                 value["default"] = default.clone();
@@ -239,6 +243,11 @@ pub(in crate::config) fn name() -> Value {
 /// The owner of a record: a name in the zone, or `@`; a wildcard may be in front.
 pub(in crate::config) fn owner() -> Value {
     matching(&format!(r"^(\*|(\*\.)?(@|{NAME}\.?))$"))
+}
+
+/// `_http._tcp`.
+pub(in crate::config) fn prefix() -> Value {
+    matching(PREFIX)
 }
 
 /// As zone files name them; which there are is for the parser to know.

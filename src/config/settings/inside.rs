@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
-use crate::config::document::Value;
+use crate::config::{
+    document::Value,
+    schema::{Notes, parts},
+};
 
 /// What can be said in one string of a TXT record.
 const TEXT_LEN_MAX: usize = 255;
@@ -45,4 +48,12 @@ fn text(value: &Value<'_>) -> Option<Option<String>> {
         return None;
     }
     Some((!text.is_empty()).then(|| text.to_owned()))
+}
+
+pub(super) fn schema(notes: &Notes) -> serde_json::Value {
+    parts::Keys::at(notes, ["inside"])
+        .optional("releases", parts::flag())
+        .optional("id", parts::text())
+        .optional("version", parts::text())
+        .table()
 }

@@ -181,6 +181,7 @@ pub(super) fn schema(notes: &Notes) -> serde_json::Value {
         .optional("release_file", parts::text())
         .optional("state_dir", parts::some_text())
         .optional("nsid", parts::matching(&format!("^[!-~]{{1,{NSID_LEN_MAX}}}$")))
+        .optional("inside", inside::schema(notes))
         .optional("listen", listen::schema(notes))
         .optional("http", http::schema(notes))
         .optional("rrl", rrl::schema(notes))
