@@ -46,9 +46,12 @@ impl Table {
             for (owner, entry) in zone.tree().names() {
                 edit.add_static(owner, &packed_entry(zones, zone, owner, entry));
             }
-            let above = zone.apex().parent().and_then(|parent| zone_of(zones, parent.wire()));
-            if above.is_some() {
-                edit.add_static(zone.apex(), &fixed::composed(RecordType::DS));
+            let Some(parent) = zone.apex().parent() else { continue };
+            let Some(above) = zone_of(zones, parent.wire()) else { continue };
+            edit.add_static(zone.apex(), &fixed::composed(RecordType::DS));
+            // Below a delegation the zone above has no names.
+            if above.tree().border(parent.wire()).is_none() {
+                edit.ensure_above(&parent);
             }
         }
         edit.finish();

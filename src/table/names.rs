@@ -147,6 +147,13 @@ impl Edit<'_> {
         }
     }
 
+    /// Makes sure of the same for the name above the apex of a zone within a zone: the apex keeps it
+    /// there.
+    pub(super) fn ensure_above(&mut self, parent: &DnsName) {
+        self.ensure(parent);
+        self.update(parent, |node| node.children += 1);
+    }
+
     /// Adds packed rrsets that no release changes.
     pub(super) fn add_static(&mut self, owner: &DnsName, packed: &[u8]) {
         self.ensure(owner);

@@ -23,7 +23,7 @@ fn alias(name: &str, target: &str) -> StaticRecord {
     record(name, 60, RData::CNAME(CNAME(to_hickory(&owner(target)))))
 }
 
-fn server(name: &str, target: &str) -> StaticRecord {
+pub(super) fn server(name: &str, target: &str) -> StaticRecord {
     record(name, 60, RData::NS(NS(to_hickory(&owner(target)))))
 }
 
@@ -49,7 +49,7 @@ fn table_of(zone_records: Vec<StaticRecord>, services: &[&str]) -> Table {
     Table::new(&zone, (1, 2), NOON).with(Change { set, removed: Vec::new() }, NOON)
 }
 
-fn question(name: &[u8], kind: RecordType) -> Question<'_> {
+pub(super) fn question(name: &[u8], kind: RecordType) -> Question<'_> {
     Question { name, kind: kind.into(), client: ClientNetwork::of(mapped(CLIENT), None) }
 }
 

@@ -11,6 +11,7 @@ mod random;
 mod services;
 mod shards;
 mod splits;
+mod zones;
 
 use std::net::IpAddr;
 

@@ -97,7 +97,7 @@ impl Tree {
 
     /// The border that a name in wire form stands at or below. Nothing stands between it and the
     /// name, in canonical order, but what is below it.
-    pub(super) fn border(&self, name: &[u8]) -> Option<&Border> {
+    pub(in super::super) fn border(&self, name: &[u8]) -> Option<&Border> {
         if self.borders.is_empty() {
             return None;
         }
