@@ -365,7 +365,8 @@ fn part(
         false => packed.part_for(client, |salt| client_fraction(salt, client))?,
     };
     let (timing, part) = part.timed();
-    let whole = if part.is_empty() { NEGATIVE_TTL.secs() } else { part.ttl() };
+    // Where there is nothing, there is soon to be what others are given already.
+    let whole = if part.is_empty() { part.ttl().min(NEGATIVE_TTL.secs()) } else { part.ttl() };
     // Caches that stand in one network ask at different times.
     Some((part, timing.secs(whole, now, || client_fraction(now.unix_micros(), client))))
 }

@@ -70,7 +70,7 @@ fn unlike(pools: &Pools, has_texts: bool) -> Option<String> {
         let (with, without, negative) = (&with.name, &without.name, NEGATIVE_TTL.secs());
         Some(format!(
             "{without} has no {what} and {with} has, and caches keep that there are none for \
-             {negative} s, whatever the TTL"
+             at most {negative} s, whatever the TTL"
         ))
     };
     let of_family = |family: Family| {

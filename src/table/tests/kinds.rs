@@ -283,6 +283,29 @@ fn some_networks_are_shown_the_new_pool() {
 }
 
 #[test]
+fn that_there_is_nothing_is_kept_no_longer_than_what_there_is() {
+    let scene = Scene::new(SrvAnswers::All);
+    let office = ClientRange::of(&"10.0.4.0/22".parse().expect("a network")).expect("large enough");
+    for (ttl, kept) in [(5, 5), (60, 30)] {
+        let ttl = crate::model::Ttl::from_secs_const(ttl);
+        let [from, to] = [0, 1].map(|number| [Part { ttl, ..scene.part(number) }]);
+        let without = [Part { endpoints: &[], ..to[0] }];
+        let shown = Some(Preview { clients: &[office], to: &without });
+        let preview = scene.table(&Shares { preview: shown, ..Shares::new(&from) });
+        let moved = scene.table(&Shares { shift: Some(half(&without)), ..Shares::new(&from) });
+        for table in [&preview, &moved] {
+            let answers = (0..20).map(|at| ask(table, "api", RecordType::A, client(at), 0));
+            let nothing = answers.filter_map(|answer| match answer {
+                Answer::NoData(_, _, ttl) => Some(ttl),
+                _ => None,
+            });
+            let nothing: Vec<u32> = nothing.collect();
+            assert!(!nothing.is_empty() && nothing.iter().all(|ttl| *ttl == kept), "{nothing:?}");
+        }
+    }
+}
+
+#[test]
 fn what_is_lost_is_not_bound_and_has_no_target() {
     let scene = Scene::new(SrvAnswers::All);
     let part = [Part { endpoints: &[], lost: &Family::ALL, ..scene.part(0) }];
