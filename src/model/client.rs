@@ -19,12 +19,14 @@ pub struct Subnet {
 /// /24 for IPv4, /48 for IPv6: of the subnet that the resolver tells, if it tells one, else of
 /// the resolver.
 ///
-/// A number, because it is handed on for each question: its octets, the first one lowest, below how
-/// many they are.
+/// A number, because it is handed on for each question: its octets, the first one lowest; above them
+/// how many bits of it were told, and how many they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientNetwork(u64);
 
 const LEN_SHIFT: u32 = 56;
+const PREFIX_SHIFT: u32 = 48;
+const PREFIX_MASK: u64 = 0xff << PREFIX_SHIFT;
 
 /// The bits of a mapped address before those of the IPv4 address.
 const MAPPED: u128 = 0xffff;
@@ -43,13 +45,13 @@ impl ClientNetwork {
     /// A /24.
     #[inline]
     pub const fn v4([a, b, c]: [u8; 3]) -> Self {
-        Self(u64::from_le_bytes([a, b, c, 0, 0, 0, 0, 3]))
+        Self(u64::from_le_bytes([a, b, c, 0, 0, 0, Self::prefix_max(Family::V4), 3]))
     }
 
     /// A /48.
     #[inline]
     pub const fn v6([a, b, c, d, e, f]: [u8; 6]) -> Self {
-        Self(u64::from_le_bytes([a, b, c, d, e, f, 0, 6]))
+        Self(u64::from_le_bytes([a, b, c, d, e, f, Self::prefix_max(Family::V6), 6]))
     }
 
     /// The longest prefix that makes a difference.
@@ -66,9 +68,31 @@ impl ClientNetwork {
     #[inline]
     pub fn of(resolver: Ipv6Addr, subnet: Option<Subnet>) -> Self {
         match subnet {
-            Some(subnet) if subnet.prefix > 0 => Self::around(mapped(subnet.address)),
+            Some(subnet) if subnet.prefix > 0 => Self::told(subnet),
             _ => Self::around(resolver),
         }
+    }
+
+    /// The network that a subnet is, or begins with.
+    fn told(Subnet { address, prefix }: Subnet) -> Self {
+        let (whole, prefix_max) = match address {
+            IpAddr::V4(address) => {
+                let [a, b, c, _] = address.octets();
+                (Self::v4([a, b, c]), Self::prefix_max(Family::V4))
+            }
+            IpAddr::V6(address) => {
+                let [a, b, c, d, e, f, ..] = address.octets();
+                (Self::v6([a, b, c, d, e, f]), Self::prefix_max(Family::V6))
+            }
+        };
+        let prefix = u64::from(prefix.min(prefix_max)) << PREFIX_SHIFT;
+        Self(whole.0 & !PREFIX_MASK | prefix)
+    }
+
+    /// How many of its bits are known.
+    #[inline]
+    const fn prefix(self) -> u64 {
+        (self.0 & PREFIX_MASK) >> PREFIX_SHIFT
     }
 
     #[inline]
@@ -89,7 +113,7 @@ impl ClientNetwork {
     /// How many octets are the same for all of it, and a number that has them, the first one lowest.
     #[inline]
     pub const fn octets(self) -> (usize, u64) {
-        ((self.0 >> LEN_SHIFT) as usize, self.0 & ((1 << LEN_SHIFT) - 1))
+        ((self.0 >> LEN_SHIFT) as usize, self.0 & ((1 << PREFIX_SHIFT) - 1))
     }
 }
 
@@ -97,6 +121,7 @@ impl ClientNetwork {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientRange {
     mask: u64,
+    /// With how many bits these are where a client has how many were told.
     value: u64,
 }
 
@@ -115,14 +140,17 @@ impl ClientRange {
             IpAddr::V4(_) => Network::of(Ipv4Addr::BROADCAST.into(), prefix),
             IpAddr::V6(_) => Network::of(Ipv6Addr::from_bits(u128::MAX).into(), prefix),
         };
-        let mask = ClientNetwork::around(mapped(mask.address())).0 | 0xff << LEN_SHIFT;
-        Some(Self { mask, value: begin.0 & mask })
+        let mask = ClientNetwork::around(mapped(mask.address())).0 & !PREFIX_MASK;
+        let mask = mask | 0xff << LEN_SHIFT;
+        Some(Self { mask, value: begin.0 & mask | u64::from(prefix) << PREFIX_SHIFT })
     }
 
-    /// Whether the client is one of them.
+    /// Whether the client is known to be one of them: of a network that only begins with theirs, others
+    /// would be told the same (RFC 7871 §7.2.1).
     #[inline]
     pub const fn has(self, client: ClientNetwork) -> bool {
-        client.0 & self.mask == self.value
+        let is_like = (client.0 ^ self.value) & self.mask == 0;
+        is_like && client.prefix() >= ClientNetwork(self.value).prefix()
     }
 
     /// As octets.
@@ -228,6 +256,27 @@ mod tests {
         // A mapped address would be of the other family.
         assert!(!range("::/0").expect("large enough").has(of("192.0.2.1")));
         assert_eq!((range("198.51.100.0/25"), range("2001:db8::/49")), (None, None));
+    }
+
+    #[test]
+    fn a_range_has_nobody_of_whom_less_is_told_than_it_says() {
+        let resolver = mapped(ip("198.51.100.7"));
+        let told = |address, prefix| ClientNetwork::of(resolver, Subnet::new(ip(address), prefix));
+        let office = ClientRange::of(&"192.0.0.0/20".parse().expect("a network")).expect("large");
+        for (prefix, is_in) in [(24, true), (32, true), (20, true), (19, false), (16, false)] {
+            assert_eq!(office.has(told("192.0.0.0", prefix)), is_in, "/{prefix}");
+        }
+        let v6 = ClientRange::of(&"2001:db8::/40".parse().expect("a network")).expect("large");
+        for (prefix, is_in) in [(56, true), (48, true), (40, true), (39, false), (32, false)] {
+            assert_eq!(v6.has(told("2001:db8::", prefix)), is_in, "/{prefix}");
+        }
+        // Without a subnet, all of the resolver's own is known.
+        let around = ClientRange::of(&"198.51.100.0/24".parse().expect("a network"));
+        assert!(around.expect("large").has(told("0.0.0.0", 0)));
+        // Clients who have moved stay there, however much is told of them.
+        assert_eq!(told("192.0.0.0", 16).octets(), told("192.0.0.0", 24).octets());
+        // Of IPv6 that is said to be IPv4, as much is looked at as the scope says.
+        assert_eq!(told("::ffff:192.0.2.0", 120), ClientNetwork::v6([0; 6]));
     }
 
     #[test]
