@@ -106,6 +106,9 @@ records = [
     { name = "sub", type = "NS", data = ["ns.elsewhere.test."] },
     { name = "d", type = "DNAME", data = ["x"] },
     { name = "*.w", type = "TXT", data = ["x"] },
+    { name = "child", type = "NS", data = ["ns.child"] },
+    { name = "child", type = "DS", data = ["1 13 2 00"] },
+    { name = "ns.child", type = "A", data = ["192.0.2.53"] },
 ]
 [[zones]]
 zone = "child.zone.test"
@@ -123,11 +126,19 @@ hostmaster = "hostmaster@elsewhere.test"
         release::parse(Path::new("release.toml"), &text, &zones, &Outside::default())
     };
     let good = ["x.w", "münchen", "dd"].map(|key| service(key, "")).concat();
-    let good = parse(good + &service("kid", "zone = \"child.zone.test\"")).expect("good");
+    let of_child = |key: &str| service(key, "zone = \"child.zone.test\"");
+    // What the zone above says of the child is not in the child.
+    let good = parse(good + &of_child("kid") + &of_child("ns")).expect("good");
     let owners: Vec<String> = good.services.values().map(|it| it.owner.to_string()).collect();
     assert_eq!(
         owners,
-        ["dd.zone.test", "kid.child.zone.test", "x.w.zone.test", "xn--mnchen-3ya.zone.test"]
+        [
+            "dd.zone.test",
+            "kid.child.zone.test",
+            "ns.child.zone.test",
+            "x.w.zone.test",
+            "xn--mnchen-3ya.zone.test"
+        ]
     );
     let long = "a".repeat(64);
     let bad = [

@@ -21,6 +21,10 @@ impl<'z> Taken<'z> {
         let (mut names, mut borders) = (BTreeSet::new(), BTreeMap::new());
         for zone in zones.all() {
             for record in &zone.records {
+                if zones.of(&record.owner).is_some_and(|nearer| nearer.apex != zone.apex) {
+                    // What a zone says of another one below it (RFC 1034 §4.2.1) stands in that no more.
+                    continue;
+                }
                 let kind = record.data.record_type();
                 names.insert(&record.owner);
                 let is_border = match kind {
