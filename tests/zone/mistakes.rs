@@ -73,6 +73,28 @@ fn the_soa_record_and_the_least_ttl_are_taken_over() {
     assert_eq!(zone.records.len(), 3, "the same record twice is one (RFC 2181 §5)");
 }
 
+/// The records of a zone file, without those of its head.
+#[track_caller]
+fn records(text: &str) -> Vec<String> {
+    let zone = file(&format!("{HEAD}{text}")).unwrap_or_else(|error| panic!("{error}"));
+    let shown = |it: &cutover::model::StaticRecord| format!("{} {:?}", it.owner, it.data);
+    zone.records.iter().skip(1).map(shown).collect()
+}
+
+#[test]
+fn a_name_that_is_none_is_refused() {
+    for data in ["2 05aa", "0", "1 01", "3 000000", "5 0161c00c00", "2 40aa"] {
+        let found = mistakes(&format!("{HEAD}x DNAME \\# {data}\n"));
+        assert!(found.contains("DNAME"), "{data}: {found}");
+        let more = format!(
+            "nameservers = [\"ns.elsewhere.test\"]\nhostmaster = \"a@elsewhere.test\"\n\
+             records = [{{ name = \"x\", type = \"TYPE39\", data = ['\\# {data}'] }}]\n"
+        );
+        assert!(settings(&more).is_err(), "{data}");
+    }
+    assert_eq!(records("x DNAME \\# 3 016100\n").len(), 1);
+}
+
 #[test]
 fn records_of_cutover_toml_keep_to_the_same_rules() {
     let more = r#"nameservers = ["ns.elsewhere.test"]

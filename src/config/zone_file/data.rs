@@ -79,6 +79,10 @@ fn decoded(kind: RecordType, octets: &[u8]) -> Option<RData> {
     if octets.is_empty() {
         return None;
     }
+    // It is not looked at there, and names are made of it when it is answered.
+    if kind == RecordType::DNAME && DnsName::from_octets(octets).is_err() {
+        return None;
+    }
     // DNAME and others have no type of their own there.
     let mut record = vec![0; 1 + RECORD_FIXED_LEN];
     record[1..3].copy_from_slice(&u16::from(kind).to_be_bytes());
