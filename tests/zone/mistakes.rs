@@ -82,6 +82,17 @@ fn records(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn only_the_same_record_is_the_same() {
+    // The octets of one type say nothing of another, and texts are more than what is shown of them.
+    let unlike = "a TYPE65280 \\# 1 00\na TYPE65281 \\# 1 00\n\
+                  b TXT \"x\" \"y\"\nb TXT \"xy\"\nb TXT \"x y\"\nb TYPE99 \\# 4 03782079\n";
+    assert_eq!(records(unlike).len(), 6, "{:?}", records(unlike));
+    // Names are compared without case.
+    let alike = "a MX 1 Mail\na MX 1 mail\na TYPE65280 \\# 1 00\na TYPE65280 ( \\# 1 00 )\n";
+    assert_eq!(records(alike).len(), 2, "{:?}", records(alike));
+}
+
+#[test]
 fn a_name_that_is_none_is_refused() {
     for data in ["2 05aa", "0", "1 01", "3 000000", "5 0161c00c00", "2 40aa"] {
         let found = mistakes(&format!("{HEAD}x DNAME \\# {data}\n"));

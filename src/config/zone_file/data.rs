@@ -93,17 +93,22 @@ fn decoded(kind: RecordType, octets: &[u8]) -> Option<RData> {
     match Record::read(&mut decoder) {
         Ok(read) => {
             let data: RData = read.data;
-            written(&data).is_some_and(|again| again == octets).then_some(data)
+            written(&data, false).is_some_and(|again| again == octets).then_some(data)
         }
         Err(_) => None,
     }
 }
 
+/// The octets by which data of one type is told apart (RFC 4034 §6.2).
+pub(super) fn canonical(data: &RData) -> Option<Vec<u8>> {
+    written(data, true)
+}
+
 /// The octets of some data, without compression.
-fn written(data: &RData) -> Option<Vec<u8>> {
+fn written(data: &RData, is_canonical: bool) -> Option<Vec<u8>> {
     let mut octets = Vec::new();
     let mut encoder = BinEncoder::new(&mut octets);
-    encoder.set_canonical_form(false);
+    encoder.set_canonical_form(is_canonical);
     // Names in two fields would point to each other.
     data.emit(&mut encoder.with_name_encoding(NameEncoding::Uncompressed)).ok()?;
     Some(octets)

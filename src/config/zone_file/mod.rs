@@ -310,7 +310,10 @@ impl<'t> Reader<'t> {
 /// RFC 2181 §5: the same record twice is one.
 fn dedup(zone: &mut ZoneSpec) {
     let mut known = std::collections::BTreeSet::new();
-    zone.records.retain(|record| known.insert((record.owner.clone(), record.data.to_string())));
+    zone.records.retain(|StaticRecord { owner, data, .. }| {
+        let kind = u16::from(data.record_type());
+        data::canonical(data).is_none_or(|octets| known.insert((owner.clone(), kind, octets)))
+    });
 }
 
 /// What the SOA record of a file says; the serial is ours, and only grows.
