@@ -93,6 +93,25 @@ fn only_the_same_record_is_the_same() {
 }
 
 #[test]
+fn parentheses_in_texts_and_comments_are_none() {
+    let plain = records("a TXT \"b\"\nc TXT \"d)\"\n");
+    assert_eq!(records("a ( TXT \"b\" )\nc ( TXT \"d)\" )\n"), plain);
+    assert_eq!(records("a TXT \"b\" ; )\nc TXT \"d)\" ; :)\n"), plain);
+    assert_eq!(records("a ( TXT ; (\n \"b\" ) ; (\nc ( ( TXT ) ; (\n \"d)\" )\n"), plain);
+    let address = records("a A 192.0.2.1\n");
+    assert_eq!(records("a ( A ; (\n 192.0.2.1 )\n"), address);
+}
+
+#[test]
+fn parameters_of_services_may_stand_in_quotes() {
+    let plain = records("a HTTPS 1 . alpn=h2,h3 port=8443 ipv4hint=192.0.2.1,192.0.2.2\n");
+    let quoted = "a HTTPS 1 . alpn=\"h2,h3\" port=\"8443\" ipv4hint=\"192.0.2.1,192.0.2.2\"\n";
+    assert_eq!(records(quoted), plain);
+    let plain = records("_dns.a SVCB 1 b alpn=h2 dohpath=/q{?dns}\n");
+    assert_eq!(records("_dns.a SVCB 1 b ( alpn=\"h2\"\n dohpath=\"/q{?dns}\" ) ; \"\n"), plain);
+}
+
+#[test]
 fn a_name_that_is_none_is_refused() {
     for data in ["2 05aa", "0", "1 01", "3 000000", "5 0161c00c00", "2 40aa"] {
         let found = mistakes(&format!("{HEAD}x DNAME \\# {data}\n"));

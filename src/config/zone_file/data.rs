@@ -11,6 +11,7 @@ use hickory_proto::{
     serialize::binary::{BinDecodable, BinDecoder, BinEncodable, BinEncoder, NameEncoding},
 };
 
+use super::entries::is_one;
 use crate::model::DnsName;
 
 /// What is wrong with a record, and after how many octets of its data, if that is known.
@@ -40,6 +41,10 @@ pub(in crate::config) fn record(
     let number = u16::from(kind);
     if NOT_STORED.contains(&number) || (128..=255).contains(&number) || number == 0 {
         return Err(DataError::new(format!("{kind} records do not stand in a file")));
+    }
+    // The reader takes it for granted that what is opened is closed.
+    if !is_one(data) {
+        return Err(DataError::new("a quote or a parenthesis is not closed, or closes nothing"));
     }
     let origin: Name<Bytes> =
         origin.parse().map_err(|error| DataError::new(format!("{error}: {origin}")))?;

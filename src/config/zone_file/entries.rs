@@ -12,6 +12,11 @@ pub(super) struct Entry {
     pub(super) fault: Option<&'static str>,
 }
 
+/// So many `(` that are not closed are looked for to the end of the text; behind them it is not read.
+const UNCLOSED_MAX: usize = 16;
+
+const UNCLOSED: &str = "a `(` is not closed";
+
 /// Where the reader stands.
 #[derive(Default)]
 struct State {
@@ -21,12 +26,39 @@ struct State {
     is_escaped: bool,
 }
 
+/// A `)` closes nothing.
+struct ClosesNothing;
+
+impl State {
+    fn step(&mut self, octet: u8) -> Result<(), ClosesNothing> {
+        let was_escaped = std::mem::take(&mut self.is_escaped);
+        match octet {
+            b'\n' => self.is_comment = false,
+            _ if self.is_comment || was_escaped => {}
+            b'\\' => self.is_escaped = true,
+            b'"' => self.is_quoted = !self.is_quoted,
+            _ if self.is_quoted => {}
+            b';' => self.is_comment = true,
+            b'(' => self.depth += 1,
+            b')' => self.depth = self.depth.checked_sub(1).ok_or(ClosesNothing)?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
 /// The entries of a text; empty lines are some too.
 pub(super) fn entries(text: &str) -> impl Iterator<Item = Entry> {
-    let mut begin = 0;
+    let (mut begin, mut unclosed) = (0, 0);
     std::iter::from_fn(move || {
         let rest = text.get(begin..).filter(|rest| !rest.is_empty())?;
-        let (len, fault) = first(rest);
+        let (mut len, fault) = first(rest);
+        if fault == Some(UNCLOSED) {
+            unclosed += 1;
+            if unclosed == UNCLOSED_MAX {
+                len = rest.len();
+            }
+        }
         let span = begin..begin + len;
         begin = (span.end + 1).min(text.len());
         Some(Entry { span, fault })
@@ -38,35 +70,37 @@ fn first(rest: &str) -> (usize, Option<&'static str>) {
     let mut at = State::default();
     let mut first_line = None;
     for (index, octet) in rest.bytes().enumerate() {
-        let was_escaped = std::mem::take(&mut at.is_escaped);
         match octet {
             b'\n' if at.is_quoted => return (index, Some("a text in quotes does not end")),
             b'\n' if at.depth == 0 => return (index, None),
-            b'\n' => {
-                first_line.get_or_insert(index);
-                at.is_comment = false;
-            }
-            _ if at.is_comment || was_escaped => {}
-            b'\\' => at.is_escaped = true,
-            b'"' => at.is_quoted = !at.is_quoted,
-            _ if at.is_quoted => {}
-            b';' => at.is_comment = true,
-            b'(' => at.depth += 1,
-            b')' if at.depth == 0 => {
-                let end = rest[index..].find('\n').map_or(rest.len(), |len| index + len);
-                return (end, Some("a `)` closes nothing"));
-            }
-            b')' => at.depth -= 1,
+            b'\n' => drop(first_line.get_or_insert(index)),
             _ => {}
+        }
+        if at.step(octet).is_err() {
+            let end = rest[index..].find('\n').map_or(rest.len(), |len| index + len);
+            return (end, Some("a `)` closes nothing"));
         }
     }
     match first_line {
         // What follows may be good: the next entry is on the next line.
-        Some(end) if at.depth > 0 => (end, Some("a `(` is not closed")),
-        _ if at.depth > 0 => (rest.len(), Some("a `(` is not closed")),
+        Some(end) if at.depth > 0 => (end, Some(UNCLOSED)),
+        _ if at.depth > 0 => (rest.len(), Some(UNCLOSED)),
         _ if at.is_quoted => (rest.len(), Some("a text in quotes does not end")),
         _ => (rest.len(), None),
     }
+}
+
+/// How many parentheses are open at the end of the beginning of an entry.
+pub(super) fn depth(beginning: &str) -> usize {
+    let mut at = State::default();
+    // The entry has no fault, or else nobody would ask.
+    beginning.bytes().for_each(|octet| drop(at.step(octet)));
+    at.depth
+}
+
+/// Whether a text is one entry, and all of it.
+pub(super) fn is_one(text: &str) -> bool {
+    entries(text).next().is_none_or(|entry| entry.fault.is_none() && entry.span.end == text.len())
 }
 
 /// The words of an entry, with their places in it; parentheses and comments are none.
@@ -87,14 +121,15 @@ pub(super) fn words(entry: &str) -> impl Iterator<Item = Range<usize>> {
             match octet {
                 _ if is_escaped => is_escaped = false,
                 b'\\' => is_escaped = true,
-                b'"' if is_quoted || at == begin => {
+                // Also in the midst of a word: of SVCB records only a value is quoted.
+                b'"' => {
                     is_quoted = !is_quoted;
-                    if !is_quoted {
+                    if !is_quoted && octets[begin] == b'"' {
                         at += 1;
                         break;
                     }
                 }
-                b' ' | b'\t' | b'\r' | b'\n' | b'(' | b')' | b';' | b'"' if !is_quoted => break,
+                b' ' | b'\t' | b'\r' | b'\n' | b'(' | b')' | b';' if !is_quoted => break,
                 _ => {}
             }
             at += 1;
@@ -129,10 +164,20 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_is_not_closed_again_and_again_is_given_up() {
+        let text = "a (\n".repeat(100_000);
+        let found = cut(&text);
+        assert_eq!(found.len(), UNCLOSED_MAX);
+        assert!(found.iter().all(|(_, fault)| fault.is_some()));
+    }
+
+    #[test]
     fn words_are_what_stands_between_blanks() {
-        let entry = "a.b 1h ( \"x \\\" y\" ; no\n z) \\; q";
+        let entry = "a.b 1h ( \"x \\\" y\" ; no\n z) \\; q k=\"v; w\" \"a\"\"b\"";
         let found: Vec<&str> = words(entry).map(|word| &entry[word]).collect();
-        assert_eq!(found, ["a.b", "1h", "\"x \\\" y\"", "z", "\\;", "q"]);
+        let expected =
+            ["a.b", "1h", "\"x \\\" y\"", "z", "\\;", "q", "k=\"v; w\"", "\"a\"", "\"b\""];
+        assert_eq!(found, expected);
     }
 
     proptest! {

@@ -13,7 +13,7 @@ use hickory_proto::rr::{RData, RecordType};
 
 use super::{Rejected, document::Mistakes};
 use crate::model::{DnsName, Start, StaticRecord, Ttl, ZoneSpec, broken_rules};
-use entries::{entries, words};
+use entries::{depth, entries, words};
 
 /// Types that have names in their data, and no texts: there `@` is the origin.
 const NAMING: [RecordType; 9] = [
@@ -191,12 +191,18 @@ impl<'t> Reader<'t> {
             self.mistakes.add_with_hint(span.clone(), "this record has no TTL", hint);
             return None;
         };
-        let written = self.data_of(kind, data..span.end);
+        // Parentheses that were opened before the type are closed behind it.
+        let opened = match NAMING.contains(&kind) {
+            true => String::new(),
+            false => "( ".repeat(depth(&self.text[span.start..data])),
+        };
+        let written = format!("{opened}{}", self.data_of(kind, data..span.end));
         let (owner, data) = match data::record(&owner, kind, &written, &self.origin) {
             Ok(read) => read,
             Err(error) => {
                 let at = error.at.filter(|_| !NAMING.contains(&kind));
-                let at = at.map_or(span.clone(), |at| (data + at).min(span.end)..span.end);
+                let at = at.map(|at| data + at.saturating_sub(opened.len()));
+                let at = at.map_or(span.clone(), |at| at.min(span.end)..span.end);
                 let message =
                     format!("not a record of type {}: {}", data::shown(kind), error.message);
                 self.mistakes.add(at, message);
@@ -225,9 +231,7 @@ impl<'t> Reader<'t> {
     fn data_of(&self, kind: RecordType, span: Range<usize>) -> String {
         let text = &self.text[span];
         if !NAMING.contains(&kind) {
-            // Parentheses that were opened before the type are closed behind it.
-            let opened = text.matches(')').count() > text.matches('(').count();
-            return if opened { format!("( {text}") } else { text.to_owned() };
+            return text.to_owned();
         }
         let word = |(index, word): (usize, Range<usize>)| {
             let word = &text[word];
@@ -235,7 +239,7 @@ impl<'t> Reader<'t> {
                 Some(secs) => secs.to_string(),
                 // The reader of records takes it for a label.
                 None if word == "@" => self.origin.clone(),
-                None => word.to_owned(),
+                None => unquoted(word),
             }
         };
         words(text).enumerate().map(word).collect::<Vec<_>>().join(" ")
@@ -314,6 +318,26 @@ fn dedup(zone: &mut ZoneSpec) {
         let kind = u16::from(data.record_type());
         data::canonical(data).is_none_or(|octets| known.insert((owner.clone(), kind, octets)))
     });
+}
+
+/// A word without quotes within it (RFC 9460 §2.1), which the reader of records does not take; what
+/// they have hidden is written as numbers.
+fn unquoted(word: &str) -> String {
+    if word.starts_with('"') || !word.contains('"') {
+        return word.to_owned();
+    }
+    let (mut plain, mut is_escaped) = (String::new(), false);
+    for c in word.chars() {
+        match c {
+            '"' if !is_escaped => {}
+            ' ' | '\t' | '(' | ')' | ';' if !is_escaped => {
+                plain.push_str(&format!("\\{:03}", u32::from(c)));
+            }
+            c => plain.push(c),
+        }
+        is_escaped = c == '\\' && !is_escaped;
+    }
+    plain
 }
 
 /// What the SOA record of a file says; the serial is ours, and only grows.
