@@ -138,6 +138,26 @@ pub(super) fn words(entry: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// A word without quotes within it (RFC 9460 §2.1), which the reader of records does not take; what
+/// they have hidden is written as numbers.
+pub(super) fn unquoted(word: &str) -> String {
+    if word.starts_with('"') || !word.contains('"') {
+        return word.to_owned();
+    }
+    let (mut plain, mut is_escaped) = (String::new(), false);
+    for c in word.chars() {
+        match c {
+            '"' if !is_escaped => {}
+            ' ' | '\t' | '(' | ')' | ';' if !is_escaped => {
+                plain.push_str(&format!("\\{:03}", u32::from(c)));
+            }
+            c => plain.push(c),
+        }
+        is_escaped = c == '\\' && !is_escaped;
+    }
+    plain
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use hickory_proto::rr::{RData, RecordType};
 
 use super::{Rejected, document::Mistakes};
 use crate::model::{DnsName, Start, StaticRecord, Ttl, ZoneSpec, broken_rules};
-use entries::{depth, entries, words};
+use entries::{depth, entries, unquoted, words};
 
 /// Types that have names in their data, and no texts: there `@` is the origin.
 const NAMING: [RecordType; 9] = [
@@ -318,26 +318,6 @@ fn dedup(zone: &mut ZoneSpec) {
         let kind = u16::from(data.record_type());
         data::canonical(data).is_none_or(|octets| known.insert((owner.clone(), kind, octets)))
     });
-}
-
-/// A word without quotes within it (RFC 9460 §2.1), which the reader of records does not take; what
-/// they have hidden is written as numbers.
-fn unquoted(word: &str) -> String {
-    if word.starts_with('"') || !word.contains('"') {
-        return word.to_owned();
-    }
-    let (mut plain, mut is_escaped) = (String::new(), false);
-    for c in word.chars() {
-        match c {
-            '"' if !is_escaped => {}
-            ' ' | '\t' | '(' | ')' | ';' if !is_escaped => {
-                plain.push_str(&format!("\\{:03}", u32::from(c)));
-            }
-            c => plain.push(c),
-        }
-        is_escaped = c == '\\' && !is_escaped;
-    }
-    plain
 }
 
 /// What the SOA record of a file says; the serial is ours, and only grows.
