@@ -293,7 +293,9 @@ impl Conductor {
                     if service.cutover.spec().owner != before {
                         // It has moved to another name, or zone.
                         service.published = None;
-                        self.removed.extend(self.names.forget(name, &before));
+                        let (gone, again) = self.names.forget(name, &before);
+                        self.removed.extend(gone);
+                        self.answer_anew(again);
                     }
                     told
                 }
@@ -312,6 +314,16 @@ impl Conductor {
         self.regroup();
         self.go_on_together();
         self.unkept.by = None;
+    }
+
+    /// Names are free that these have waited for.
+    fn answer_anew(&mut self, services: BTreeSet<ServiceName>) {
+        for name in services {
+            if let Some(service) = self.services.get_mut(&name) {
+                service.is_anew = true;
+                self.touched.insert(name);
+            }
+        }
     }
 
     fn adopt(&mut self, now: Timestamp, spec: &Arc<ServiceSpec>, is_first_file: bool) {

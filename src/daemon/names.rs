@@ -2,9 +2,11 @@
 //!
 //! A service has more names than its own: of its pools, of its endpoints, and of records below it. The
 //! release file gives no name twice; but one that is held on to though the file has dropped it may be
-//! in the way of a new one. Then a service's own name goes before what another one calls its pools.
+//! in the way of a new one. Of two whose own name it is, the one that the file names has it; a service's
+//! own name goes before what another one calls its pools; and else who has a name keeps it. Whoever
+//! does not get one waits for it, and is to be answered anew when it is free.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::warn;
 
@@ -19,53 +21,114 @@ pub(super) struct Names {
     owners: BTreeMap<DnsName, ServiceName>,
     /// What is answered at the names of each service beside its own.
     others: BTreeMap<ServiceName, NamedRecords>,
+    /// Who else would have a name.
+    waiting: BTreeMap<DnsName, BTreeSet<ServiceName>>,
 }
 
 /// A service, its own name, and what is to be answered at that and at its other names.
-pub(super) struct Named<'s> {
-    pub(super) service: &'s ServiceName,
+pub(super) struct Named {
+    pub(super) service: ServiceName,
     pub(super) owner: DnsName,
     pub(super) records: NamedRecords,
 }
 
 impl Names {
-    /// Notes in `change` what is to be answered at the names of some services from now on.
-    pub(super) fn answer(&mut self, all: Vec<Named<'_>>, change: &mut Change) {
+    /// Notes in `change` what is to be answered at the names of some services from now on; gives the
+    /// services that are to be answered anew because names are free now. `is_held` says who is only
+    /// held on to.
+    pub(super) fn answer(
+        &mut self,
+        all: Vec<Named>,
+        is_held: impl Fn(&ServiceName) -> bool,
+        change: &mut Change,
+    ) -> BTreeSet<ServiceName> {
+        let mut again = BTreeSet::new();
         for Named { service, owner, records } in &all {
-            let known = self.others.entry((*service).clone()).or_default();
+            let known = self.others.entry(service.clone()).or_default();
             let gone = known.keys().filter(|name| !records.contains_key(*name));
-            for name in gone.cloned().collect::<Vec<_>>() {
-                known.remove(&name);
-                self.owners.remove(&name);
+            let gone: Vec<DnsName> = gone.cloned().collect();
+            known.retain(|name, _| records.contains_key(name));
+            for name in gone {
+                again.extend(self.free(&name));
                 change.removed.push(name);
             }
-            // Whoever has it otherwise is not asked.
-            if let Some(before) = self.owners.insert(owner.clone(), (*service).clone())
-                && before != **service
-            {
-                self.others.entry(before).or_default().remove(owner);
-            }
+            self.wait_no_longer(service, |name| !records.contains_key(name));
+            self.own(service, owner, &is_held);
         }
         for Named { service, owner, records } in all {
             for (name, records) in records {
-                if name == owner {
+                let other = self.owners.get(&name).filter(|it| **it != service);
+                if let Some(other) = other.cloned() {
+                    self.wait(&service, &name, &other);
+                } else if name == owner {
                     change.set.push((name, records));
-                } else if let Some(other) = self.owners.get(&name).filter(|it| *it != service) {
-                    warn!(
-                        %service, %name, %other,
-                        "this name is taken: it is answered as that of the other service"
-                    );
                 } else {
-                    self.set(service, name, records, change);
+                    self.set(&service, name, records, change);
                 }
             }
             self.others.retain(|_, names| !names.is_empty());
         }
+        again
     }
 
     /// Every name, and whose it is.
     pub(super) fn all(&self) -> impl Iterator<Item = (&DnsName, &ServiceName)> {
         self.owners.iter()
+    }
+
+    /// Gives a service its own name, unless it is another one's own who goes before it.
+    fn own(
+        &mut self,
+        service: &ServiceName,
+        owner: &DnsName,
+        is_held: &impl Fn(&ServiceName) -> bool,
+    ) {
+        if let Some(other) = self.owners.get(owner).filter(|it| *it != service).cloned() {
+            let is_its_own =
+                !self.others.get(&other).is_some_and(|names| names.contains_key(owner));
+            if is_its_own && (!is_held(&other) || is_held(service)) {
+                return;
+            }
+            // Whoever has it otherwise is not asked.
+            self.others.entry(other.clone()).or_default().remove(owner);
+            self.wait(&other, owner, service);
+        }
+        self.give(service, owner);
+    }
+
+    fn give(&mut self, service: &ServiceName, name: &DnsName) {
+        self.owners.insert(name.clone(), service.clone());
+        if let Some(waiting) = self.waiting.get_mut(name) {
+            waiting.remove(service);
+            if waiting.is_empty() {
+                self.waiting.remove(name);
+            }
+        }
+    }
+
+    fn wait(&mut self, service: &ServiceName, name: &DnsName, other: &ServiceName) {
+        if self.waiting.entry(name.clone()).or_default().insert(service.clone()) {
+            warn!(
+                %service, %name, %other,
+                "this name is taken: it is answered as that of the other service, until that is \
+                 removed or forgotten"
+            );
+        }
+    }
+
+    fn wait_no_longer(&mut self, service: &ServiceName, is_gone: impl Fn(&DnsName) -> bool) {
+        self.waiting.retain(|name, waiting| {
+            if is_gone(name) {
+                waiting.remove(service);
+            }
+            !waiting.is_empty()
+        });
+    }
+
+    /// Nobody has this name; gives those who wait for it.
+    fn free(&mut self, name: &DnsName) -> BTreeSet<ServiceName> {
+        self.owners.remove(name);
+        self.waiting.get(name).cloned().unwrap_or_default()
     }
 
     fn set(
@@ -75,7 +138,7 @@ impl Names {
         records: ServiceRecords,
         change: &mut Change,
     ) {
-        self.owners.insert(name.clone(), service.clone());
+        self.give(service, &name);
         let known = self.others.entry(service.clone()).or_default();
         if known.get(&name) != Some(&records) {
             known.insert(name.clone(), records.clone());
@@ -83,15 +146,19 @@ impl Names {
         }
     }
 
-    /// The names of a service that is answered no longer; it has none from now on.
-    pub(super) fn forget(&mut self, service: &ServiceName, owner: &DnsName) -> Vec<DnsName> {
+    /// The names of a service that is answered no longer, and the services that are to be answered anew
+    /// because these are free; it has none from now on.
+    pub(super) fn forget(
+        &mut self,
+        service: &ServiceName,
+        owner: &DnsName,
+    ) -> (Vec<DnsName>, BTreeSet<ServiceName>) {
         let others = self.others.remove(service).unwrap_or_default().into_keys();
         let mut gone: Vec<DnsName> = others.chain([owner.clone()]).collect();
         gone.retain(|name| self.owners.get(name) == Some(service));
-        for name in &gone {
-            self.owners.remove(name);
-        }
-        gone
+        self.wait_no_longer(service, |_| true);
+        let again = gone.iter().flat_map(|name| self.free(name)).collect();
+        (gone, again)
     }
 }
 
@@ -112,10 +179,18 @@ mod tests {
         let mut change = Change::default();
         let id: ServiceName = service.parse().expect("a service");
         let records = of.iter().map(|(text, content)| records(text, content)).collect();
-        let owner = name(service);
-        names.answer(vec![Named { service: &id, owner, records }], &mut change);
+        let owner = name(of[0].0);
+        let is_held = |service: &ServiceName| service.as_str().starts_with("held");
+        let again = names.answer(vec![Named { service: id, owner, records }], is_held, &mut change);
+        assert!(again.is_empty() || !change.removed.is_empty());
         let set = change.set.iter().map(|(name, _)| name.to_string()).collect();
         (set, change.removed.iter().map(ToString::to_string).collect())
+    }
+
+    /// Which names go, and who is to be answered anew.
+    fn forget(names: &mut Names, service: &str, own: &str) -> (Vec<DnsName>, Vec<String>) {
+        let (gone, again) = names.forget(&service.parse().expect("a service"), &name(own));
+        (gone, again.iter().map(ToString::to_string).collect())
     }
 
     #[test]
@@ -131,8 +206,7 @@ mod tests {
         );
         let (set, removed) = answer(&mut names, "api", &[("api", "a"), ("v2.api", "3")]);
         assert_eq!((set.len(), removed.concat()), (2, "v1.api.zone.test".to_owned()));
-        let gone = names.forget(&"api".parse().expect("a service"), &name("api"));
-        assert_eq!(gone, [name("v2.api"), name("api")]);
+        assert_eq!(forget(&mut names, "api", "api"), (vec![name("v2.api"), name("api")], vec![]));
     }
 
     #[test]
@@ -143,7 +217,48 @@ mod tests {
         assert_eq!(set, ["v1.api.zone.test"]);
         let (set, removed) = answer(&mut names, "api", &[("api", "a"), ("v1.api", "1")]);
         assert_eq!((set, removed.len()), (vec!["api.zone.test".to_owned()], 0));
-        let gone = names.forget(&"api".parse().expect("a service"), &name("api"));
-        assert_eq!(gone, [name("api")]);
+        // It is the pool's again when the service goes.
+        let again = vec!["api".to_owned()];
+        assert_eq!(forget(&mut names, "v1.api", "v1.api"), (vec![name("v1.api")], again));
+        let (set, _) = answer(&mut names, "api", &[("api", "a"), ("v1.api", "1")]);
+        assert_eq!(set, ["v1.api.zone.test", "api.zone.test"]);
+        assert_eq!(forget(&mut names, "api", "api").0, [name("v1.api"), name("api")]);
+        assert!(names.owners.is_empty() && names.others.is_empty() && names.waiting.is_empty());
+    }
+
+    #[test]
+    fn of_two_services_of_one_name_the_one_that_is_not_only_held_has_it() {
+        let mut names = Names::default();
+        answer(&mut names, "held", &[("shop", "old"), ("v1.shop", "1")]);
+        // A new key has the name, but not what the other one calls its pools.
+        let (set, _) = answer(&mut names, "store", &[("shop", "new"), ("v1.shop", "2")]);
+        assert_eq!(set, ["shop.zone.test"]);
+        let (set, removed) = answer(&mut names, "held", &[("shop", "old"), ("v1.shop", "1")]);
+        assert_eq!((set.len(), removed.len()), (0, 0));
+        // What was the new one's stays, and what it has waited for is its.
+        let again = vec!["store".to_owned()];
+        assert_eq!(forget(&mut names, "held", "shop"), (vec![name("v1.shop")], again));
+        let (set, _) = answer(&mut names, "store", &[("shop", "new"), ("v1.shop", "2")]);
+        assert_eq!(set, ["v1.shop.zone.test", "shop.zone.test"]);
+        // The other way around: it had waited, and comes back.
+        answer(&mut names, "held", &[("shop", "old")]);
+        let (gone, again) = forget(&mut names, "store", "shop");
+        assert_eq!((gone.len(), again), (2, vec!["held".to_owned()]));
+        let (set, _) = answer(&mut names, "held", &[("shop", "old")]);
+        assert_eq!(set, ["shop.zone.test"]);
+    }
+
+    #[test]
+    fn a_name_that_a_service_no_longer_has_is_for_whoever_waits() {
+        let mut names = Names::default();
+        answer(&mut names, "one", &[("one", "1"), ("shared", "1")]);
+        answer(&mut names, "two", &[("two", "2"), ("shared", "2")]);
+        let mut change = Change::default();
+        let records = [records("one", "1")].into();
+        let one = Named { service: "one".parse().expect("a service"), owner: name("one"), records };
+        let again = names.answer(vec![one], |_| false, &mut change);
+        assert_eq!(again.iter().map(ServiceName::as_str).collect::<Vec<_>>(), ["two"]);
+        let (set, _) = answer(&mut names, "two", &[("two", "2"), ("shared", "2")]);
+        assert_eq!(set, ["two.zone.test", "shared.zone.test"]);
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Service {
     pub(super) unknown_until: Timestamp,
     /// What the stored table answers.
     pub(super) published: Option<Answering>,
+    /// Whether all of that is to be said again, because names are free that it has waited for.
+    pub(super) is_anew: bool,
     /// What it tells of the release, if it does.
     pub(super) told: Option<Told>,
     /// The deadline that the conductor keeps for it.
@@ -100,6 +102,7 @@ impl Service {
             health,
             unknown_until,
             published: None,
+            is_anew: false,
             told: None,
             scheduled: None,
             remembered: BTreeMap::new(),
@@ -152,6 +155,7 @@ impl Service {
 
     /// The stored table answers this of it from now on; says what the one before did.
     pub(super) fn publish(&mut self, now: Timestamp, answering: Answering) -> Option<Answering> {
+        self.is_anew = false;
         let before = self.published.replace(answering);
         let pools: BTreeSet<&PoolName> = self.published.iter().flat_map(Answering::pools).collect();
         self.left.retain(|pool, _| !pools.contains(pool));
@@ -163,7 +167,7 @@ impl Service {
     /// Whether the stored table answers this of it, and tells of its release what is to be told.
     pub(super) fn is_published(&self, answering: &Answering, tells: bool) -> bool {
         let is_told = || self.told == Some(Told::of(self.cutover.phase(), answering));
-        self.published.as_ref() == Some(answering) && (!tells || is_told())
+        !self.is_anew && self.published.as_ref() == Some(answering) && (!tells || is_told())
     }
 
     /// Whether its machine stands elsewhere than is kept.

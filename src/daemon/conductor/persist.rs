@@ -261,7 +261,9 @@ impl Conductor {
     /// A service is not to be answered any longer, and that is kept.
     fn gone(&mut self, name: &ServiceName, service: &Service) {
         info!(service = %name, "removed: no longer answered");
-        self.removed.extend(self.names.forget(name, &service.cutover.spec().owner));
+        let (gone, again) = self.names.forget(name, &service.cutover.spec().owner);
+        self.removed.extend(gone);
+        self.answer_anew(again);
         self.plane.counters.retain(name, |_| false);
         if let Some(at) = service.scheduled {
             self.deadlines.remove(&(at, name.clone()));

@@ -71,50 +71,69 @@ impl Conductor {
     /// What the next table has otherwise than this one, and of which services caches keep what this
     /// one answers, for how long.
     fn change(&mut self, touched: &BTreeSet<ServiceName>) -> (Change, BTreeMap<ServiceName, Left>) {
-        let (mut left, now) = (BTreeMap::new(), self.now());
+        let mut left = BTreeMap::new();
         let mut change = Change { set: Vec::new(), removed: std::mem::take(&mut self.removed) };
-        let (mut named, generation) = (Vec::new(), self.plane.store.load().generation() + 1);
-        for name in touched {
-            let Some(service) = self.services.get_mut(name) else { continue };
-            let answering = service.cutover.answering(&service.health);
-            if service.is_published(&answering, self.tells) {
-                continue;
-            }
-            if let Some(before) = &service.published {
-                self.courses.leave(now, name, before);
-            }
-            tell_basis(name, service.published.as_ref(), &answering);
-            let owner = &service.cutover.spec().owner;
-            let counters = &self.plane.counters;
-            let tally = |pool: &PoolName| Some(counters.tally(name, pool));
-            let together = |pools: &[&PoolName]| Some(counters.tally_of_all(name, pools));
-            let mut records = shares::records(owner, &answering, tally, together);
-            if self.tells {
-                let told = Told::of(service.cutover.phase(), &answering);
-                records.extend(told.record(owner, generation, answering.ttl));
-                service.told = Some(told);
-            }
-            named.push(Named { service: name, owner: owner.clone(), records });
-            let cutover = &service.cutover;
-            let horizons = self.around.caches.horizons(now, service);
-            let off_after = cutover.spec().release.off_after();
-            let is_known = |pool: &PoolName| {
-                let is_in_caches = horizons.of(pool) + off_after > now;
-                is_in_caches || cutover.holds(pool) || answering.pools().any(|it| it == pool)
+        let mut names = touched.clone();
+        while !names.is_empty() {
+            let named = names.iter().filter_map(|name| self.named(name, &mut left)).collect();
+            let services = &self.services;
+            let is_held = |name: &ServiceName| {
+                services.get(name).is_none_or(|service| service.cutover.is_orphaned())
             };
-            self.plane.counters.retain(name, is_known);
-            service.remembered.retain(|pool, _| is_known(pool));
-            service.left.retain(|pool, _| is_known(pool));
-            let before = service.publish(now, answering);
-            let is_alike = |before: &Answering| {
-                service.published.as_ref().is_some_and(|it| it.is_held_like(before))
-            };
-            left.extend(before.map(|before| {
-                let left = Left { ttl: before.ttl_max(now), is_alike: is_alike(&before) };
-                (name.clone(), left)
-            }));
+            // Those whose names are free now have them in the same table.
+            names = self.names.answer(named, is_held, &mut change);
+            for name in &names {
+                let waiting = self.services.get_mut(name).into_iter();
+                waiting.for_each(|service| service.is_anew = true);
+            }
         }
-        self.names.answer(named, &mut change);
         (change, left)
+    }
+
+    /// What is to be answered at the names of a service, if that has changed.
+    fn named(
+        &mut self,
+        name: &ServiceName,
+        left: &mut BTreeMap<ServiceName, Left>,
+    ) -> Option<Named> {
+        let (now, generation) = (self.now(), self.plane.store.load().generation() + 1);
+        let service = self.services.get_mut(name)?;
+        let answering = service.cutover.answering(&service.health);
+        if service.is_published(&answering, self.tells) {
+            return None;
+        }
+        if let Some(before) = &service.published {
+            self.courses.leave(now, name, before);
+        }
+        tell_basis(name, service.published.as_ref(), &answering);
+        let owner = service.cutover.spec().owner.clone();
+        let counters = &self.plane.counters;
+        let tally = |pool: &PoolName| Some(counters.tally(name, pool));
+        let together = |pools: &[&PoolName]| Some(counters.tally_of_all(name, pools));
+        let mut records = shares::records(&owner, &answering, tally, together);
+        if self.tells {
+            let told = Told::of(service.cutover.phase(), &answering);
+            records.extend(told.record(&owner, generation, answering.ttl));
+            service.told = Some(told);
+        }
+        let cutover = &service.cutover;
+        let horizons = self.around.caches.horizons(now, service);
+        let off_after = cutover.spec().release.off_after();
+        let is_known = |pool: &PoolName| {
+            let is_in_caches = horizons.of(pool) + off_after > now;
+            is_in_caches || cutover.holds(pool) || answering.pools().any(|it| it == pool)
+        };
+        self.plane.counters.retain(name, is_known);
+        service.remembered.retain(|pool, _| is_known(pool));
+        service.left.retain(|pool, _| is_known(pool));
+        let before = service.publish(now, answering);
+        let is_alike = |before: &Answering| {
+            service.published.as_ref().is_some_and(|it| it.is_held_like(before))
+        };
+        left.extend(before.map(|before| {
+            let left = Left { ttl: before.ttl_max(now), is_alike: is_alike(&before) };
+            (name.clone(), left)
+        }));
+        Some(Named { service: name.clone(), owner, records })
     }
 }

@@ -3,6 +3,7 @@
 use std::{fmt::Write, fs, sync::Arc};
 
 use arc_swap::ArcSwap;
+use hickory_proto::rr::{RData, Record};
 use prometheus::Registry;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
@@ -13,9 +14,9 @@ use crate::{
     cutover::{Order, Verb},
     daemon::{events, keeper::Unwritten},
     dns::{Clock, Counters, Responder},
-    model::{CookieSecrets, Outside, RrlSettings, Start, ZoneSpec},
+    model::{ClientNetwork, CookieSecrets, Outside, RrlSettings, Start, ZoneSpec},
     store::{self, Batch},
-    table::Table,
+    table::{Answer, Question, Table, to_hickory},
 };
 
 struct Scene {
@@ -82,8 +83,13 @@ impl Scene {
             let more = "probe = \"none\"\nrelease.bake = \"1h\"\nttl = \"60s\"";
             writeln!(text, "[services.{name}]\nlive = \"{live}\"\n{more}\n{pools}").expect("text");
         }
+        self.read(&text).await;
+    }
+
+    /// What the release file has now.
+    async fn read(&mut self, text: &str) {
         let path = "release.toml".as_ref();
-        let desired = release::parse(path, &text, &self.zone.clone().into(), &Outside::default())
+        let desired = release::parse(path, text, &self.zone.clone().into(), &Outside::default())
             .expect("good");
         self.conductor.accept(self.conductor.now(), &Arc::new(desired));
         self.settle().await;
@@ -102,6 +108,23 @@ impl Scene {
         }
         conductor.tell();
         conductor.unkept.take_put_back();
+    }
+
+    /// The last number of the address at a name, if there is one.
+    fn host(&self, text: &str) -> Option<u8> {
+        let name: DnsName = text.parse().expect("a name");
+        let client = ClientNetwork::v4([198, 51, 100]);
+        let question = Question { name: name.wire(), kind: 1, client };
+        match self.conductor.plane.store.load().answer(question, self.conductor.now(), || 0) {
+            Answer::Records(records) => {
+                let records = records.decode(&to_hickory(&name));
+                let [Record { data: RData::A(address), .. }] = records.as_slice() else {
+                    panic!("{records:?}")
+                };
+                address.octets().last().copied()
+            }
+            _ => None,
+        }
     }
 
     fn phase(&self, service: &str) -> &'static str {
@@ -194,4 +217,30 @@ async fn in_a_file_that_takes_the_place_of_ours_all_is_written_anew() {
     scene.edit(&[("api", "v2"), ("web", "v2")]).await;
     assert_ne!(scene.phase("api"), "Baking");
     scene.assert_all_is_kept().await;
+}
+
+#[tokio::test]
+async fn a_name_is_answered_as_the_file_has_it_and_never_lost() {
+    let mut scene = Scene::start().await;
+    let one = "live = \"v1\"\nprobe = \"none\"\npools.v1.endpoints = [\"192.0.2.9\"]\n";
+    let web = one.replace(".9", ".8");
+    let text =
+        format!("version = 1\n[services.web]\n{web}\n[services.store]\nname = \"api\"\n{one}");
+    assert_eq!((scene.host("api.zone.test"), scene.host("v1.api.zone.test")), (Some(2), Some(1)));
+    // Another key has the name of a service that the file no longer names, which is held on to.
+    scene.read(&text).await;
+    assert!(scene.conductor.services[&name("api")].cutover.is_orphaned());
+    let hosts = |scene: &Scene| (scene.host("api.zone.test"), scene.host("v1.api.zone.test"));
+    assert_eq!(hosts(&scene), (Some(9), Some(1)));
+    // Whatever happens to that one.
+    let now = scene.conductor.now();
+    scene.conductor.services.get_mut(&name("api")).expect("there").is_anew = true;
+    scene.conductor.observe(now, name("api"));
+    scene.settle().await;
+    assert_eq!(hosts(&scene), (Some(9), Some(1)));
+    // When it goes, what else it had is the other one's.
+    scene.conductor.remove(&name("api"));
+    scene.settle().await;
+    assert_eq!(hosts(&scene), (Some(9), Some(9)));
+    assert_eq!(scene.host("v2.api.zone.test"), None);
 }
