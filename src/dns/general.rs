@@ -136,29 +136,40 @@ fn encode(response: &Response<'_>, request: &MessageRequest) -> Option<Vec<u8>> 
 }
 
 /// The response with as many of its additional records as there is room for, rrset by rrset, if it
-/// may be sent without the others (RFC 2181 §9, RFC 9471).
+/// may be sent without the others (RFC 2181 §9, RFC 9471). How many these are is searched for by
+/// halves: each look writes the message.
 fn with_less<'t>(
     response: Response<'t>,
     request: &MessageRequest,
     limit: usize,
 ) -> Option<(Response<'t>, Vec<u8>)> {
     let Section::Composed(composition) = response.section else { return None };
-    let mut encoded = Encoded::new(&response, request);
-    while encoded.additionals.len() > composition.glue {
-        let last = encoded.additionals.pop()?;
-        let is_of_same =
-            |it: &Record| it.name == last.name && it.record_type() == last.record_type();
-        while encoded.additionals.last().is_some_and(is_of_same) {
-            encoded.additionals.pop();
-        }
-        if encoded.additionals.len() < composition.glue {
-            return None;
-        }
-        if let Some(octets) = encoded.clone().encode(request).filter(|it| fits(it, limit)) {
-            return Some((response, octets));
+    let encoded = Encoded::new(&response, request);
+    let (all, glue) = (&encoded.additionals, composition.glue);
+    let ends = (glue + 1..all.len()).filter(|at| !is_of_one_rrset(&all[at - 1], &all[*at]));
+    let ends: Vec<usize> = ends.collect();
+    let with = |count: usize| {
+        let mut less = encoded.clone();
+        less.additionals.truncate(count);
+        less.encode(request).filter(|octets| fits(octets, limit))
+    };
+    if all.len() == glue {
+        return None;
+    }
+    let mut fitting = with(glue)?;
+    let (mut begin, mut end) = (0, ends.len());
+    while begin < end {
+        let middle = begin.midpoint(end);
+        match with(ends[middle]) {
+            Some(octets) => (fitting, begin) = (octets, middle + 1),
+            None => end = middle,
         }
     }
-    None
+    Some((response, fitting))
+}
+
+fn is_of_one_rrset(one: &Record, other: &Record) -> bool {
+    one.name == other.name && one.record_type() == other.record_type()
 }
 
 /// Beyond what a message can hold, the codec cuts where it is full, and says so.

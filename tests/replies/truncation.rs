@@ -1,9 +1,17 @@
 //! Replies that do not fit: cut to the question, never in the middle of an rrset (RFC 2181 §9).
 
-use cutover::dns::{Reply, Transport, UDP_REPLY_MAX};
+use cutover::{
+    dns::{Reply, Transport, UDP_REPLY_MAX},
+    model::{Start, StaticRecord, Ttl, ZoneSpec},
+    table::to_hickory,
+};
 use domain::base::{Rtype, iana::Rcode};
+use hickory_proto::rr::{
+    RData,
+    rdata::{MX, NS},
+};
 
-use crate::{Change, Query, Table, client, hosts, query, reply, seen, table};
+use crate::{APEX, Change, Query, Table, client, hosts, name, query, reply, seen, table};
 
 /// A reply without its answer, that says so.
 #[track_caller]
@@ -48,6 +56,58 @@ fn nobody_is_taken_to_have_room_for_less_than_512_octets() {
         assert_eq!(reply.answer.len(), 2, "a payload size of {payload}");
         assert_cut(&query("n40", Rtype::A).edns(payload), 512);
     }
+}
+
+/// A zone with a name of many mail servers, each with an address, and a delegation to as many servers.
+fn mail() -> Table {
+    let records = (0..30).flat_map(|number| {
+        let host = to_hickory(&name(&format!("host{number}")));
+        let server = to_hickory(&name(&format!("ns{number}.below")));
+        let address = || RData::A(std::net::Ipv4Addr::new(192, 0, 2, number).into());
+        [
+            (name("mail"), RData::MX(MX::new(10, host))),
+            (name(&format!("host{number}")), address()),
+            (name("below"), RData::NS(NS(server))),
+            (name(&format!("ns{number}.below")), address()),
+        ]
+    });
+    let ttl = Ttl::from_secs_const(60);
+    let records = records.map(|(owner, data)| StaticRecord { owner, ttl, data }).collect();
+    let zone = ZoneSpec {
+        apex: APEX.parse().expect("a name"),
+        nameservers: vec![name("ns1")],
+        hostmaster: name("hostmaster"),
+        start: Start::default(),
+        records,
+    };
+    Table::new(&zone, (3, 4), 1).with(Change::default(), 1)
+}
+
+#[test]
+fn as_much_is_sent_along_as_there_is_room_for() {
+    // An address with an owner that points to an earlier name.
+    const ADDRESS_LEN: usize = 16;
+    const OPT_LEN: u16 = 1;
+    let table = mail();
+    let asked = |query: &Query, transport| match reply(&table, &query.packet(), client(), transport)
+    {
+        Reply::Send(octets, _) => seen(&octets),
+        Reply::Drop(cause) => panic!("{cause:?}"),
+    };
+    let mut counts = Vec::new();
+    for limit in [800, 900, 1_000, 1_100_u16] {
+        let seen = asked(&query("mail", Rtype::MX).edns(limit), Transport::Udp);
+        assert!(!seen.header.tc() && seen.answer.len() == 30, "{limit}");
+        let room = usize::from(limit).checked_sub(seen.len).expect("within the limit");
+        assert!(room < ADDRESS_LEN, "{limit}: there is room for one more, {room}");
+        counts.push(seen.additional_count - OPT_LEN);
+    }
+    assert!(counts.is_sorted() && counts[3] < 30, "{counts:?}");
+    // Without addresses below the cut nobody finds the servers.
+    let referral = query("x.below", Rtype::A).edns(800);
+    assert!(asked(&referral, Transport::Udp).header.tc());
+    let whole = asked(&referral, Transport::Tcp);
+    assert!(!whole.header.tc() && whole.additional_count == 30 + OPT_LEN, "{whole:?}");
 }
 
 #[test]
