@@ -144,6 +144,27 @@ fn a_wildcard_never_stands_for_a_service_or_what_is_below_it() {
 }
 
 #[test]
+fn whoever_is_referred_is_told_of_each_server_within_and_of_some_others() {
+    let (mut zone_records, mut elsewhere) = (Vec::new(), Vec::new());
+    for number in 0..70 {
+        let (within, without) = (format!("ns{number}.c"), format!("ns{number}"));
+        zone_records.extend([server("c", &within), record(&within, 60, a("192.0.2.1"))]);
+        elsewhere.extend([server("d", &without), record(&without, 60, a("192.0.2.2"))]);
+    }
+    // It ends with the same octets, but is not below.
+    let unlike = [b"\x03a\x01d", apex().wire()].concat();
+    let unlike = DnsName::from_octets(&unlike).expect("a name");
+    let name = RData::NS(NS(to_hickory(&unlike)));
+    elsewhere.insert(0, record("d", 60, name));
+    elsewhere.push(StaticRecord { owner: unlike, ..record("x", 60, a("192.0.2.3")) });
+    let table = table_of([zone_records, elsewhere].concat(), &[]);
+    let within = composed(&table, "x.c", RecordType::A);
+    assert_eq!((within.authorities.len(), within.additionals.len(), within.glue), (70, 70, 70));
+    let others = composed(&table, "x.d", RecordType::A);
+    assert_eq!((others.authorities.len(), others.additionals.len(), others.glue), (71, 64, 0));
+}
+
+#[test]
 fn chains_end() {
     let records = vec![
         alias("one", "two"),

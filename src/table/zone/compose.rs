@@ -17,7 +17,7 @@ use crate::model::{DnsName, Timestamp};
 
 /// How many names a chain has at most.
 pub(in super::super) const CHAIN_MAX: usize = 16;
-/// How many records are sent along at most.
+/// How many records are sent along at most that the client can do without.
 const ADDITIONAL_MAX: usize = 64;
 /// As much data as a message holds, and a little less.
 const RRSET_LEN_MAX: usize = 64_000;
@@ -252,12 +252,15 @@ impl<'t> Composer<'t, '_> {
         self.out.authoritative = !self.out.answers.is_empty();
         let Some(rrset) = entry.and_then(|entry| entry.get(&2)) else { return };
         self.out.authorities.extend(records(&to_hickory(owner), rrset));
-        // Those first without which nobody finds the servers.
-        let is_below = |name: &&Name| wire_of(name).ends_with(owner.wire());
-        let names = || rrset.data.iter().filter_map(target);
-        names().filter(is_below).for_each(|name| self.send_addresses(name));
+        // Those first without which nobody finds the servers: all of them (RFC 9471 §3.1).
+        let names = rrset.data.iter().filter_map(target).map(wire_of).filter_map(|name| {
+            let name = DnsName::from_octets(&name).ok()?;
+            Some((name.is_within(owner), name))
+        });
+        let (below, others): (Vec<_>, Vec<_>) = names.partition(|(is_below, _)| *is_below);
+        below.iter().for_each(|(_, name)| self.send_addresses(name.wire(), usize::MAX));
         self.out.glue = self.out.additionals.len();
-        names().filter(|name| !is_below(name)).for_each(|name| self.send_addresses(name));
+        others.iter().for_each(|(_, name)| self.send_addresses(name.wire(), ADDITIONAL_MAX));
     }
 
     /// There is nothing of the kind.
@@ -275,21 +278,27 @@ impl<'t> Composer<'t, '_> {
     }
 
     fn send_along(&mut self, rrset: &Rrset) {
-        rrset.data.iter().filter_map(target).for_each(|name| self.send_addresses(name));
+        for name in rrset.data.iter().filter_map(target) {
+            if self.out.additionals.len() >= ADDITIONAL_MAX {
+                return;
+            }
+            self.send_addresses(&wire_of(name), ADDITIONAL_MAX);
+        }
     }
 
-    /// Sends the addresses of a name along, if the zone itself has them. Those of services are not:
-    /// each is counted, and asked for by its own name.
-    fn send_addresses(&mut self, name: &Name) {
-        let wire = wire_of(name);
-        let Some(zone) = self.table.zone_of(&wire) else { return };
-        let Some(entry) = zone.tree().entry(&wire) else { return };
+    /// Sends the addresses of a name in wire form along, if the zone itself has them, and there are not
+    /// more than `most` with those. Those of services are not: each is counted, and asked for by its own
+    /// name.
+    fn send_addresses(&mut self, wire: &[u8], most: usize) {
+        let Some(zone) = self.table.zone_of(wire) else { return };
+        let Some(entry) = zone.tree().entry(wire) else { return };
+        let name = name_of(wire);
         for kind in [RecordType::A, RecordType::AAAA] {
             let Some(rrset) = entry.get(&kind.into()) else { continue };
-            let is_there = |record: &Record| record.name == *name && record.record_type() == kind;
-            let too_many = self.out.additionals.len() + rrset.data.len() > ADDITIONAL_MAX;
+            let is_there = |record: &Record| record.name == name && record.record_type() == kind;
+            let too_many = self.out.additionals.len() + rrset.data.len() > most;
             if !too_many && !self.out.additionals.iter().any(is_there) {
-                self.out.additionals.extend(records(&name_of(&wire), rrset));
+                self.out.additionals.extend(records(&name, rrset));
             }
         }
     }
