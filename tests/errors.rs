@@ -599,6 +599,43 @@ pools.v2 = { port = 80, endpoints = ["192.0.2.3"] }
 }
 
 #[test]
+fn records_that_would_be_there_twice_and_more_than_a_message_holds() {
+    let twice = release_error(
+        r#"version = 1
+[services.api]
+live = "v1"
+txt = ["both", "service"]
+svcb = [{ prefix = "_dns", alpn = ["dot"] }, { prefix = "_x" }, { prefix = "_DNS", alpn = ["dot"] }]
+pools.v1 = { endpoints = ["192.0.2.1"], txt = ["pool", "both"] }
+"#,
+    );
+    for (place, why) in [
+        ("5:65", "this binding stands here twice"),
+        ("6:56", "the service has this text too, whichever pool answers"),
+    ] {
+        assert!(twice.contains(place) && twice.contains(why), "{twice}");
+    }
+    assert_eq!(twice.matches("error:").count(), 2, "{twice}");
+    let many = |hints: bool| {
+        let bindings: Vec<String> = (1..=16)
+            .map(|at| format!("{{ prefix = \"_dns\", priority = {at}, hints = {hints} }}"))
+            .collect();
+        let endpoints: Vec<String> = (1..=300).map(|at| format!("\"2001:db8::{at:x}\"")).collect();
+        format!(
+            "version = 1\n[services.api]\nlive = \"v1\"\nsvcb = [{}]\npools.v1.endpoints = [{}]\n",
+            bindings.join(", "),
+            endpoints.join(", ")
+        )
+    };
+    let large = release_error(&many(true));
+    assert!(large.contains("no answer could hold these bindings"), "{large}");
+    assert_eq!(large.matches("error:").count(), 1, "{large}");
+    let path = Path::new("release.toml");
+    let parsed = release::parse(path, &many(false), &zone(), &Outside::default());
+    assert!(parsed.is_ok());
+}
+
+#[test]
 fn names_that_two_want() {
     insta::assert_snapshot!(release_error(
         r#"version = 1

@@ -133,6 +133,7 @@ fn service(
         Some(live)
     });
     let mut records = records?;
+    pools_at.iter().for_each(|pools| records::check_texts(&records.kinds.txt, pools));
     if let (Some(owner), Some(name), Some(pools)) = (&owner, &name, &pools) {
         claims.service(owner, name, key.span());
         let keys = pools_at.and_then(|value| value.table());

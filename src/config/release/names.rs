@@ -1,17 +1,20 @@
 //! The names that services have in the zone, each of which only one can have: their own, those of their
 //! pools and endpoints, and those below them.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use super::{
     super::document::Mistakes,
     Surroundings, Value,
-    records::{Records, srv_octets},
+    records::{Records, srv_octets, svcb_octets},
 };
-use crate::model::{DnsName, NameError, Pool, PoolName, ServiceName, endpoint_label};
+use crate::model::{DnsName, NameError, Pool, PoolName, Prefix, ServiceName, endpoint_label};
 
-/// As many octets of SRV records as a message holds with what stands around them.
-const SRV_OCTETS_MAX: usize = 64_000;
+/// As many octets of records as a message holds with what stands around them.
+const OCTETS_MAX: usize = 64_000;
 /// Where a service tells of its releases, if the settings have it so.
 const TOLD: &str = "_release";
 
@@ -93,6 +96,7 @@ impl Claims {
             called
                 .extend(claim(name, Purpose::Pool, what, at).map(|name| (pool.name.clone(), name)));
         }
+        check_hints(records, pools.clone().map(|(pool, _)| pool), mistakes);
         let Some(srv_at) = records.srv_at.as_ref().map(Value::span) else { return called };
         for (pool, _) in pools.clone() {
             for endpoint in &pool.endpoints {
@@ -101,7 +105,7 @@ impl Claims {
                 claim(DnsName::within(&label, owner), Purpose::Endpoint, what, srv_at.clone());
             }
         }
-        if srv_octets(owner.wire().len(), pools.map(|(pool, _)| pool)) > SRV_OCTETS_MAX {
+        if srv_octets(owner.wire().len(), pools.map(|(pool, _)| pool)) > OCTETS_MAX {
             let hint = "take pools out that are no longer needed, or leave out `srv`";
             let wrong = "no answer could hold the SRV records of all these endpoints";
             mistakes.add_with_hint(srv_at, wrong, hint);
@@ -139,6 +143,24 @@ impl Claims {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Complains about bindings that no answer could hold with all of a pool's addresses.
+fn check_hints<'p>(
+    records: &Records<'_>,
+    pools: impl Iterator<Item = &'p Pool> + Clone,
+    mistakes: &Mistakes,
+) {
+    let svcb = &records.kinds.svcb;
+    let mut known: BTreeSet<&Prefix> = BTreeSet::new();
+    for (prefix, at) in &records.prefixes {
+        let of_prefix = svcb.iter().filter(|(other, _)| other == prefix).map(|(_, it)| it);
+        if known.insert(prefix) && svcb_octets(of_prefix, pools.clone()) > OCTETS_MAX {
+            let hint = "write `hints = false`: clients look the addresses up";
+            let wrong = "no answer could hold these bindings with the addresses of all endpoints";
+            mistakes.add_with_hint(at.span(), wrong, hint);
         }
     }
 }

@@ -126,7 +126,37 @@ fn svcb<'a>(value: &Value<'a>) -> Option<Vec<Bound<'a>>> {
     }
     // All are looked at before the first mistake is the end of it.
     let bound: Vec<Option<Bound<'_>>> = items.into_iter().map(bound).collect();
+    for (index, (prefix, binding, at)) in bound.iter().enumerate().filter_map(placed) {
+        let mut before = bound[..index].iter().flatten();
+        if before.any(|(known, other, _)| (known, other) == (prefix, binding)) {
+            at.wrong("this binding stands here twice (RFC 2181 §5)");
+        }
+    }
     bound.into_iter().collect()
+}
+
+fn placed<'b, 'a>(
+    (index, bound): (usize, &'b Option<Bound<'a>>),
+) -> Option<(usize, &'b Bound<'a>)> {
+    Some((index, bound.as_ref()?))
+}
+
+/// Complains about texts of pools that the service has too: they would stand in one answer twice.
+pub(super) fn check_texts(texts: &[TextRecord], pools: &Value<'_>) {
+    if texts.is_empty() || !pools.is_table() {
+        return;
+    }
+    let pools = pools.table().into_iter();
+    let pools: Vec<_> = pools.flat_map(|pools| pools.entries().collect::<Vec<_>>()).collect();
+    let of_pool = pools.iter().filter(|(_, pool)| pool.is_table()).filter_map(|(_, pool)| {
+        let txt = pool.table()?.optional("txt")?;
+        txt.is_array().then(|| txt.array())?
+    });
+    for item in of_pool.flatten() {
+        if item.as_text().is_some_and(|text| texts.iter().any(|known| known.as_str() == text)) {
+            item.wrong("the service has this text too, whichever pool answers (RFC 2181 §5)");
+        }
+    }
 }
 
 fn bound(value: Value<'_>) -> Option<Bound<'_>> {
@@ -188,6 +218,29 @@ fn template<'a>(value: &Value<'a>) -> Option<Option<&'a str>> {
         return None;
     }
     Some(Some(text))
+}
+
+/// How many octets the records of type SVCB of one name have at most, with the addresses of one of
+/// these pools in those that have hints.
+pub(super) fn svcb_octets<'b, 'p>(
+    bindings: impl Iterator<Item = &'b Binding>,
+    pools: impl Iterator<Item = &'p Pool>,
+) -> usize {
+    // A record with priority, target and port; the head of each of its other parameters.
+    const RECORD_LEN: usize = 21;
+    const HEAD_LEN: usize = 4;
+    let of_pool = |pool: &Pool| {
+        let octets = pool.addresses().map(|it| if it.is_ipv4() { 4 } else { 16 });
+        2 * HEAD_LEN + octets.sum::<usize>()
+    };
+    let hints = pools.map(of_pool).max().unwrap_or_default();
+    let of_binding = |binding: &Binding| {
+        let alpn: usize = binding.alpn.iter().map(|id| 1 + id.as_str().len()).sum();
+        let path = binding.doh_path.as_ref().map_or(0, |path| path.as_str().len());
+        let hints = if binding.hints { hints } else { 0 };
+        RECORD_LEN + 2 * HEAD_LEN + alpn + path + hints
+    };
+    bindings.map(of_binding).sum()
 }
 
 /// How many octets the records of type SRV of these pools have at most.
