@@ -21,7 +21,10 @@ use tokio::{
 };
 use tracing::{error, info, warn};
 
-use super::failpoint::{Place, pass};
+use super::{
+    failpoint::{Place, pass},
+    state::set_aside,
+};
 use crate::{
     model::{DnsName, Timestamp},
     store::{self, Batch, Lock, Reader, Store, StoreError},
@@ -312,7 +315,15 @@ fn open(
         Some(lock) if lock.is_of(directory) => lock,
         _ => Arc::new(Lock::take(directory)?),
     };
-    let mut store = Store::open(&file_in(directory), zone)?;
+    let path = file_in(directory);
+    let mut store = match Store::open(&path, zone) {
+        // A predecessor of an earlier version has kept it until now.
+        Err(StoreError::Older(_)) => {
+            set_aside(&path);
+            Store::open(&path, zone)?
+        }
+        opened => opened?,
+    };
     is_anew.fetch_or(store.take_is_new(), Relaxed);
     pass(Place::StateOpened);
     write(&store, batch)?;

@@ -71,16 +71,20 @@ fn lock(directory: &Path) -> Result<Option<Lock>, StartError> {
     }
 }
 
-/// Nothing is lost: what is damaged or foreign is kept beside, and what is later stays.
+/// Nothing is lost: what is damaged, foreign or of before is kept beside, and what is later stays.
 fn unusable(path: &Path, why: &StoreError, is_ours: bool) {
-    let path_shown = path.display();
-    error!(path = %path_shown, %why, "what was kept cannot be used: the release file decides");
-    if !is_ours || !matches!(why, StoreError::Damaged(_) | StoreError::OtherZone(_)) {
-        return;
+    use StoreError::{Damaged, Older, OtherZone};
+    error!(path = %path.display(), %why, "what was kept cannot be used: the release file decides");
+    if is_ours && matches!(why, Damaged(_) | Older(_) | OtherZone(_)) {
+        set_aside(path);
     }
+}
+
+/// Whatever is to be kept from now on, what is there stays for whoever can read it.
+pub(super) fn set_aside(path: &Path) {
     match store::set_aside(path, Clock::start().now().unix_secs()) {
         Ok(aside) => warn!(path = %aside.display(), "it has been set aside, as it was"),
-        Err(error) => error!(path = %path_shown, %error, "it cannot be set aside"),
+        Err(error) => error!(path = %path.display(), %error, "it cannot be set aside"),
     }
 }
 

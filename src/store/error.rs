@@ -18,6 +18,12 @@ pub enum StoreError {
     /// A later version of this program has written it.
     #[error("it has format {0}, and this version knows {FORMAT}: it is left as it is")]
     Newer(String),
+    /// An earlier version of this program has written it.
+    #[error(
+        "it has format {0}, of an earlier version, and this one reads {FORMAT}: \
+         what releases stood at is not known any more"
+    )]
+    Older(u64),
     /// It belongs to another zone.
     #[error("it is of the zone {0}")]
     OtherZone(String),

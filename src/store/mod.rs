@@ -47,8 +47,9 @@ pub use lock::{Lock, LockError};
 use row::Row;
 pub use row::{Kept, RowError};
 
-/// The form of the rows. One that is not known is never written to.
-const FORMAT: u64 = 1;
+/// The form of the rows, which grows with each that those before it cannot be read as. One that is later
+/// is never written to.
+const FORMAT: u64 = 2;
 /// Releases of one service that are remembered.
 pub const RELEASES_MAX: u64 = 50;
 /// Of pages in memory: the file is read rarely, and in order.
@@ -111,7 +112,9 @@ pub fn look(path: &Path, zone: &DnsName) -> Result<Option<Found>, StoreError> {
     };
     // What is damaged enough may make the reader panic; that is no reason to do without answers.
     match catch_unwind(|| look_at(&octets, zone)) {
-        Ok(Err(error @ (StoreError::Newer(_) | StoreError::OtherZone(_)))) => Err(error),
+        Ok(Err(
+            error @ (StoreError::Newer(_) | StoreError::Older(_) | StoreError::OtherZone(_)),
+        )) => Err(error),
         // A copy in memory can have no other errors than those of its octets.
         Ok(Err(error)) => Err(StoreError::Damaged(error.to_string())),
         Ok(found) => found,
@@ -297,8 +300,10 @@ fn recognise(database: &impl ReadableDatabase, zone: &DnsName) -> Result<Option<
     };
     let text = |key| Ok::<_, StoreError>(about.get(key)?.map(|value| value.value().to_owned()));
     let format = text("format")?.unwrap_or_default();
-    if format != FORMAT.to_string() {
-        return Err(StoreError::Newer(format));
+    match format.parse::<u64>() {
+        Ok(FORMAT) => {}
+        Ok(older) if older < FORMAT => return Err(StoreError::Older(older)),
+        _ => return Err(StoreError::Newer(format)),
     }
     match text("zone")? {
         Some(name) if name == zone.to_string() => Ok(Some(())),
