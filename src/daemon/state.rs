@@ -1,7 +1,6 @@
 //! The state directory at the start: whose it is, what is in it, and what of that is used.
 
 use std::{
-    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -14,9 +13,9 @@ use super::{
     keeper::{Keeper, file_in},
 };
 use crate::{
-    config::Settings,
+    config::{Settings, release::Taken},
     dns::Clock,
-    model::{DnsName, Zones},
+    model::Zones,
     store::{self, Found, Kept, Lock, LockError, RowError, StoreError},
 };
 
@@ -90,16 +89,11 @@ pub(super) fn set_aside(path: &Path) {
 
 /// What the settings leave room for.
 fn usable(mut found: Found, zones: &Zones) -> Found {
-    let records = zones.all().iter().flat_map(|zone| &zone.records);
-    let taken: BTreeSet<&DnsName> = records.map(|record| &record.owner).collect();
-    let why = |owner: &DnsName| match zones.of(owner) {
-        None => Some("its name is in no zone of cutover.toml"),
-        Some(_) => taken.contains(owner).then_some("its name has static records in cutover.toml"),
-    };
-    let clash = |kept: &Kept| why(&kept.snapshot.spec.owner);
+    let taken = Taken::new(zones);
+    let clash = |kept: &Kept| taken.why_not(&kept.snapshot.spec.owner);
     let clashes = found.services.extract_if(.., |(_, kept)| clash(kept).is_some());
     let clashes = clashes
-        .map(|(name, kept)| (name.to_string(), RowError::new(clash(&kept).unwrap_or_default())));
+        .map(|(name, kept)| (name.to_string(), RowError::new(&clash(&kept).unwrap_or_default())));
     found.wrong.extend(clashes);
     found
 }

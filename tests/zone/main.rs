@@ -233,6 +233,22 @@ async fn several_zones_answer_each_for_itself() {
     ours.daemon.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_kept_is_not_answered_below_a_delegation() {
+    let release = RELEASE.replace("services.api =", "services.\"api.below\" =");
+    let ours = Ours::start_with(SETTINGS, &release, SMALL).await;
+    assert_eq!(asked(&ours, "api.below.zone.test", A).await.answers.len(), 1);
+    // The release file cannot be used, so that nothing but what was kept decides.
+    let zone = format!("{SMALL}below NS ns.elsewhere.test.\n");
+    let ours = ours.restart("version = 1\n", &zone).await;
+    let status = ours.daemon.inquiry().status().await.expect("a status");
+    assert!(!status.services.contains_key("api.below"), "{:?}", status.services.keys());
+    assert!(status.services.contains_key("child"));
+    let referral = asked(&ours, "api.below.zone.test", A).await;
+    assert_eq!((referral.answers.len(), referral.authorities.len()), (0, 1), "{referral:?}");
+    ours.daemon.stop().await;
+}
+
 fn serial(reply: &[u8]) -> u32 {
     let message = Message::read(reply).expect("a message");
     let soa =

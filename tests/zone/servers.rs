@@ -59,6 +59,18 @@ impl Ours {
         ours
     }
 
+    /// Ends, and starts again with other files.
+    pub(crate) async fn restart(self, release: &str, zone: &str) -> Self {
+        self.daemon.stop().await;
+        let path = |name| self.folder.path().join(name);
+        fs::write(path("release.toml"), release).expect("written");
+        fs::write(path("zone.db"), zone).expect("written");
+        let settings =
+            load_settings(&path("cutover.toml")).unwrap_or_else(|error| panic!("{error}"));
+        let daemon = Daemon::start(settings).await.expect("it starts");
+        Self { daemon, folder: self.folder }
+    }
+
     /// Saves the zone file as an editor does: a new file, renamed over the old one.
     pub(crate) fn save(&self, zone: &str) {
         let draft = self.folder.path().join("draft");
