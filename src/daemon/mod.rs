@@ -222,7 +222,8 @@ impl Daemon {
         }
         let zones_asked = Arc::new(Notify::new());
         if settings.sources.iter().any(|source| source.file.is_some()) {
-            let watched = zones::watch(settings.sources, handed.clone(), zones_asked.clone());
+            let (started_with, asked) = (zones.clone(), zones_asked.clone());
+            let watched = zones::watch(settings.sources, started_with, handed.clone(), asked);
             control_plane.push(tokio::spawn(watched).abort_handle());
         }
         let drafts = drafts::drafts(zones.clone(), settings.outside.clone());

@@ -9,10 +9,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc};
 
 use super::conductor::Event;
-use crate::config::{ZoneSource, load_zones};
+use crate::{
+    config::{Rejected, ZoneSource, load_zones},
+    model::Zones,
+};
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -23,15 +27,22 @@ const QUIET_LOOKS_MAX: u32 = 10;
 /// What can be told of a file without reading it: device, inode, length, when it was written.
 type Look = Option<(u64, u64, u64, Option<SystemTime>)>;
 
-/// Looks at the files again and again, and at once when `asked`; until aborted.
+/// Looks at the files again and again, and at once when `asked`; until aborted. `now` is what the daemon
+/// has started with.
 pub(super) async fn watch(
     sources: Vec<ZoneSource>,
+    now: Arc<ArcSwap<Zones>>,
     events: mpsc::Sender<Event>,
     asked: Arc<Notify>,
 ) {
     let sources = Arc::new(sources);
-    // What they hold now is what we started with.
     let Some(mut seen) = look(&sources).await else { return };
+    // They may have changed since they were read for that.
+    let Some(found) = read(&sources).await else { return };
+    let is_known = found.as_ref().is_ok_and(|found| **found == **now.load());
+    if !is_known && events.send(Event::Zones(found)).await.is_err() {
+        return;
+    }
     loop {
         let at_once = tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => false,
@@ -49,14 +60,18 @@ pub(super) async fn watch(
             }
         }
         seen = now;
-        let reading = sources.clone();
-        // Files may hang, and the control plane must not.
-        let read = tokio::task::spawn_blocking(move || load_zones(&reading));
-        let Ok(read) = read.await else { return };
-        if events.send(Event::Zones(read.map(Box::new))).await.is_err() {
+        let Some(found) = read(&sources).await else { return };
+        if events.send(Event::Zones(found)).await.is_err() {
             return;
         }
     }
+}
+
+/// Files may hang, and the control plane must not.
+async fn read(sources: &Arc<Vec<ZoneSource>>) -> Option<Result<Box<Zones>, Rejected>> {
+    let sources = sources.clone();
+    let reading = move || load_zones(&sources).map(Box::new);
+    tokio::task::spawn_blocking(reading).await.ok()
 }
 
 async fn look(sources: &Arc<Vec<ZoneSource>>) -> Option<Vec<Look>> {
@@ -68,4 +83,46 @@ async fn look(sources: &Arc<Vec<ZoneSource>>) -> Option<Vec<Look>> {
 fn look_at(path: &Path) -> Look {
     let found = fs::metadata(path).ok()?;
     Some((found.dev(), found.ino(), found.len(), found.modified().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load_settings;
+
+    const SETTINGS: &str = "version = 1\nzone = \"zone.test\"\nzone_file = \"zone.db\"\n";
+    const ZONE: &str = "$TTL 60\n@ NS ns.elsewhere.test.\na TXT \"a\"\n";
+
+    #[tokio::test]
+    async fn what_is_written_between_the_start_and_the_first_look_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name| folder.path().join(name);
+        fs::write(at("cutover.toml"), SETTINGS).expect("written");
+        fs::write(at("zone.db"), ZONE).expect("written");
+        let settings = load_settings(&at("cutover.toml")).expect("good");
+        let zones = Arc::new(ArcSwap::from_pointee(settings.zones));
+        let start = || {
+            let (events, received) = mpsc::channel(1);
+            let watched = watch(settings.sources.clone(), zones.clone(), events, Arc::default());
+            (tokio::spawn(watched), received)
+        };
+        fs::write(at("zone.db"), ZONE.replace("a TXT", "b TXT")).expect("written");
+        let (watched, mut received) = start();
+        let Some(Event::Zones(Ok(read))) = received.recv().await else { panic!("zones") };
+        assert_eq!(read.first().records[0].owner.to_string(), "b.zone.test");
+        watched.abort();
+        zones.store(Arc::from(read));
+        // And only that: the first that is told is the next edit.
+        let (watched, mut received) = start();
+        let edit = async {
+            while received.is_empty() {
+                fs::write(at("zone.db"), format!("{ZONE}c TXT \"c\"\n")).expect("written");
+                tokio::time::sleep(QUIET).await;
+            }
+        };
+        edit.await;
+        let Some(Event::Zones(Ok(read))) = received.recv().await else { panic!("zones") };
+        assert_eq!(read.first().records.len(), 2);
+        watched.abort();
+    }
 }
