@@ -208,7 +208,7 @@ impl Daemon {
             outbox,
             &registry,
         )?
-        .telling(settings.inside.releases);
+        .telling(settings.inside.releases.unwrap_or_else(|| sockets.are_of_this_host()));
         let (readings, handed) = (events.clone(), events.clone());
         let secrets_asked = Arc::new(Notify::new());
         control_plane.extend([

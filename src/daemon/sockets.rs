@@ -53,6 +53,14 @@ impl Sockets {
         Ok(lent)
     }
 
+    /// Whether everybody who can ask by DNS is on this host.
+    pub(super) fn are_of_this_host(&self) -> bool {
+        let dns = self.dns.iter().map(Listener::local_addr);
+        let encrypted = self.encrypted.iter().flat_map(Encrypted::local_addrs);
+        // Of one that does not say where it is, nobody knows.
+        dns.chain(encrypted).all(|at| at.is_ok_and(|address| address.ip().is_loopback()))
+    }
+
     /// Where questions are answered; each address has two sockets.
     pub(super) fn dns_at(&self) -> Vec<SocketAddr> {
         let addresses = self.dns.iter().filter_map(|listener| listener.local_addr().ok());

@@ -33,13 +33,30 @@ async fn off_loopback_it_tells_nothing_and_never_its_version_unasked() {
     let pools = Pools::start().await;
     let release = file(&pools, "\"v1\"", "", "");
     let house = House::start_with("127.0.0.1", &release, |settings| {
-        settings.inside.releases = false;
+        settings.inside.releases = Some(false);
     });
     let house = house.await;
     assert_eq!(told(&house).await.rcode, "NXDOMAIN");
     for name in ["id.server", "hostname.bind", "version.bind", "version.server"] {
         let said = Ask::new(house.daemon.dns()[0], name, "TXT").chaos().send().await;
         assert_eq!(said.rcode, "REFUSED", "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_it_tells_is_decided_by_where_it_really_is() {
+    let pools = Pools::start().await;
+    let release = file(&pools, "\"v1\"", "", "");
+    for (dns, rcode) in [([127, 0, 0, 1], "NOERROR"), ([0, 0, 0, 0], "NXDOMAIN")] {
+        let house = House::start_with("127.0.0.1", &release, |settings| {
+            // As if systemd had passed others than the settings have.
+            settings.dns = vec![(dns, 0).into()];
+            settings.inside.releases = None;
+        });
+        let house = house.await;
+        let at = ([127, 0, 0, 1], house.daemon.dns()[0].port()).into();
+        let said = Ask::new(at, "_release.api.zone.test", "TXT").send().await;
+        assert_eq!(said.rcode, rcode);
     }
 }
 

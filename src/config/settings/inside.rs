@@ -1,7 +1,5 @@
 //! `[inside]`: what this server tells of itself and of its releases, to those who ask it by DNS.
 
-use std::net::SocketAddr;
-
 use crate::config::{
     document::Value,
     schema::{Notes, parts},
@@ -13,26 +11,21 @@ const TEXT_LEN_MAX: usize = 255;
 /// What is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inside {
-    /// Whether services tell of their releases.
-    pub releases: bool,
+    /// Whether services tell of their releases; if nothing is said, they do if everybody who can ask is on
+    /// this host, which is known once there are sockets.
+    pub releases: Option<bool>,
     /// What is answered to `id.server` and `hostname.bind` (RFC 4892), if something is.
     pub id: Option<String>,
     /// What is answered to `version.server` and `version.bind`, if something is.
     pub version: Option<String>,
 }
 
-/// What `inside` says; where it says nothing, releases are told if everybody who can ask is on this
-/// host, and the ID is that of [NSID](super::Settings::nsid).
-pub(super) fn inside<'l>(
-    value: Option<&Value<'_>>,
-    nsid: Option<&str>,
-    mut listen: impl Iterator<Item = &'l SocketAddr>,
-) -> Option<Inside> {
-    let releases = listen.all(|address| address.ip().is_loopback());
-    let default = Inside { releases, id: nsid.map(str::to_owned), version: None };
+/// What `inside` says; where it says nothing of it, the ID is that of [NSID](super::Settings::nsid).
+pub(super) fn inside(value: Option<&Value<'_>>, nsid: Option<&str>) -> Option<Inside> {
+    let default = Inside { releases: None, id: nsid.map(str::to_owned), version: None };
     let Some(value) = value else { return Some(default) };
     let mut table = value.table()?;
-    let releases = table.optional("releases").map_or(Some(releases), |value| value.boolean());
+    let releases = table.optional("releases").map_or(Some(None), |value| value.boolean().map(Some));
     let id = table.optional("id").map_or(Some(default.id), |value| text(&value));
     let version = table.optional("version").map_or(Some(None), |value| text(&value));
     table.finish();

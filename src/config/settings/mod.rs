@@ -108,9 +108,8 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
         let inside_at = root.optional("inside");
         let tls = root.optional("tls");
         let encrypted = encrypted(listen.as_ref(), tls.as_ref(), beside);
-        let all = listen.iter().flat_map(|it| [&it.dns, &it.tls, &it.quic, &it.https]).flatten();
         let known = nsid.as_ref().and_then(Option::as_deref);
-        let inside = inside(inside_at.as_ref(), known, all);
+        let inside = inside(inside_at.as_ref(), known);
         root.finish();
         let (listen, release_file) = (listen?, beside.join(release_file?));
         let sources = sources?;

@@ -143,6 +143,12 @@ impl Encrypted {
         std::mem::take(&mut self.lent)
     }
 
+    /// Where each of its sockets is.
+    pub fn local_addrs(&self) -> impl Iterator<Item = io::Result<SocketAddr>> {
+        let streams = self.tls.iter().chain(&self.https).map(TcpListener::local_addr);
+        streams.chain(self.quic.iter().map(quinn::Endpoint::local_addr))
+    }
+
     /// Answers until the returned value is stopped or dropped.
     pub fn serve(self, plane: &Arc<Plane>) -> Running {
         let (stopping, stopped) = watch::channel(false);
