@@ -26,8 +26,15 @@ pub(crate) enum Known {
 }
 
 impl Known {
-    pub(crate) const ALL: [Self; 4] =
-        [Self::Any, Self::NameServers, Self::Loop, Self::ServiceTarget];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Any,
+        Self::NameServers,
+        Self::Loop,
+        Self::ServiceTarget,
+        Self::TooLong,
+        Self::Room,
+        Self::Cut,
+    ];
 }
 
 const ANY: u16 = 255;

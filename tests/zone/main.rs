@@ -1,7 +1,7 @@
 //! A zone file with every odd case, served by us, by NSD and by Knot: who asks must not be able to tell
 //! which of them it was. Where they differ, [`differences`] lists it, with the reason.
 //!
-//! `apt-get install nsd knot`, and `CUTOVER_QUERIES=1000000 cargo test --test zone` for more questions.
+//! One that is not installed is said to be skipped: `apt-get install nsd knot`, and `CUTOVER_QUERIES=1000000 cargo test --test zone` for more questions.
 
 #![cfg(target_os = "linux")] // All of 127.0.0.0/8 is there.
 
@@ -191,6 +191,29 @@ pools.v1.endpoints = ["192.0.2.3"]
 "#;
 const SMALL: &str = "$TTL 60\n@ SOA ns hostmaster 7 3600 600 86400 60\n@ NS ns\nns A 192.0.2.53\n\
                      www CNAME api\nchild DS 1 13 2 00\nother CNAME api.child\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zone_may_be_more_than_a_label_below_another_that_delegates_it() {
+    let settings = SETTINGS.replace("child.zone.test", "child.deep.zone.test");
+    let release = RELEASE.replace("child.zone.test", "child.deep.zone.test");
+    let zone = "$TTL 60\n@ SOA ns hostmaster 7 3600 600 86400 60\n@ NS ns\nns A 192.0.2.53\n\
+                child.deep NS ns.child.deep\nchild.deep DS 1 13 2 00\nns.child.deep A 192.0.2.54\n\
+                * A 192.0.2.98\n";
+    let ours = Ours::start_with(&settings, &release, zone).await;
+    let api = asked(&ours, "api.child.deep.zone.test", A).await;
+    assert_eq!(api.answers[0].3, [192, 0, 2, 2], "{api:?}");
+    // The name between the two is there, and so no wildcard stands for what is not below it.
+    let between = asked(&ours, "deep.zone.test", A).await;
+    assert_eq!((between.code, between.answers.len()), (0, 0), "{between:?}");
+    assert_eq!(asked(&ours, "x.deep.zone.test", A).await.code, 3);
+    assert_eq!(asked(&ours, "x.zone.test", A).await.answers[0].3, [192, 0, 2, 98]);
+    // What the zone above says of the child is said by the child, but for DS records.
+    let servers = asked(&ours, "child.deep.zone.test", 2).await;
+    assert!(servers.flags[0] && servers.answers[0].3.starts_with(b"\x02ns\x09elsewhere"));
+    assert_eq!(asked(&ours, "child.deep.zone.test", 43).await.answers.len(), 1);
+    assert_eq!(asked(&ours, "ns.child.deep.zone.test", A).await.code, 3);
+    ours.daemon.stop().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_zones_answer_each_for_itself() {
