@@ -6,15 +6,19 @@ use super::{ServiceRecords, Table, apexes, fixed, serial_of, zone, zone::Zone, z
 use crate::model::{DnsName, ZoneSpec};
 
 impl Table {
-    /// The next table: the same services in zones of which something has changed. The serial grows
-    /// of those alone.
-    pub fn with_zones(&self, specs: &[ZoneSpec], unix_secs: u64) -> Self {
+    /// The next table: the same services in zones of which something has changed since they were as in
+    /// `known`. The serial grows of those alone.
+    pub fn with_zones(&self, known: &[ZoneSpec], specs: &[ZoneSpec], unix_secs: u64) -> Self {
         let apexes = apexes(specs);
+        let are_there_as_before = apexes == self::apexes(known);
         let zone = |spec: &ZoneSpec| {
             let before = self.zones.iter().find(|zone| *zone.apex() == spec.apex);
             let Some(before) = before else {
                 return Zone::new(spec, &apexes, serial_of(unix_secs));
             };
+            if are_there_as_before && known.contains(spec) {
+                return before.clone();
+            }
             let mut zone = Zone::new(spec, &apexes, before.serial());
             if !zone.is_like(before) {
                 zone.grow(unix_secs);

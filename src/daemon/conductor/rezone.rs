@@ -18,11 +18,13 @@ impl Conductor {
             return self.refuse_zones(&why, None);
         }
         self.zones.rejected = None;
-        if **self.zones.now.load() == *zones {
+        let known = self.zones.now.load_full();
+        if *known == *zones {
             info!("the zone files were read again: nothing has changed");
             return;
         }
-        let next = self.plane.store.load().with_zones(zones.all(), self.now().unix_secs());
+        let (store, now) = (&self.plane.store, self.now().unix_secs());
+        let next = store.load().with_zones(known.all(), zones.all(), now);
         self.around.caches.leave(self.plane.store.swap(Arc::new(next)), BTreeMap::new());
         info!("the zone files were read again, and are being answered from");
         self.zones.now.store(zones.into());

@@ -58,3 +58,22 @@ fn what_is_delegated_is_left_to_others_though_an_inner_zone_is_below_it() {
     let next = table.with(Change { set, removed: Vec::new() }, NOON);
     assert!(matches!(ask(&next, "s.a.b.c", RecordType::A), Answer::Records(_)));
 }
+
+#[test]
+fn a_zone_of_which_nothing_has_changed_stays_as_it_is() {
+    let before = [zone_at(super::apex(), vec![wild()]), zone_at(owner("a.b"), Vec::new())];
+    let table = Table::of_zones(&before, (1, 2), NOON).with(set("api", &["192.0.2.1"]), NOON);
+    let mut after = before.clone();
+    after[1].records.push(record("t.a.b", 60, a("192.0.2.7")));
+    let next = table.with_zones(&before, &after, NOON + 9);
+    let zones = |table: &Table| [0, 1].map(|at| std::ptr::from_ref(table.zones[at].tree()));
+    assert_eq!(zones(&table)[0], zones(&next)[0]);
+    assert_ne!(zones(&table)[1], zones(&next)[1]);
+    let serials = |table: &Table| table.zones().map(|(_, serial)| serial).collect::<Vec<_>>();
+    assert_eq!(serials(&next), [serials(&table)[0], NOON as u32 + 9]);
+    for (name, host) in [("api", "192.0.2.1"), ("t.a.b", "192.0.2.7")] {
+        assert_eq!(super::addresses(&ask(&next, name, RecordType::A)), [host]);
+    }
+    assert_eq!(ask(&next, "x", RecordType::A), Answer::Composed);
+    assert!(matches!(ask(&next, "b", RecordType::A), Answer::NoData(..)));
+}
