@@ -3,12 +3,12 @@
 //! The answer is decided by the record table, the response by [`Responder::respond`], as on the
 //! common path; here are the odd questions, answers of several sections, and truncation (RFC 2181 §9).
 
-use std::cell::OnceCell;
+use std::{borrow::Cow, cell::OnceCell};
 
 use hickory_proto::{
-    op::{Edns, Message, Metadata, ResponseCode},
+    op::{Edns, LowerQuery, Metadata, ResponseCode, emit_message_parts},
     rr::{DNSClass, Name, Record, RecordType},
-    serialize::binary::{BinEncodable, BinEncoder},
+    serialize::binary::BinEncoder,
 };
 use hickory_server::{net::xfer::Protocol, server::Request, zone_handler::MessageRequest};
 
@@ -143,20 +143,20 @@ fn with_less<'t>(
     request: &MessageRequest,
     limit: usize,
 ) -> Option<(Response<'t>, Vec<u8>)> {
-    let Section::Composed(composition) = response.section else { return None };
-    let encoded = Encoded::new(&response, request);
-    let (all, glue) = (&encoded.additionals, composition.glue);
+    let Section::Composed(Composition { additionals: all, glue, .. }) = response.section else {
+        return None;
+    };
+    let mut encoded = Encoded::new(&response, request);
     let ends = (glue + 1..all.len()).filter(|at| !is_of_one_rrset(&all[at - 1], &all[*at]));
     let ends: Vec<usize> = ends.collect();
-    let with = |count: usize| {
-        let mut less = encoded.clone();
-        less.additionals.truncate(count);
-        less.encode(request).filter(|octets| fits(octets, limit))
+    let mut with = |count: usize| {
+        encoded.additionals = Cow::Borrowed(&all[..count]);
+        encoded.encode(request).filter(|octets| fits(octets, limit))
     };
-    if all.len() == glue {
+    if all.len() == *glue {
         return None;
     }
-    let mut fitting = with(glue)?;
+    let mut fitting = with(*glue)?;
     let (mut begin, mut end) = (0, ends.len());
     while begin < end {
         let middle = begin.midpoint(end);
@@ -204,7 +204,10 @@ pub(super) fn respond<'t>(
     let question = asked(name, query.query_type().into(), asker.client, subnet);
     let answer = table.answer(question, packet.now, rand::random);
     if matches!(answer, Answer::Composed) {
-        let compose = || table.compose(question, packet.now, rand::random());
+        let compose = || {
+            let composed = table.compose(question, packet.now, rand::random());
+            written_like(query.original().name(), composed)
+        };
         return Some(responder.respond_composed(place.get_or_init(compose), edns, asker));
     }
     Some(responder.respond(answer, edns, asker))
@@ -228,36 +231,37 @@ fn unanswered(kind: RecordType, class: DNSClass) -> Option<(ResponseCode, Option
 }
 
 /// A response as the codec has it.
-#[derive(Clone)]
-pub(super) struct Encoded {
+pub(super) struct Encoded<'r> {
     pub(super) metadata: Metadata,
-    pub(super) answers: Vec<Record>,
-    pub(super) authorities: Vec<Record>,
-    pub(super) additionals: Vec<Record>,
+    pub(super) answers: Cow<'r, [Record]>,
+    pub(super) authorities: Cow<'r, [Record]>,
+    pub(super) additionals: Cow<'r, [Record]>,
     pub(super) edns: Option<Edns>,
 }
 
-impl Encoded {
-    pub(super) fn new(response: &Response<'_>, request: &MessageRequest) -> Self {
+impl<'r> Encoded<'r> {
+    pub(super) fn new(response: &Response<'r>, request: &MessageRequest) -> Self {
         let mut metadata = Metadata::response_from_request(&request.metadata);
         metadata.response_code = response.code.into();
         metadata.authoritative = response.authoritative;
         metadata.truncation = response.truncated;
         let owner = request.queries.queries().first().map(|query| query.original().name());
-        let none = Vec::new;
+        let none = || Cow::Borrowed([].as_slice());
         let (answers, authorities, additionals) = match (response.section, owner) {
             (Section::Answer(records), Some(owner)) => {
                 let mut answers = records.decode(owner);
                 let additionals = answers.split_off(records.count().into());
-                (answers, none(), additionals)
+                (answers.into(), none(), additionals.into())
             }
-            (Section::Authority(authority, ttl), _) => (none(), authority.records(ttl), none()),
-            (Section::Composed(composition), Some(owner)) => {
-                let Composition { answers, authorities, additionals, .. } = composition;
-                let answers = answers.iter().map(|record| written_like(owner, record)).collect();
-                (answers, authorities.clone(), additionals.clone())
+            (Section::Authority(authority, ttl), _) => {
+                (none(), authority.records(ttl).into(), none())
             }
-            (Section::Inside(text), Some(owner)) => (vec![record(owner, text)], none(), none()),
+            (Section::Composed(Composition { answers, authorities, additionals, .. }), _) => {
+                (answers.into(), authorities.into(), additionals.into())
+            }
+            (Section::Inside(text), Some(owner)) => {
+                (vec![record(owner, text)].into(), none(), none())
+            }
             _ => (none(), none(), none()),
         };
         let edns = response.edns.map(ServerEdns::to_hickory);
@@ -265,29 +269,27 @@ impl Encoded {
     }
 
     /// The octets, with names that point to earlier ones.
-    fn encode(self, request: &MessageRequest) -> Option<Vec<u8>> {
-        let mut message = Message::response(self.metadata.id, self.metadata.op_code);
-        message.metadata = self.metadata;
-        for query in request.queries.queries() {
-            message.add_query(query.original().clone());
-        }
-        // Adding them one by one would allocate for as many three times over.
-        message.answers = self.answers;
-        message.authorities = self.authorities;
-        message.additionals = self.additionals;
-        message.edns = self.edns;
+    fn encode(&self, request: &MessageRequest) -> Option<Vec<u8>> {
         let mut octets = Vec::new();
-        message.emit(&mut BinEncoder::new(&mut octets)).ok()?;
+        emit_message_parts(
+            &self.metadata,
+            &mut request.queries.queries().iter().map(LowerQuery::original),
+            &mut self.answers.iter(),
+            &mut self.authorities.iter(),
+            &mut self.additionals.iter(),
+            self.edns.as_ref(),
+            None,
+            &mut BinEncoder::new(&mut octets),
+        )
+        .ok()?;
         Some(octets)
     }
 }
 
-/// A record with its owner written as in the question, where it is the same name: then it points
-/// there.
-fn written_like(asked: &Name, record: &Record) -> Record {
-    let mut record = record.clone();
-    if record.name == *asked {
+/// With owners written as in the question, where they are the same name: then they point there.
+fn written_like(asked: &Name, mut composed: Composition) -> Composition {
+    for record in composed.answers.iter_mut().filter(|record| record.name == *asked) {
         record.name = asked.clone();
     }
-    record
+    composed
 }

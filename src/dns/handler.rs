@@ -61,10 +61,10 @@ impl RequestHandler for Handler {
         let none: [Record; 0] = [];
         let message = MessageResponseBuilder::new(&request.queries, encoded.edns.as_ref()).build(
             encoded.metadata,
-            &encoded.answers,
-            &encoded.authorities,
+            encoded.answers.iter(),
+            encoded.authorities.iter(),
             &none,
-            &encoded.additionals,
+            encoded.additionals.iter(),
         );
         let sent = handle.send_response(message).await;
         sent.unwrap_or_else(|_| unsent(encoded.metadata))

@@ -2,7 +2,9 @@
 
 use hickory_proto::rr::RecordType;
 
-use super::{ServiceRecords, Table, apexes, fixed, serial_of, zone, zone::Zone, zone_of};
+use super::{
+    ServiceRecords, Table, apexes, codec::wire_of, fixed, serial_of, zone, zone::Zone, zone_of,
+};
 use crate::model::{DnsName, ZoneSpec};
 
 impl Table {
@@ -72,7 +74,7 @@ fn packed_entry(zones: &[Zone], zone: &Zone, owner: &DnsName, entry: &zone::Entr
     }
     for rrset in entry.values() {
         let sends_along = rrset.data.iter().filter_map(zone::target).any(|name| {
-            let target = zone::wire_of(name);
+            let target = wire_of(name);
             zone_of(zones, &target).is_some_and(|zone| zone.tree().has_addresses(&target))
         });
         match rrset.kind {

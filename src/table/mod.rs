@@ -11,6 +11,7 @@ mod authority;
 mod balance;
 mod bindings;
 mod build;
+mod codec;
 mod fixed;
 mod index;
 mod instant;
@@ -31,10 +32,11 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
-use hickory_proto::rr::{Name, RData, RecordType};
+use hickory_proto::rr::{RData, RecordType};
 
 pub use authority::Authority;
 pub use balance::targets;
+pub use codec::{from_hickory, to_hickory};
 use names::Names;
 pub use names::{LOOKUPS_MAX, NameKey};
 use node::Node;
@@ -387,22 +389,4 @@ fn serial_after(before: u32, unix_secs: u64) -> u32 {
     let ahead = of_day.wrapping_sub(before);
     let grows = ahead > 0 && ahead < 1 << 31;
     if grows { of_day } else { before.wrapping_add(1) }
-}
-
-/// The same name as the codec writes it.
-pub fn to_hickory(name: &DnsName) -> Name {
-    let mut rest = name.wire();
-    let mut labels = Vec::new();
-    while rest[0] > 0 {
-        let (label, after) = rest[1..].split_at(usize::from(rest[0]));
-        labels.push(label);
-        rest = after;
-    }
-    Name::from_labels(labels).expect("invariant: a DnsName keeps to the limits of RFC 1035")
-}
-
-/// The same name as we write it.
-pub fn from_hickory(name: &Name) -> DnsName {
-    DnsName::from_octets(&zone::wire_of(name))
-        .expect("invariant: the codec keeps to the same limits")
 }

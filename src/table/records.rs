@@ -140,6 +140,13 @@ impl Records<'_> {
     /// The same as the codec has them, with `owner` written as it is here; behind them those of the
     /// additional section.
     pub fn decode(&self, owner: &Name) -> Vec<Record> {
+        let mut records = Vec::new();
+        self.decode_onto(&mut records, owner);
+        records
+    }
+
+    /// The same, behind others.
+    pub(super) fn decode_onto(&self, records: &mut Vec<Record>, owner: &Name) {
         // The pointers in them count from the start of a message that asks for the owner.
         let mut message = vec![0; QUESTION_AT];
         for label in owner.iter() {
@@ -154,6 +161,6 @@ impl Records<'_> {
         let mut decoder = BinDecoder::new(&message).clone(begin);
         let read =
             |_| Record::read(&mut decoder).expect("invariant: what we encode can be decoded");
-        (0..self.count() + self.additional()).map(read).collect()
+        records.extend((0..self.count() + self.additional()).map(read));
     }
 }

@@ -15,16 +15,19 @@ const ESCAPE: u8 = 1;
 
 impl Canonical {
     /// Of a name in wire form and lower case.
-    pub(super) fn of_wire(mut wire: &[u8]) -> Self {
-        let mut labels = Vec::new();
-        while let Some((len, rest)) = wire.split_first().filter(|(len, _)| **len > 0) {
-            let (label, behind) = rest.split_at(usize::from(*len));
-            labels.push(label);
-            wire = behind;
+    pub(super) fn of_wire(wire: &[u8]) -> Self {
+        // Long names are looked up for strangers: nothing is allocated but the name itself.
+        let mut begins = [0_u8; DnsName::MAX_WIRE_LEN / 2 + 1];
+        let (mut count, mut at) = (0, 0_u8);
+        while let Some(&len) = wire.get(usize::from(at)).filter(|len| **len > 0) {
+            begins[count] = at;
+            count += 1;
+            at += 1 + len;
         }
-        let mut octets = Vec::new();
-        for label in labels.into_iter().rev() {
-            for &octet in label {
+        let mut octets = Vec::with_capacity(wire.len().saturating_sub(1));
+        for &begin in begins[..count].iter().rev() {
+            let (len, behind) = (wire[usize::from(begin)], &wire[usize::from(begin) + 1..]);
+            for &octet in &behind[..usize::from(len)] {
                 match octet {
                     END | ESCAPE => octets.extend([ESCAPE, octet + 1]),
                     other => octets.push(other),

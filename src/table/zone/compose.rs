@@ -9,7 +9,11 @@
 use hickory_proto::rr::{Name, RData, Record, RecordType, rdata::CNAME, rdata::NULL};
 
 use super::{
-    super::{ANY, Answer, Asks, Authority, Question, Rrset, Table, Tally, fixed, to_hickory},
+    super::{
+        ANY, Answer, Asks, Authority, Question, Rrset, Table, Tally,
+        codec::{name_of, wire_of},
+        fixed, to_hickory,
+    },
     Zone,
     tree::{BorderKind, Entry, target, wildcard_below},
 };
@@ -209,9 +213,10 @@ impl<'t> Composer<'t, '_> {
         match answer {
             Answer::Records(records) => {
                 self.out.given = records.tally().map(|tally| (tally, records.ttl()));
-                let mut answers = records.decode(owner);
-                let additionals = answers.split_off(records.count().into());
-                self.out.answers.extend(answers);
+                let answers = &mut self.out.answers;
+                let end = answers.len() + usize::from(records.count());
+                records.decode_onto(answers, owner);
+                let additionals = answers.split_off(end);
                 // Each can be asked for by its own name.
                 if self.out.additionals.len() + additionals.len() <= ADDITIONAL_MAX {
                     self.out.additionals.extend(additionals);
@@ -312,22 +317,4 @@ fn records(owner: &Name, rrset: &Rrset) -> impl Iterator<Item = Record> {
 fn len_of(data: &RData) -> usize {
     use hickory_proto::serialize::binary::BinEncodable;
     data.to_bytes().map_or(RRSET_LEN_MAX, |octets| octets.len())
-}
-
-/// A name in wire form as the codec writes it.
-fn name_of(wire: &[u8]) -> Name {
-    let name =
-        DnsName::from_octets(wire).expect("invariant: names of questions keep to their limits");
-    to_hickory(&name)
-}
-
-/// In wire form and lower case.
-pub(in super::super) fn wire_of(name: &Name) -> Vec<u8> {
-    let mut wire = Vec::with_capacity(name.len() + 1);
-    for label in name.iter() {
-        wire.push(u8::try_from(label.len()).expect("invariant: a label has at most 63 octets"));
-        wire.extend(label.to_ascii_lowercase());
-    }
-    wire.push(0);
-    wire
 }

@@ -13,7 +13,6 @@ use super::{Authority, Rrset, fixed, serial_after, to_hickory};
 use crate::model::{DnsName, ZoneSpec};
 #[cfg(test)]
 pub(super) use compose::CHAIN_MAX;
-pub(super) use compose::wire_of;
 pub use compose::{Composition, Verdict};
 pub(super) use compose::{compose, is_absent};
 pub(super) use tree::{Entry, Tree, target};
