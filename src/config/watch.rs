@@ -4,7 +4,8 @@
 //! Kubernetes swaps the directory behind a link. After a change it waits until nothing happens
 //! for a while, so that a file is not read half written. It also looks by itself now and then,
 //! for file systems that do not tell. What it reads is compared with what it read before, so that
-//! nothing is told twice.
+//! nothing is told twice. A file that was refused may be good beside other zones: it is read again when
+//! they change.
 
 use std::{
     os::unix::fs::MetadataExt,
@@ -69,6 +70,7 @@ impl ReleaseWatch {
             told,
             wake: wake.clone(),
             last: None,
+            refused: None,
             watcher: None,
             watched: None,
             complained: false,
@@ -104,6 +106,8 @@ struct Watching<F> {
     wake: mpsc::Sender<Wake>,
     /// What was read last: the text, or why there was none.
     last: Option<Result<String, String>>,
+    /// Beside which zones it was refused, and why.
+    refused: Option<(Arc<Zones>, Rejected)>,
     watcher: Option<RecommendedWatcher>,
     /// Device and inode of the directory that `watcher` watches.
     watched: Option<(u64, u64)>,
@@ -173,24 +177,33 @@ impl<F: FnMut(Reading)> Watching<F> {
 
     fn has_changed(&self) -> bool {
         let seen = read::text(&self.path).map_err(|error| error.to_string());
-        self.last.as_ref() != Some(&seen)
+        self.last.as_ref() != Some(&seen) || self.is_to_be_judged_anew(&self.zones.load())
+    }
+
+    /// Whether it was refused beside other zones than these.
+    fn is_to_be_judged_anew(&self, zones: &Arc<Zones>) -> bool {
+        self.refused.as_ref().is_some_and(|(beside, _)| !Arc::ptr_eq(beside, zones))
     }
 
     fn look(&mut self, asked: bool) {
-        let text = read::text(&self.path);
+        let (text, zones) = (read::text(&self.path), self.zones.load_full());
         let seen = text.as_ref().map(String::clone).map_err(ToString::to_string);
-        if !asked && self.last.as_ref() == Some(&seen) {
+        let is_told = !asked && self.last.as_ref() == Some(&seen);
+        if is_told && !self.is_to_be_judged_anew(&zones) {
             return;
         }
         self.last = Some(seen);
         let checksum = text.as_ref().ok().map(|text| Checksum::of([text]));
         let says = match text {
-            Ok(text) => {
-                release::parse(&self.path, &text, &self.zones.load(), &self.outside).map(Arc::new)
-            }
+            Ok(text) => release::parse(&self.path, &text, &zones, &self.outside).map(Arc::new),
             Err(error) => Err(Rejected::unreadable(&self.path, &error)),
         };
-        (self.told)(Reading { checksum, says });
+        let refused = says.as_ref().err().map(|why| (zones, why.clone()));
+        let before = std::mem::replace(&mut self.refused, refused);
+        let why = |refused: &Option<(_, Rejected)>| refused.as_ref().map(|(_, why)| why.clone());
+        if !is_told || why(&before) != why(&self.refused) {
+            (self.told)(Reading { checksum, says });
+        }
     }
 }
 

@@ -82,6 +82,8 @@ pub(super) struct ZonesKnown {
     pub(super) now: Arc<ArcSwap<Zones>>,
     /// Why those on disk are not what is answered from.
     pub(super) rejected: Option<String>,
+    /// Those on disk, as long as only a service stands in their way.
+    pub(super) held_up: Option<Box<Zones>>,
 }
 
 impl From<Tried> for Event {
@@ -152,7 +154,7 @@ impl Conductor {
         Ok(Self {
             around: Around { caches: Caches::new(plane.clone()), freeze: None },
             plane,
-            zones: ZonesKnown { now: zones, rejected: None },
+            zones: ZonesKnown { now: zones, rejected: None, held_up: None },
             assignments,
             jobs,
             metrics: Metrics::register(registry)?,

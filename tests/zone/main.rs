@@ -325,3 +325,22 @@ async fn until(ours: &Ours, what: &str, seen: impl Fn(&Status) -> bool) {
         pause().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_another_stood_in_the_way_of_is_judged_anew() {
+    let ours = Ours::start_with(SETTINGS, RELEASE, SMALL).await;
+    let www = "services.www = { live = \"v1\", pools.v1.endpoints = [\"192.0.2.4\"] }\n";
+    let with = |line: &str| RELEASE.replacen('\n', &format!("\n{line}"), 1);
+    ours.save_release(&with(www));
+    until(&ours, "the alias in the way", |status| !status.file.accepted).await;
+    ours.save(&SMALL.replace("www CNAME", "web CNAME"));
+    until(&ours, "the service", |status| status.file.accepted && status.services.len() == 4).await;
+    assert_eq!(asked(&ours, "www.zone.test", A).await.answers[0].3, [192, 0, 2, 4]);
+    // The other way about.
+    ours.save(SMALL);
+    until(&ours, "the service in the way", |status| status.zones_refused.is_some()).await;
+    ours.save_release(&with("removed = [\"www\"]\n"));
+    until(&ours, "the alias", |status| status.zones_refused.is_none()).await;
+    assert_eq!(asked(&ours, "www.zone.test", A).await.answers.len(), 2);
+    ours.daemon.stop().await;
+}

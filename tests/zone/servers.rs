@@ -73,9 +73,17 @@ impl Ours {
 
     /// Saves the zone file as an editor does: a new file, renamed over the old one.
     pub(crate) fn save(&self, zone: &str) {
+        self.save_as("zone.db", zone);
+    }
+
+    pub(crate) fn save_release(&self, release: &str) {
+        self.save_as("release.toml", release);
+    }
+
+    fn save_as(&self, file: &str, text: &str) {
         let draft = self.folder.path().join("draft");
-        fs::write(&draft, zone).expect("written");
-        fs::rename(draft, self.folder.path().join("zone.db")).expect("renamed");
+        fs::write(&draft, text).expect("written");
+        fs::rename(draft, self.folder.path().join(file)).expect("renamed");
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

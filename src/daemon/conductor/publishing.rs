@@ -27,12 +27,15 @@ impl Conductor {
         let touched = std::mem::take(&mut self.touched);
         let (change, left) = self.change(&touched);
         if !change.set.is_empty() || !change.removed.is_empty() {
-            let begun = Instant::now();
+            let (begun, some_are_gone) = (Instant::now(), !change.removed.is_empty());
             let next = self.plane.store.load().with(change, self.now().unix_secs());
             pass(Place::BeforeStore);
             self.around.caches.leave(self.plane.store.swap(Arc::new(next)), left);
             self.metrics.table_stored(begun.elapsed());
             pass(Place::AfterStore);
+            if some_are_gone {
+                self.rezone_again();
+            }
         }
         let now = self.now();
         for name in touched {

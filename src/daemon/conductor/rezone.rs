@@ -10,13 +10,34 @@ use crate::{config::Rejected, model::Zones};
 impl Conductor {
     /// Answers from these zones from now on, unless a service stands in their way.
     pub(super) fn rezone(&mut self, read: Result<Box<Zones>, Rejected>) {
+        self.zones.held_up = None;
         let zones = match read {
             Ok(zones) => zones,
             Err(rejected) => return self.refuse_zones(&rejected.summary(), Some(rejected)),
         };
-        if let Some(why) = self.clash(&zones) {
-            return self.refuse_zones(&why, None);
+        match self.clash(&zones) {
+            Some(why) => {
+                self.refuse_zones(&why, None);
+                self.zones.held_up = Some(zones);
+            }
+            None => self.answer_from(zones),
         }
+    }
+
+    /// Looks again at zones that were refused for a service: names of services are gone.
+    pub(super) fn rezone_again(&mut self) {
+        let Some(zones) = self.zones.held_up.take() else { return };
+        match self.clash(&zones) {
+            // It has been said of the first that stood in the way.
+            Some(why) => {
+                self.zones.rejected = Some(why);
+                self.zones.held_up = Some(zones);
+            }
+            None => self.answer_from(zones),
+        }
+    }
+
+    fn answer_from(&mut self, zones: Box<Zones>) {
         self.zones.rejected = None;
         let known = self.zones.now.load_full();
         if *known == *zones {
