@@ -19,7 +19,7 @@ use cutover::{
     admin::client,
     config::Settings,
     cutover::{Order, Verb},
-    model::{Hook, HookKind},
+    model::{Hook, HookKind, ZoneSpec, Zones},
 };
 use data_encoding::BASE64;
 use ring::digest::{SHA256, digest};
@@ -106,6 +106,42 @@ fn begin_log() {
 async fn page(house: &House, path: &str) -> String {
     let (_, page) = client::get(house.daemon.http(), path).await.expect("shown");
     String::from_utf8_lossy(&page).into_owned()
+}
+
+/// In the second of two zones.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_name_the_zone_of_their_service_and_one_source() {
+    let (pools, receiver) = (Pools::start().await, Receiver::start(Mood::Takes).await);
+    let in_other =
+        |live| pools.file(live, HOUR).replacen("live =", "zone = \"other.test\"\nlive =", 1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let edit = |settings: &mut Settings| {
+        settings.events = vec![web(&receiver, None)];
+        let first = settings.zones.first().clone();
+        let apex = "other.test".parse().expect("a name");
+        let other = ZoneSpec { apex, records: Vec::new(), ..first.clone() };
+        settings.zones = Zones::new(vec![first, other]).expect("two zones");
+    };
+    fs::write(folder.path().join("release.toml"), in_other("v1")).expect("writable");
+    let house = House::start_in(folder, "127.0.0.1", edit).await;
+    until_up(&house).await;
+    house.save(&in_other("v2"));
+    let told = receiver.until_taken("Baking").await;
+    // Also those that are told after a crash are told as they were kept.
+    receiver.set_mood(Mood::Fails(0));
+    rollback(&house).await;
+    let is_back = |heard: &[Heard]| heard.iter().any(|heard| heard.to() == "RollingBack");
+    receiver.until("the way back", is_back).await;
+    let folder = house.stop().await;
+    let house = House::start_in(folder, "127.0.0.1", edit).await;
+    receiver.set_mood(Mood::Takes);
+    let again = receiver.until_taken("RollingBack").await;
+    for heard in told.iter().chain(&again) {
+        assert_eq!(heard.event["data"]["zone"], "other.test");
+        let source = heard.event["source"].as_str().expect("a text");
+        assert!(source.starts_with("/cutover/zone.test/"), "{source}");
+    }
+    house.daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

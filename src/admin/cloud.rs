@@ -41,7 +41,7 @@ pub(super) struct CloudEvent<'a> {
 /// What a change of phase says.
 #[derive(Serialize, JsonSchema)]
 struct Data<'a> {
-    /// The zone's apex.
+    /// The apex of the zone that the service is in.
     zone: String,
     /// The service.
     service: &'a str,
@@ -55,13 +55,14 @@ struct Data<'a> {
     release: Option<u64>,
 }
 
-/// The same octets each time, whenever and by whichever daemon it is told.
-pub fn text(event: &TransitionEvent, zone: &DnsName) -> String {
-    let TransitionEvent { instance, sequence, at, service, from, to, why, release } = event;
+/// The same octets each time, whenever and by whichever daemon it is told. `first` is the zone by which
+/// the daemon is known: the events of all its zones have one row of numbers, and so one source.
+pub fn text(event: &TransitionEvent, first: &DnsName) -> String {
+    let TransitionEvent { instance, sequence, at, zone, service, from, to, why, release } = event;
     let event = CloudEvent {
         specversion: "1.0",
         id: event.id(),
-        source: format!("/cutover/{zone}/{instance}"),
+        source: format!("/cutover/{first}/{instance}"),
         kind: TYPE,
         subject: service.as_str(),
         time: time(*at),
@@ -95,6 +96,7 @@ mod tests {
             instance: Instance::new(0xabc),
             sequence: 42,
             at: Timestamp::from_unix_micros(1_796_090_400_250_000),
+            zone: "other.test".parse().expect("a name"),
             service: "api".parse().expect("a name"),
             from: "Probing".to_owned(),
             to: "Shifting".to_owned(),
@@ -113,7 +115,7 @@ mod tests {
             "datacontenttype": "application/json",
             "sequence": "00000000000000000042",
             "data": {
-                "zone": "zone.test",
+                "zone": "other.test",
                 "service": "api",
                 "from": "Probing",
                 "to": "Shifting",

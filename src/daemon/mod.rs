@@ -189,16 +189,16 @@ impl Daemon {
         let (jobs, jobs_in) = mpsc::unbounded_channel();
         let (looked, first_look) = oneshot::channel();
         let means = Arc::new(Means::new(settings.permit.clone()));
-        let zone = settings.zones.first().apex.to_string();
         let apart = Arc::new(Means::new(settings.permit));
-        let tools = Tools::new(settings.outside.clone(), zone, apart, clock);
+        let apex = settings.zones.first().apex.clone();
+        let zones = Arc::new(ArcSwap::from_pointee(settings.zones));
+        let tools = Tools::new(settings.outside.clone(), zones.clone(), apart, clock);
         let examiner = Examiner::new(tools);
         let prober = Prober::register(means, &registry)?;
         let path = settings.release_file;
-        let (apex, kept) = (&settings.zones.first().apex, found.events.take());
+        let kept = found.events.take();
         let events::Started { outbox, told, tasks: mut control_plane } =
-            events::start(settings.events, apex, kept, clock, &registry)?;
-        let zones = Arc::new(ArcSwap::from_pointee(settings.zones));
+            events::start(settings.events, &apex, kept, clock, &registry)?;
         let conductor = Conductor::new(
             (plane.clone(), zones.clone()),
             (assignments, jobs),

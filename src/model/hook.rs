@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use super::{Label, ServiceName, Timestamp, Url};
+use super::{DnsName, Label, ServiceName, Timestamp, Url};
 
 /// Somebody to whom each event is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,8 @@ pub struct TransitionEvent {
     pub sequence: u64,
     /// When it was decided.
     pub at: Timestamp,
+    /// In which zone that is.
+    pub zone: DnsName,
     /// Of which service.
     pub service: ServiceName,
     /// The phase that was left.

@@ -10,7 +10,7 @@ use super::{
     ABOUT, StoreError, encode,
     row::{RowError, wrong},
 };
-use crate::model::{Instance, Label, Timestamp, TransitionEvent};
+use crate::model::{DnsName, Instance, Label, Timestamp, TransitionEvent};
 
 /// Rows of events by number.
 const EVENTS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("events");
@@ -70,8 +70,12 @@ pub(super) fn write(writing: &WriteTransaction, outgoing: &Outgoing) -> Result<(
     Ok(())
 }
 
-/// What was written; `None` if nobody has ever numbered events.
-pub(super) fn read(reading: &ReadTransaction) -> Result<Option<FoundEvents>, StoreError> {
+/// What was written; `None` if nobody has ever numbered events. `apex` is the zone of those that do not
+/// say it.
+pub(super) fn read(
+    reading: &ReadTransaction,
+    apex: &DnsName,
+) -> Result<Option<FoundEvents>, StoreError> {
     let about = reading.open_table(ABOUT)?;
     let numbering = about.get(NUMBERING)?.map(|row| row.value().to_owned());
     let numbering = numbering.and_then(|row| serde_json::from_str::<Numbering>(&row).ok());
@@ -84,7 +88,7 @@ pub(super) fn read(reading: &ReadTransaction) -> Result<Option<FoundEvents>, Sto
         table => {
             for row in table?.iter()? {
                 let (number, row) = row?;
-                match event(number.value(), row.value()) {
+                match event(number.value(), row.value(), apex) {
                     Ok(event) => found.events.push(Arc::new(event)),
                     Err(why) => found.wrong.push((number.value(), why)),
                 }
@@ -101,9 +105,9 @@ pub(super) fn read(reading: &ReadTransaction) -> Result<Option<FoundEvents>, Sto
     Ok(Some(found))
 }
 
-fn event(number: u64, row: &[u8]) -> Result<TransitionEvent, RowError> {
+fn event(number: u64, row: &[u8], apex: &DnsName) -> Result<TransitionEvent, RowError> {
     let row: EventRow = serde_json::from_slice(row).map_err(|why| wrong("the event", why))?;
-    row.read(number)
+    row.read(number, apex)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -117,6 +121,9 @@ struct EventRow {
     instance: u64,
     /// In microseconds since 1970.
     at: u64,
+    /// Those that were written when there was one zone do not say it.
+    #[serde(default)]
+    zone: Option<String>,
     service: String,
     from: String,
     to: String,
@@ -126,18 +133,21 @@ struct EventRow {
 
 impl EventRow {
     fn of(event: &TransitionEvent) -> Self {
-        let TransitionEvent { instance, sequence: _, at, service, from, to, why, release } =
+        let TransitionEvent { instance, sequence: _, at, zone, service, from, to, why, release } =
             event.clone();
         let (instance, at) = (instance.get(), at.unix_micros());
-        Self { instance, at, service: service.to_string(), from, to, why, release }
+        let (zone, service) = (Some(zone.to_string()), service.to_string());
+        Self { instance, at, zone, service, from, to, why, release }
     }
 
-    fn read(self, sequence: u64) -> Result<TransitionEvent, RowError> {
-        let Self { instance, at, service, from, to, why, release } = self;
+    fn read(self, sequence: u64, apex: &DnsName) -> Result<TransitionEvent, RowError> {
+        let Self { instance, at, zone, service, from, to, why, release } = self;
+        let zone = zone.map_or_else(|| Ok(apex.clone()), |zone| zone.parse());
         Ok(TransitionEvent {
             instance: Instance::new(instance),
             sequence,
             at: Timestamp::from_unix_micros(at),
+            zone: zone.map_err(|why| wrong("the zone of an event", why))?,
             service: service.parse().map_err(|why| wrong("the service of an event", why))?,
             from,
             to,
@@ -153,13 +163,12 @@ mod tests {
         super::{Batch, Store, look},
         *,
     };
-    use crate::model::DnsName;
-
     fn event(sequence: u64) -> Arc<TransitionEvent> {
         Arc::new(TransitionEvent {
             instance: Instance::new(u64::MAX - sequence % 2),
             sequence,
             at: Timestamp::from_unix_micros(7 + sequence),
+            zone: "zone.test".parse().expect("a name"),
             service: "api".parse().expect("a name"),
             from: "Steady".into(),
             to: "Probing".into(),

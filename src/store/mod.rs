@@ -126,7 +126,7 @@ fn look_at(octets: &[u8], zone: &DnsName) -> Result<Option<Found>, StoreError> {
     let database = copy(octets, true)?;
     // Nothing has been committed yet: as good as no file.
     let Some(()) = recognise(&database, zone)? else { return Ok(None) };
-    found(&database).map(Some)
+    found(&database, zone).map(Some)
 }
 
 fn copy(octets: &[u8], is_checked: bool) -> Result<Database, StoreError> {
@@ -311,7 +311,7 @@ fn recognise(database: &impl ReadableDatabase, zone: &DnsName) -> Result<Option<
     }
 }
 
-fn found(database: &Database) -> Result<Found, StoreError> {
+fn found(database: &Database, zone: &DnsName) -> Result<Found, StoreError> {
     let reading = database.begin_read()?;
     let (services, history) = (reading.open_table(SERVICES)?, reading.open_table(HISTORY)?);
     let mut found = Found::default();
@@ -319,7 +319,7 @@ fn found(database: &Database) -> Result<Found, StoreError> {
         Ok(freeze) => found.freeze = freeze,
         Err(why) => found.wrong.push(("the freeze".to_owned(), why)),
     }
-    found.events = events::read(&reading)?;
+    found.events = events::read(&reading, zone)?;
     for row in services.iter()? {
         let (key, row) = row?;
         let (name, kept) = match service(key.value(), row.value()) {

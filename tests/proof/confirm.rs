@@ -2,7 +2,7 @@
 
 use std::{fs, net::SocketAddr, time::Duration};
 
-use cutover::model::Confirmer;
+use cutover::model::{Confirmer, ZoneSpec, Zones};
 use data_encoding::BASE64;
 use ring::hmac;
 
@@ -82,6 +82,31 @@ async fn each_step_waits_for_a_yes_and_what_is_asked_is_signed() {
     server.says(|_| (200, "go".to_owned()));
     house.until_phase("Steady").await;
     assert_eq!(house.api().await.serving["v2"], 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_asked_is_told_the_zone_of_the_service() {
+    let pools = Pools::start().await;
+    let server = Server::start(|_| (423, String::new())).await;
+    let more = "confirm = [\"board\"]\nbake = \"0s\"";
+    let file = |live| pools.file(live, more).replacen("live =", "zone = \"other.test\"\nlive =", 1);
+    let url = format!("http://{}/ask", server.at).parse().expect("a URL");
+    let (timeout, interval) = (Duration::from_secs(5), Duration::from_millis(50));
+    let hook = Confirmer { url, secret_file: None, timeout, interval };
+    let house = House::start_with("127.0.0.1", &file("v1"), |settings| {
+        settings.outside.confirm.insert("board".parse().expect("a label"), hook);
+        let first = settings.zones.first().clone();
+        let apex = "other.test".parse().expect("a name");
+        let other = ZoneSpec { apex, records: Vec::new(), ..first.clone() };
+        settings.zones = Zones::new(vec![first, other]).expect("two zones");
+    })
+    .await;
+    house.until_pool_is("v2", "up").await;
+    house.save(&file("v2"));
+    house.until("a question", |_| !server.asked().is_empty()).await;
+    let body: serde_json::Value = serde_json::from_str(&server.asked()[0].body).expect("JSON");
+    assert_eq!((&body["zone"], &body["service"]), (&"other.test".into(), &"api".into()));
+    house.daemon.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -195,7 +195,7 @@ impl Conductor {
         let news = News { at: now, transition: told.clone(), by: None };
         service.record = records(service, vec![news]).pop().or(service.record.take());
         self.unkept.ahead.insert(name.clone());
-        self.outbox.note_certain(now, name, &told);
+        self.outbox.note_certain(now, (&self.zone_of(name), name), &told);
         self.told.push((name.clone(), Cause::Start, told));
     }
 

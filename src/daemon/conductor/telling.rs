@@ -6,23 +6,30 @@ use tracing::{info, warn};
 use super::Conductor;
 use crate::{
     cutover::Transition,
-    model::{ServiceName, Timestamp},
+    model::{DnsName, ServiceName, Timestamp},
 };
 
 impl Conductor {
     /// What a machine told when it was given this as the time.
     pub(super) fn keep(&mut self, now: Timestamp, name: &ServiceName, told: Vec<Transition>) {
         self.unkept.note(now, name, &told);
-        self.outbox.note(now, name, &told);
         if told.is_empty() {
             return;
         }
+        self.outbox.note(now, (&self.zone_of(name), name), &told);
         if self.tells {
             self.touched.insert(name.clone());
         }
         // What follows from a change has its cause.
         let cause = *self.causes.entry(name.clone()).or_insert(self.cause);
         self.told.extend(told.into_iter().map(|transition| (name.clone(), cause, transition)));
+    }
+
+    /// The apex of the zone that a service is in.
+    pub(super) fn zone_of(&self, name: &ServiceName) -> DnsName {
+        let (zones, service) = (self.zones.now.load(), self.services.get(name));
+        let zone = service.and_then(|service| zones.of(&service.cutover.spec().owner));
+        zone.unwrap_or(zones.first()).apex.clone()
     }
 
     pub(super) fn tell(&mut self) {

@@ -43,6 +43,7 @@ pub(in crate::daemon) struct Outbox {
     of_this_process: Option<Numbering>,
     /// Those who listen.
     told: Arc<ToldEvents>,
+    /// The first one.
     zone: DnsName,
     /// Whether the instance may be in the file.
     is_known: bool,
@@ -64,6 +65,7 @@ struct Keep {
 
 struct Fresh {
     at: Timestamp,
+    zone: DnsName,
     service: ServiceName,
     transition: Transition,
     /// Whether it has happened even if its service is put back.
@@ -99,11 +101,11 @@ impl Outbox {
         self.queue.set_open(is_open);
     }
 
-    /// Machines have told this.
+    /// Machines have told this, of a service in this zone.
     pub(in crate::daemon) fn note(
         &mut self,
         at: Timestamp,
-        service: &ServiceName,
+        service: (&DnsName, &ServiceName),
         told: &[Transition],
     ) {
         self.add(at, service, told, false);
@@ -113,15 +115,22 @@ impl Outbox {
     pub(in crate::daemon) fn note_certain(
         &mut self,
         at: Timestamp,
-        service: &ServiceName,
+        service: (&DnsName, &ServiceName),
         told: &Transition,
     ) {
         self.add(at, service, std::slice::from_ref(told), true);
     }
 
-    fn add(&mut self, at: Timestamp, service: &ServiceName, told: &[Transition], is_certain: bool) {
+    fn add(
+        &mut self,
+        at: Timestamp,
+        (zone, service): (&DnsName, &ServiceName),
+        told: &[Transition],
+        is_certain: bool,
+    ) {
         let fresh = |transition: &Transition| Fresh {
             at,
+            zone: zone.clone(),
             service: service.clone(),
             transition: transition.clone(),
             is_certain,
@@ -165,11 +174,13 @@ impl Outbox {
     fn numbered(&self) -> Vec<Arc<TransitionEvent>> {
         let Numbering { instance, next } = self.of_this_process.unwrap_or(self.numbering);
         let event = |(sequence, fresh): (u64, &Fresh)| {
-            let Fresh { at, service, transition, is_certain: _ } = fresh;
+            let Fresh { at, zone, service, transition, is_certain: _ } = fresh;
             let Transition { from, to, why, release } = transition.clone();
             let (from, to) = (from.to_owned(), to.to_owned());
-            let (at, service) = (*at, service.clone());
-            Arc::new(TransitionEvent { instance, sequence, at, service, from, to, why, release })
+            let (at, zone, service) = (*at, zone.clone(), service.clone());
+            let event =
+                TransitionEvent { instance, sequence, at, zone, service, from, to, why, release };
+            Arc::new(event)
         };
         (next..).zip(&self.fresh).map(event).collect()
     }

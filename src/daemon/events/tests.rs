@@ -55,7 +55,7 @@ impl Scene {
     fn told(&mut self, name: &str, to: &'static str) {
         let why = format!("{to}, because");
         let transition = Transition { from: "Steady", to, why, release: Some(1) };
-        self.outbox.note(at(1), &service(name), &[transition]);
+        self.outbox.note(at(1), (&zone(), &service(name)), &[transition]);
     }
 
     /// As `store::events` does it.
@@ -250,7 +250,7 @@ fn what_a_restart_has_told_is_not_put_back() {
         let mut scene = Scene::start(&["a"], None);
         let why = "restarted".to_owned();
         let told = Transition { from: "Probing", to: "Waiting", why, release: Some(1) };
-        scene.outbox.note_certain(at(1), &service("api"), &told);
+        scene.outbox.note_certain(at(1), (&zone(), &service("api")), &told);
         scene.told("api", "Shifting");
         scene.told("web", "Probing");
         let _ = scene.outbox.batch(at(1), false, false);

@@ -232,7 +232,7 @@ impl<E: From<Found>> Task<E> {
             let began = Instant::now();
             let Some((job, wanted)) = self.wanted() else { return };
             let (from, to, share, next_share) = job.step.clone();
-            let (zone, service) = (self.tools.zone.clone(), job.service.to_string());
+            let (zone, service) = (self.tools.zone_of(&job.spec), job.service.to_string());
             let release = wanted.scope.release;
             let question = Question { zone, service, release, from, to, share, next_share };
             let (result, detail) = {

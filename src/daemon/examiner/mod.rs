@@ -9,6 +9,7 @@ mod items;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use arc_swap::ArcSwap;
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::AbortHandle,
@@ -18,7 +19,7 @@ use crate::{
     cutover::Wanted,
     dns::Clock,
     health::{Answer, Measured, Reading, Scope, Subject, Tested},
-    model::{Guard, Label, Outside, Performance, ServiceName, ServiceSpec, SmokeTest},
+    model::{Guard, Label, Outside, Performance, ServiceName, ServiceSpec, SmokeTest, Zones},
     probe::Means,
     web::Client,
 };
@@ -72,7 +73,7 @@ pub(super) enum What {
 pub(super) struct Tools {
     pub(super) client: Client,
     pub(super) outside: Outside,
-    pub(super) zone: String,
+    pub(super) zones: Arc<ArcSwap<Zones>>,
     /// Not those of probes: a long test does not keep these from being made.
     pub(super) means: Arc<Means>,
     pub(super) clock: Clock,
@@ -83,11 +84,22 @@ pub(super) struct Tools {
 }
 
 impl Tools {
-    pub(super) fn new(outside: Outside, zone: String, means: Arc<Means>, clock: Clock) -> Self {
+    pub(super) fn new(
+        outside: Outside,
+        zones: Arc<ArcSwap<Zones>>,
+        means: Arc<Means>,
+        clock: Clock,
+    ) -> Self {
         let [tests, measurements, queries, questions] =
             [TESTS_MAX, MEASUREMENTS_MAX, QUERIES_MAX, QUERIES_MAX].map(Semaphore::new);
         let client = Client::new();
-        Self { client, outside, zone, means, clock, tests, measurements, queries, questions }
+        Self { client, outside, zones, means, clock, tests, measurements, queries, questions }
+    }
+
+    /// The apex of the zone that a service is in.
+    fn zone_of(&self, spec: &ServiceSpec) -> String {
+        let zones = self.zones.load();
+        zones.of(&spec.owner).unwrap_or(zones.first()).apex.to_string()
     }
 }
 
