@@ -14,6 +14,7 @@
 //!   - [`cutover`]: the release machine of one service, phase by phase.
 //!   - [`table`]: the immutable record table; [`table::Table::answer`] decides every answer.
 //!   - [`delegation`]: what is wrong with the delegation of the zone, from what others answer.
+//!   - [`target`]: what the replies about a name that a pool points at mean, and when it is looked up.
 //! - Floor 2, the edges; they never know each other:
 //!   - [`config`]: the two files, their mistakes, and their changes.
 //!   - [`probe`]: tries of endpoints, one file per kind; smoke tests and measurements.
@@ -47,4 +48,5 @@ pub mod probe;
 pub mod resolver;
 pub mod store;
 pub mod table;
+pub mod target;
 pub mod web;

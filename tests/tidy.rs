@@ -232,7 +232,7 @@ fn is_default(line: &str) -> bool {
 fn floor(module: &str) -> u8 {
     match module {
         "model" => 0,
-        "health" | "cutover" | "delegation" | "table" => 1,
+        "health" | "cutover" | "delegation" | "table" | "target" => 1,
         "config" | "probe" | "guard" | "dns" | "admin" | "resolver" | "store" | "web" => 2,
         "daemon" | "cli" => 3,
         other => panic!("the module `{other}` stands on no floor: give it one"),

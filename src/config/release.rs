@@ -24,8 +24,8 @@ use super::{
     settings::{absolute_path, arguments, arguments_schema, ttl},
 };
 use crate::model::{
-    Desired, FailPolicy, Outside, ProbeSetting, ReleasePolicy, ServiceName, ServiceSpec, Spread,
-    Zones,
+    Desired, ENDPOINTS_MAX, FailPolicy, Outside, ProbeSetting, ReleasePolicy, ServiceName,
+    ServiceSpec, Spread, Zones,
 };
 use names::Claims;
 pub use owner::Taken;
@@ -35,7 +35,6 @@ use pools::{pools_of, weight, weight_schema};
 use probe::setting;
 use records::{Records, records};
 
-const ENDPOINTS_MAX: usize = 1_000;
 const FAIL_POLICIES: [FailPolicy; 3] = [FailPolicy::Previous, FailPolicy::Open, FailPolicy::Closed];
 
 /// Reads the text of a release file for `zones`, of a daemon that may ask these outside of them.

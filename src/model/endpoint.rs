@@ -4,6 +4,9 @@ use std::{net::IpAddr, num::NonZeroU16};
 
 use super::Weight;
 
+/// How many endpoints a pool has at most.
+pub const ENDPOINTS_MAX: usize = 1_000;
+
 /// Why an address cannot be an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {

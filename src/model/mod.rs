@@ -20,6 +20,7 @@ mod outside;
 mod performance;
 mod permit;
 mod probe;
+mod resolution;
 mod rrl;
 mod rules;
 mod service;
@@ -38,7 +39,7 @@ pub use checksum::{Checksum, ChecksumError, PlanChecksum};
 pub use client::{ClientNetwork, ClientRange, Subnet, mapped};
 pub use cookie::{CookieSecrets, SecretsError};
 pub use encrypted::EncryptedListen;
-pub use endpoint::{Endpoint, EndpointError, Family};
+pub use endpoint::{ENDPOINTS_MAX, Endpoint, EndpointError, Family};
 pub use freeze::{Freeze, FreezeReason, FreezeReasonError};
 pub use group::GroupName;
 pub use guard::{Bound, Guard, Label, Ratio, RatioError};
@@ -58,6 +59,7 @@ pub use probe::{
     Method, Pass, Pattern, PatternError, ProbeKind, ProbeSetting, ProbeSpec, ServerName, TcpProbe,
     TlsProbe, TlsSettings,
 };
+pub use resolution::Resolution;
 pub use rrl::RrlSettings;
 pub use rules::{RuleError, broken_rules};
 pub use service::{Desired, FailPolicy, Pool, RampStep, ReleasePolicy, ServiceSpec};
