@@ -71,15 +71,17 @@ pub enum Trouble {
     )]
     Unfinished(Option<Family>),
     /// No reply.
-    #[error("the resolver {server} cannot be asked: {why}")]
+    #[error("the resolver {server} cannot be asked{}: {why}", asked_of(*.family))]
     Silent {
         /// Who was asked.
         server: SocketAddr,
+        /// For what, if the other question was answered.
+        family: Option<Family>,
         /// What happened instead.
         why: Silence,
     },
     /// Nobody to ask.
-    #[error("no resolver is known: there is none in /etc/resolv.conf")]
+    #[error("no resolver is known: there is none in /etc/resolv.conf, and `resolvers` names none")]
     NoResolver,
     /// Of our own making.
     #[error("looking it up broke off, by a fault of this program")]
@@ -129,6 +131,10 @@ fn led_to(end: Option<&DnsName>) -> String {
 }
 
 fn asked_for(family: Option<Family>) -> String {
-    let asked = family.map(|family| format!(", asked for {} records", record_type(family)));
+    family.map_or_else(String::new, |_| format!(", asked{}", asked_of(family)))
+}
+
+fn asked_of(family: Option<Family>) -> String {
+    let asked = family.map(|family| format!(" for {} records", record_type(family)));
     asked.unwrap_or_default()
 }
