@@ -244,6 +244,19 @@ data = ["x"]
     ));
 }
 
+#[test]
+fn resolvers_that_are_none() {
+    let mistakes = r#"resolvers = ["192.0.2.53", "192.0.2.53:53", "[2001:db8::53]", "ns.example", "0.0.0.0",
+    "192.0.2.53:0", 53]
+"#;
+    insta::assert_snapshot!([mistakes, "resolvers = []\n"].map(limits_error).join("\n"));
+    let good = format!("{LIMITED}resolvers = [\"192.0.2.53\", \"2001:db8::53\", \"[::1]:5353\"]");
+    let settings = settings::parse(Path::new("cutover.toml"), &good).expect("good");
+    let resolvers = ["192.0.2.53:53", "[2001:db8::53]:53", "[::1]:5353"];
+    let resolvers = resolvers.map(|it| it.parse().expect("an address")).to_vec();
+    assert_eq!(settings.resolvers, Some(resolvers));
+}
+
 /// Settings that are good but for what is added.
 fn limits_error(more: &str) -> String {
     settings_error(&format!("{LIMITED}{more}"))

@@ -27,7 +27,7 @@ use std::{
 use arc_swap::ArcSwap;
 use prometheus::Registry;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{
     caches::Caches,
@@ -38,6 +38,7 @@ use super::{
     failpoint::{Place, pass},
     file::FileState,
     keeper::Keeper,
+    lookups::Looked,
     metrics::{Cause, Metrics},
     names::Names,
     service::{Around, Service},
@@ -70,6 +71,8 @@ pub(super) enum Event {
     Tried(Tried),
     /// Something was found out about a release.
     Found(examiner::Found),
+    /// A name that a pool points at was looked up.
+    Looked(Looked),
     /// Another daemon takes our place, or we take another's.
     Handing(Handing),
     /// The zone files were read again.
@@ -95,6 +98,12 @@ impl From<Tried> for Event {
 impl From<examiner::Found> for Event {
     fn from(found: examiner::Found) -> Self {
         Self::Found(found)
+    }
+}
+
+impl From<Looked> for Event {
+    fn from(looked: Looked) -> Self {
+        Self::Looked(looked)
     }
 }
 
@@ -236,7 +245,7 @@ impl Conductor {
     fn take(&mut self, event: Event) {
         let now = self.now();
         self.cause = match event {
-            Event::Handing(_) | Event::Zones(_) => self.cause,
+            Event::Handing(_) | Event::Zones(_) | Event::Looked(_) => self.cause,
             Event::File(_) => Cause::File,
             Event::Tried(_) => Cause::Probe,
             Event::Found(_) => Cause::Proof,
@@ -253,6 +262,9 @@ impl Conductor {
             }
             Event::Tried(tried) => self.weigh(now, tried),
             Event::Found(found) => self.note_found(now, found),
+            Event::Looked(Looked { name, result }) => {
+                debug!(%name, ?result, "no pool points at this name");
+            }
         }
     }
 

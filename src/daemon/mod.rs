@@ -2,10 +2,11 @@
 //! stores the table.
 //!
 //! [`conductor`] is the one writer: it takes events from one bounded channel, lets the pure
-//! machines decide, has [`keeper`] make that durable, and stores the next table. [`examiner`] finds out
-//! what releases must prove, [`events`] tells hooks of them. [`report`] shows its state to people, whom
-//! [`mod@site`] lets ask, and [`systemd`] to the service manager. [`failpoint`] is for tests that kill it.
-//! [`handover`] lets a new process take the place of a running one. Everything below can be tested without it.
+//! machines decide, has [`keeper`] make that durable, and stores the next table. [`lookups`] looks
+//! names up, [`examiner`] finds out what releases must prove, [`events`] tells hooks of them. [`report`]
+//! shows its state to people, whom [`mod@site`] lets ask, and [`systemd`] to the service manager.
+//! [`failpoint`] is for tests that kill it. [`handover`] lets a new process take the place of a running
+//! one. Everything below can be tested without it.
 
 mod caches;
 mod conductor;
@@ -19,6 +20,7 @@ pub mod failpoint;
 mod file;
 mod handover;
 mod keeper;
+mod lookups;
 mod metrics;
 mod names;
 mod place;
@@ -34,7 +36,10 @@ pub mod systemd;
 mod told;
 mod zones;
 
-use std::{io, mem, net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{
+    collections::BTreeSet, io, mem, net::SocketAddr, path::PathBuf, sync::Arc, thread,
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use prometheus::Registry;
@@ -199,6 +204,10 @@ impl Daemon {
         let kept = found.events.take();
         let events::Started { outbox, told, tasks: mut control_plane } =
             events::start(settings.events, &apex, kept, clock, &registry)?;
+        let own = zones.load().all().iter().map(|zone| zone.apex.clone()).collect();
+        // Nobody points at a name yet.
+        let (_targets, targets_in) = watch::channel(BTreeSet::new());
+        let lookups = lookups::run(settings.resolvers, own, clock, targets_in, events.clone());
         let conductor = Conductor::new(
             (plane.clone(), zones.clone()),
             (assignments, jobs),
@@ -212,6 +221,7 @@ impl Daemon {
         let (readings, handed) = (events.clone(), events.clone());
         let secrets_asked = Arc::new(Notify::new());
         control_plane.extend([
+            tokio::spawn(lookups).abort_handle(),
             tokio::spawn(examiner.run(jobs_in, events.clone())).abort_handle(),
             tokio::spawn(prober.run(assignments_in, events)).abort_handle(),
             tokio::spawn(conductor.run(found, events_in, requests_in)).abort_handle(),

@@ -288,6 +288,13 @@ pub(in crate::config) fn address_and_port() -> Value {
     matching("^([0-9]+(\\.[0-9]+){3}|\\[[0-9A-Fa-f:.%]+\\]):[0-9]+$")
 }
 
+/// Either.
+pub(in crate::config) fn address_with_or_without_port() -> Value {
+    matching(
+        "^([0-9]+(\\.[0-9]+){3}(:[0-9]+)?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*|\\[[0-9A-Fa-f:.%]+\\]:[0-9]+)$",
+    )
+}
+
 /// Networks, at most so many.
 pub(in crate::config) fn networks(most: usize) -> Value {
     list(matching("^[0-9A-Fa-f.:]+(/[0-9]+)?$"), 0..=most)

@@ -7,6 +7,7 @@ mod inside;
 mod listen;
 mod outside;
 mod probes;
+mod resolvers;
 mod rrl;
 mod tls;
 mod zone;
@@ -31,6 +32,7 @@ use listen::{Listen, listen};
 use outside::outside;
 use probes::probes;
 pub(super) use probes::{absolute_path, arguments, arguments_schema};
+use resolvers::resolvers;
 use rrl::rrl;
 use tls::encrypted;
 pub use zone::ZoneSource;
@@ -64,6 +66,9 @@ pub struct Settings {
     pub handover: Option<PathBuf>,
     /// The Unix socket on which the operator's verbs are taken, if they are.
     pub admin: Option<PathBuf>,
+    /// Who looks up the names that pools point at, in the order in which they are asked; without it
+    /// those that the system has at the time.
+    pub resolvers: Option<Vec<SocketAddr>>,
     /// What this server is called, for those who ask it (RFC 5001).
     pub nsid: Option<String>,
     /// What else it tells of itself.
@@ -105,6 +110,8 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
             root.optional("http").map_or(Some(HttpAccess::default()), |v| http(&v, beside));
         let events = root.optional("events").map_or(Some(Vec::new()), |v| events(&v, beside));
         let nsid = root.optional("nsid").map_or(Some(None), |value| nsid(&value).map(Some));
+        let resolvers =
+            root.optional("resolvers").map_or(Some(None), |value| resolvers(&value).map(Some));
         let inside_at = root.optional("inside");
         let tls = root.optional("tls");
         let encrypted = encrypted(listen.as_ref(), tls.as_ref(), beside);
@@ -124,6 +131,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Settings, Rejected> {
             workers: listen.workers,
             handover: listen.handover.map(|socket| beside.join(socket)),
             admin: listen.admin.map(|socket| beside.join(socket)),
+            resolvers: resolvers?,
             nsid: nsid?,
             inside: inside?,
             rrl: rrl?,
@@ -180,6 +188,7 @@ pub(super) fn schema(notes: &Notes) -> serde_json::Value {
         .optional("release_file", parts::text())
         .optional("state_dir", parts::some_text())
         .optional("nsid", parts::matching(&format!("^[!-~]{{1,{NSID_LEN_MAX}}}$")))
+        .optional("resolvers", resolvers::schema())
         .optional("inside", inside::schema(notes))
         .optional("listen", listen::schema(notes))
         .optional("http", http::schema(notes))
