@@ -649,6 +649,73 @@ pools.v1 = { endpoints = ["192.0.2.1"], txt = ["pool", "both"] }
 }
 
 #[test]
+fn pools_that_point_nowhere() {
+    insta::assert_snapshot!(release_error(
+        r#"version = 1
+[services.api]
+live = { cdn = 10, v1 = 90 }
+https = true
+txt = ["a text"]
+srv = ["_http._tcp"]
+pools.v1 = { port = 80, endpoints = ["192.0.2.1"] }
+pools.cdn = { cname = "d111.cdn.example.net", txt = ["of the pool"] }
+pools.both = { alias = "lb.example.net", endpoints = ["192.0.2.1"], port = 80 }
+pools.two = { alias = "lb.example.net", cname = "lb.example.net", port = 80 }
+pools.address = { alias = "192.0.2.7", port = 80 }
+pools.ours = { alias = "web.svc.example.test", port = 80 }
+pools.name = { alias = "lb..example.net", port = 80 }
+pools.none = { port = 80 }
+pools.listed = { endpoints = ["lb.example.net"], port = 80 }
+release = { ramp = [{ share = "10%", bake = "5m" }], preview = ["198.51.100.0/24"] }
+[services.root]
+name = "@"
+live = "cdn"
+pools.cdn.cname = "d111.cdn.example.net"
+"#
+    ));
+    // What one key asks for may be in the way of another one.
+    insta::assert_snapshot!(release_error(
+        r#"version = 1
+[services.api]
+live = { cdn = 10, v1 = 90 }
+https = true
+txt = ["a text"]
+pools.v1.endpoints = ["192.0.2.1"]
+pools.cdn.cname = "d111.cdn.example.net"
+release = { ramp = [{ share = "10%", bake = "5m" }], preview = ["198.51.100.0/24"] }
+[services.drawn]
+live = { lb = 1, v1 = 1 }
+spread = "random"
+pools.v1.endpoints = ["192.0.2.2"]
+pools.lb.alias = "lb.example.net"
+"#
+    ));
+}
+
+#[test]
+fn a_name_that_has_been_looked_up_and_leads_nowhere_is_a_mistake() {
+    let text = SERVICE.replace("endpoints = [\"192.0.2.1\"]", "alias = \"lb.example.net\"");
+    let parse = |outside: &Outside| release::parse(Path::new("r.toml"), &text, &zone(), outside);
+    assert!(parse(&Outside::default()).is_ok(), "nobody has looked");
+    let name = "lb.example.net".parse().expect("a name");
+    let unresolvable = [(name, "there is no such name".to_owned())].into();
+    let told = parse(&Outside { unresolvable, ..Outside::default() }).expect_err("refused");
+    insta::assert_snapshot!(told.to_string());
+}
+
+#[test]
+fn a_service_may_stand_at_the_apex_and_its_pools_below_it() {
+    let text = format!("{SERVICE}name = \"@\"\npreviews = \"{{pool}}.{{service}}\"\n");
+    let text = text.replace("pools.v1", "pools.v2.alias = \"lb.example.net\"\npools.v1");
+    let desired = release::parse(Path::new("release.toml"), &text, &zone(), &Outside::default())
+        .expect("good");
+    let [service] = desired.services.values().collect::<Vec<_>>()[..] else { panic!("one") };
+    assert_eq!(service.owner.to_string(), "svc.example.test");
+    let previews: Vec<_> = service.kinds.previews.values().map(ToString::to_string).collect();
+    assert_eq!(previews, ["v1.svc.example.test", "v2.svc.example.test"]);
+}
+
+#[test]
 fn names_that_two_want() {
     insta::assert_snapshot!(release_error(
         r#"version = 1

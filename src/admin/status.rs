@@ -282,8 +282,27 @@ pub struct PoolStatus {
     pub off_from: Option<String>,
     /// Whether it can be switched off.
     pub off: bool,
+    /// The name to which it points, if its endpoints do not stand in the file.
+    pub target: Option<TargetStatus>,
     /// Its endpoints.
     pub endpoints: Vec<EndpointStatus>,
+}
+
+/// A name that a pool points to. Its addresses are the endpoints of the pool.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema, PartialEq)]
+pub struct TargetStatus {
+    /// `alias`, if clients are answered with its addresses; `cname`, if with the name itself.
+    pub kind: String,
+    /// The name.
+    pub name: String,
+    /// For how many seconds what was found last is known.
+    pub ttl: Option<u32>,
+    /// When it was found (RFC 3339), if that was since the daemon started.
+    pub found_at: Option<String>,
+    /// Why it cannot be looked up, if it cannot: what was found last stays.
+    pub trouble: Option<String>,
+    /// Since when (RFC 3339).
+    pub trouble_since: Option<String>,
 }
 
 /// The share of the answers that a pool has had.

@@ -3,7 +3,7 @@
 
 use super::status::{
     AnsweredStatus, ClearingStatus, EndpointStatus, FreezeStatus, HookStatus, InstantStatus,
-    NextStatus, PoolStatus, RollbackStatus, ServiceStatus, Status, StoreStatus,
+    NextStatus, PoolStatus, RollbackStatus, ServiceStatus, Status, StoreStatus, TargetStatus,
 };
 
 /// The whole tree, ending with a line feed.
@@ -173,8 +173,23 @@ fn pool_lines(name: &str, pool: &PoolStatus) -> Vec<String> {
     let answered = pool.answered.as_ref().map(answered).unwrap_or_default();
     let (share, caches) = (pool.share, caches(pool));
     let mut lines = vec![format!("{name}  {share:>3} %{answered}{caches}{in_file}")];
+    lines.extend(pool.target.iter().map(|target| format!("│  {}", target_line(target))));
     lines.extend(branches(pool.endpoints.iter().map(|endpoint| vec![endpoint_line(endpoint)])));
     lines
+}
+
+/// Where a pool points to, and how far that is known.
+pub(super) fn target_line(target: &TargetStatus) -> String {
+    let TargetStatus { kind, name, ttl, found_at, trouble, trouble_since } = target;
+    let ttl = ttl.map(|ttl| format!(", known for {ttl} s")).unwrap_or_default();
+    let found = match (found_at, trouble) {
+        (Some(at), _) => format!("found at {at}{ttl}"),
+        (None, Some(_)) => "not found since the start".to_owned(),
+        (None, None) => "being looked up".to_owned(),
+    };
+    let trouble = trouble.as_ref().zip(trouble_since.as_ref());
+    let trouble = trouble.map(|(why, since)| format!("; since {since}: {why}")).unwrap_or_default();
+    format!("{kind} {name}: {found}{trouble}")
 }
 
 /// Whether caches may still hold a pool that has no share, and what follows from that.

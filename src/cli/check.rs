@@ -2,6 +2,7 @@
 //! asked for.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -11,12 +12,12 @@ use futures_util::future::join_all;
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
-use super::{Form, delegation, progress, style};
+use super::{Form, delegation, progress, style, targets};
 use crate::{
     admin::{status::FileError, token::Token},
     config::{self, Rejected, Settings},
     daemon,
-    model::{Desired, Hook, HookKind, Outside},
+    model::{Desired, DnsName, Hook, HookKind, Outside},
     web::{
         file::{self, Parse},
         prometheus,
@@ -29,6 +30,9 @@ use crate::{
 struct Checked {
     path: PathBuf,
     errors: Vec<FileError>,
+    /// What could not be found out: no mistake of the file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unsure: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -54,10 +58,21 @@ pub(super) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let path = path.to_path_buf();
     let looked_at = spawn_blocking(move || look_at(path));
-    let (settings, files) = progress::during("checking the files", looked_at).await?;
+    let LookedAt { mut settings, mut files, release } =
+        progress::during("checking the files", looked_at).await?;
+    let mut unsure = BTreeMap::new();
+    if let (Some(settings), Some(release)) = (&mut settings, release) {
+        let looked_up = targets::look_up_all(settings, release.names);
+        let found = progress::during("looking names up", looked_up).await;
+        unsure.insert(release.at, found.unsure);
+        if !found.unresolvable.is_empty() {
+            settings.outside.unresolvable = found.unresolvable;
+            files[release.at].1 = load(settings).map(|desired| count(&desired));
+        }
+    }
     let is_text = options.output.form == Form::Text;
     if is_text {
-        style::write(&as_text(&files, settings.is_some()), out)?;
+        style::write(&as_text(&files, &unsure, settings.is_some()), out)?;
     }
     let reports = match &settings {
         Some(settings) if options.delegation.delegation => {
@@ -76,23 +91,40 @@ pub(super) async fn run(
         }
         None if is_text => {}
         _ if options.delegation.delegation => {
-            super::write_json(
-                &Both { files: checked(&files), delegation: reports.as_deref() },
-                out,
-            )?;
+            let files = checked(&files, &unsure);
+            super::write_json(&Both { files, delegation: reports.as_deref() }, out)?;
         }
-        _ => super::write_json(&checked(&files), out)?,
+        _ => super::write_json(&checked(&files, &unsure), out)?,
     }
     let good = files.iter().all(|(_, result)| result.is_ok());
     let good = good && reports.iter().flatten().all(delegation::Report::is_good);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// What could not be found out about a file, by its place.
+type Unsure = BTreeMap<usize, Vec<String>>;
+
 /// A file, and what there is to say of it when it is good.
 type File = (PathBuf, Result<String, Rejected>);
 
 /// The settings, if they are good, and all files.
-fn look_at(path: PathBuf) -> (Option<Settings>, Vec<File>) {
+struct LookedAt {
+    settings: Option<Settings>,
+    files: Vec<File>,
+    release: Option<Release>,
+}
+
+/// A release file that is good: where it stands among the files, and the names that it points to.
+struct Release {
+    at: usize,
+    names: BTreeSet<DnsName>,
+}
+
+fn load(settings: &Settings) -> Result<Desired, Rejected> {
+    config::load_release(&settings.release_file, settings)
+}
+
+fn look_at(path: PathBuf) -> LookedAt {
     let settings = config::load_settings(&path);
     // Where a zone file is wrong, the settings are not.
     let own = match &settings {
@@ -104,21 +136,25 @@ fn look_at(path: PathBuf) -> (Option<Settings>, Vec<File>) {
     });
     let mut files: Vec<File> = [(path, own)].into_iter().chain(zone_files).collect();
     // Without the zones nothing can be said of the services in them.
-    let Ok(settings) = settings else { return (None, files) };
-    let release = config::load_release(&settings.release_file, &settings);
-    files.push((settings.release_file.clone(), release.map(|desired| count(&desired))));
+    let Ok(settings) = settings else {
+        return LookedAt { settings: None, files, release: None };
+    };
+    let (at, desired) = (files.len(), load(&settings));
+    let names = desired.as_ref().ok().map(targets::names);
+    let release = names.map(|names| Release { at, names });
+    files.push((settings.release_file.clone(), desired.map(|desired| count(&desired))));
     if let Some(secrets) = &settings.cookie_secret_file {
         let checked = config::secrets::check(secrets).map(|()| String::new());
         files.push((secrets.clone(), checked));
     }
     files.extend(secrets(&settings));
-    (Some(settings), files)
+    LookedAt { settings: Some(settings), files, release }
 }
 
 /// The files with what hooks, and those whom releases ask, are shown to be sure of us; and with what we
 /// are shown over HTTP.
 fn secrets(settings: &Settings) -> Vec<File> {
-    let Outside { metrics, confirm } = &settings.outside;
+    let Outside { metrics, confirm, unresolvable: _ } = &settings.outside;
     let hooks = settings.events.iter().filter_map(secret_of);
     let confirm = confirm.values().filter_map(|hook| hook.secret_file.as_deref());
     let tokens = metrics.iter().filter_map(|server| server.token_file.as_deref());
@@ -140,24 +176,26 @@ fn hidden<T>(path: &Path, parse: Parse<T>) -> File {
     (path.to_path_buf(), read.map_err(|why| Rejected::hidden(path, (0, 0), why)))
 }
 
-fn as_text(files: &[File], all: bool) -> String {
+fn as_text(files: &[File], unsure: &Unsure, all: bool) -> String {
     let line = |(path, result): &File| match result {
         Ok(more) => format!("{}: good{more}\n", path.display()),
         Err(rejected) => format!("{rejected}\n"),
     };
     let mut text: String = files.iter().map(line).collect();
+    text.extend(unsure.values().flatten().map(|what| format!("not known: {what}\n")));
     if !all {
         text.push_str("the release file was not checked: it needs the settings and the zones\n");
     }
     text
 }
 
-fn checked(files: &[File]) -> Vec<Checked> {
-    let checked = |(path, result): &File| Checked {
+fn checked(files: &[File], unsure: &Unsure) -> Vec<Checked> {
+    let checked = |(at, (path, result)): (usize, &File)| Checked {
         path: path.clone(),
         errors: result.as_ref().err().map(daemon::mistakes).unwrap_or_default(),
+        unsure: unsure.get(&at).cloned().unwrap_or_default(),
     };
-    files.iter().map(checked).collect()
+    files.iter().enumerate().map(checked).collect()
 }
 
 fn count(desired: &Desired) -> String {

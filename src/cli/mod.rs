@@ -17,6 +17,7 @@ mod schema;
 mod serve;
 mod status;
 mod style;
+mod targets;
 mod wait;
 mod watch;
 

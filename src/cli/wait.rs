@@ -236,6 +236,7 @@ mod tests {
             answers: 0,
             answered: None,
             clearing: None,
+            target: None,
             drained,
             off_from: at("12:01"),
             off,

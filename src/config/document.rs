@@ -144,6 +144,10 @@ pub(super) struct Name<'a> {
 }
 
 impl Name<'_> {
+    pub(super) fn mistakes(&self) -> &Mistakes {
+        self.mistakes
+    }
+
     pub(super) fn parse<T: FromStr<Err: ToString>>(&self) -> Option<T> {
         self.text.parse().map_err(|error: T::Err| self.wrong(error.to_string())).ok()
     }
@@ -187,10 +191,6 @@ impl<'a> Value<'a> {
     }
 
     /// Where complaints go.
-    pub(super) fn mistakes(&self) -> &'a Mistakes {
-        self.mistakes
-    }
-
     /// Complains about this value.
     pub(super) fn wrong(&self, message: impl Into<String>) {
         self.mistakes.add(self.span(), message);

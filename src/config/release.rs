@@ -10,6 +10,7 @@ mod pools;
 mod probe;
 mod proof;
 mod records;
+mod targets;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,8 +25,8 @@ use super::{
     settings::{absolute_path, arguments, arguments_schema, ttl},
 };
 use crate::model::{
-    Desired, ENDPOINTS_MAX, FailPolicy, Outside, ProbeSetting, ReleasePolicy, ServiceName,
-    ServiceSpec, Spread, Zones,
+    Desired, DnsName, ENDPOINTS_MAX, FailPolicy, Outside, Pool, PoolName, ProbeSetting,
+    ReleasePolicy, ServiceName, ServiceSpec, Spread, Zones,
 };
 use names::Claims;
 pub use owner::Taken;
@@ -34,6 +35,7 @@ use policy::policy;
 use pools::{pools_of, weight, weight_schema};
 use probe::setting;
 use records::{Records, records};
+use targets::Leading;
 
 const FAIL_POLICIES: [FailPolicy; 3] = [FailPolicy::Previous, FailPolicy::Open, FailPolicy::Closed];
 
@@ -108,7 +110,8 @@ fn service(
     let pools_at = table.required("pools", r#"{ v1 = { endpoints = ["192.0.2.1"] } }"#);
     let records = records(&mut table);
     let need_ports = records.as_ref().is_some_and(Records::need_ports);
-    let pools = pools_at.as_ref().and_then(|value| pools_of(value, need_ports));
+    let leading = Leading::new(around, owner.as_ref());
+    let pools = pools_at.as_ref().and_then(|value| pools_of(value, need_ports, &leading));
     let spread = table.optional("spread");
     let spread = spread.map_or(Some(Spread::default()), |value| {
         let has_texts = records.as_ref().is_none_or(|records| !records.kinds.txt.is_empty());
@@ -119,14 +122,17 @@ fn service(
     let fail_policy = fail_policy.map_or(Some(FailPolicy::default()), |v| self::fail_policy(&v));
     let probe = table.optional("probe");
     let probe = probe.map_or(Some(ProbeSetting::Unset), |v| setting(&v, owner.as_ref()));
-    let release = table.optional("release");
-    let release = release.map_or(Some(ReleasePolicy::default()), |value| {
-        policy(&value, owner.as_ref(), around.outside)
+    let release_at = table.optional("release");
+    let release = release_at.as_ref().map_or(Some(ReleasePolicy::default()), |value| {
+        policy(value, owner.as_ref(), around.outside)
     });
     table.finish();
     let live = live.and_then(|value| {
         let live = live::live(&value, pools.as_ref())?;
         let (pools, release) = (pools.as_ref()?, release.as_ref()?);
+        if let Some(records) = &records {
+            targets::check(pools, (&value, &live), (release_at.as_ref(), release), records);
+        }
         let named = live.pools().filter_map(|pool| pools.get(pool));
         named.for_each(|pool| policy::check_size(&value, pool, release));
         Some(live)
@@ -135,11 +141,8 @@ fn service(
     pools_at.iter().for_each(|pools| records::check_texts(&records.kinds.txt, pools));
     if let (Some(owner), Some(name), Some(pools)) = (&owner, &name, &pools) {
         claims.service(owner, name, key.span());
-        let keys = pools_at.and_then(|value| value.table());
-        let keys: Vec<_> = keys.iter().flat_map(Table::entries).map(|(key, _)| key).collect();
-        let pools = keys.iter().filter_map(|key| Some((&**pools.get(&key.parse()?)?, key.span())));
-        records.kinds.previews =
-            claims.others((owner, name, key.span()), &records, pools, around, value.mistakes());
+        let pools = (pools, pools_at.as_ref());
+        records.kinds.previews = previews(key, (owner, name), pools, &records, (around, claims));
     }
     Some(ServiceSpec {
         name: name?,
@@ -153,6 +156,26 @@ fn service(
         fail_policy: fail_policy?,
         release: release?,
     })
+}
+
+/// How the pools of a service are called, whose names nobody else may have.
+fn previews(
+    key: &Name<'_>,
+    (owner, name): (&DnsName, &ServiceName),
+    (pools, at): (&BTreeMap<PoolName, Arc<Pool>>, Option<&Value<'_>>),
+    records: &Records<'_>,
+    (around, claims): (&Surroundings<'_>, &mut Claims),
+) -> BTreeMap<PoolName, DnsName> {
+    let has_texts =
+        !records.kinds.txt.is_empty() || pools.values().any(|pool| !pool.texts.is_empty());
+    if has_texts && around.has_texts(owner) {
+        let hint = "write these texts there, or those here";
+        key.wrong_with_hint(format!("{owner} has texts of the zone's own already"), hint);
+    }
+    let keys = at.and_then(Value::table);
+    let keys: Vec<_> = keys.iter().flat_map(Table::entries).map(|(key, _)| key).collect();
+    let pools = keys.iter().filter_map(|key| Some((&**pools.get(&key.parse()?)?, key.span())));
+    claims.others((owner, name, key.span()), records, pools, around, key.mistakes())
 }
 
 fn fail_policy(value: &Value<'_>) -> Option<FailPolicy> {
@@ -178,7 +201,10 @@ fn one_of<T: Copy>(
 pub(super) fn schema(notes: &Notes) -> serde_json::Value {
     let service = parts::Keys::at(notes, ["services.*"])
         .optional("zone", parts::name())
-        .optional("name", parts::matching(&parts::service_form()))
+        .optional(
+            "name",
+            parts::either([parts::matching(&parts::service_form()), parts::matching(APEX_FORM)]),
+        )
         .required("live", live::schema())
         .required("pools", pools::schema(notes))
         .each(records::schema(notes))
@@ -199,4 +225,5 @@ pub(super) fn schema(notes: &Notes) -> serde_json::Value {
     schema
 }
 
+const APEX_FORM: &str = "^@$";
 const POOL_FORM: &str = "^[A-Za-z0-9_.-]{1,63}$";

@@ -14,7 +14,7 @@ use crate::{
     health::{ServiceHealth, Verdict},
     model::{
         DnsName, Endpoint, FailPolicy, Family, Kinds, Network, Percent, Pool, PoolName, Split,
-        Spread, TextRecord, Timestamp, Timing, Ttl, Weight,
+        Spread, Target, TextRecord, Timestamp, Timing, Ttl, Weight,
     },
 };
 
@@ -54,8 +54,12 @@ pub struct Answered {
     pub weight: Weight,
     /// The endpoints that are answered.
     pub endpoints: Vec<Endpoint>,
+    /// The name that is answered instead of them.
+    pub cname: Option<Target>,
     /// Its texts.
     pub texts: Vec<TextRecord>,
+    /// The longest time for which caches may keep its endpoints, if others set it.
+    pub ttl_max: Option<Ttl>,
     /// Families that the pool has and that nothing can be said of; only under [`Basis::Closed`].
     pub lost: Vec<Family>,
 }
@@ -157,10 +161,39 @@ impl Answering {
 
 impl Answered {
     /// What of a pool has lost nothing.
-    pub(super) fn new(pool: &Pool, weight: Weight, endpoints: Vec<Endpoint>) -> Self {
-        let texts = pool.texts.clone();
-        Self { pool: pool.name.clone(), weight, endpoints, texts, lost: Vec::new() }
+    pub fn new(pool: &Pool, weight: Weight, endpoints: Vec<Endpoint>) -> Self {
+        Self {
+            pool: pool.name.clone(),
+            weight,
+            endpoints,
+            cname: pool.cname().cloned(),
+            texts: pool.texts.clone(),
+            ttl_max: pool.ttl_max,
+            lost: Vec::new(),
+        }
     }
+
+    /// The same, but nothing can be said of these families.
+    fn without(self, lost: Vec<Family>) -> Self {
+        // A name leads clients of every family somewhere, or none.
+        let cname = self.cname.filter(|_| lost.is_empty());
+        Self { cname, lost, ..self }
+    }
+}
+
+/// Of pools that are answered by name and others, the others: a name that is answered to some
+/// questions and addresses to the others do not keep to any shares.
+pub(super) fn alike(mut parts: Vec<Answered>) -> Vec<Answered> {
+    if !are_alike(&parts) {
+        parts.retain(|part| part.cname.is_none());
+    }
+    parts
+}
+
+fn are_alike<'a>(parts: impl IntoIterator<Item = &'a Answered>) -> bool {
+    let mut parts = parts.into_iter().map(|part| part.cname.is_some());
+    let first = parts.next();
+    parts.all(|is_by_name| Some(is_by_name) == first)
 }
 
 fn split_of(parts: &[Answered]) -> Split {
@@ -208,22 +241,18 @@ impl Cutover {
     /// What is to be answered now.
     pub fn answering(&self, health: &ServiceHealth) -> Answering {
         let Chosen { side, parts, basis } = self.chosen(health);
-        let endpoints = |pool: &Pool| match basis {
-            Basis::Open => open(pool, health),
-            Basis::Live | Basis::Previous | Basis::Closed => eligible(pool, health),
-        };
-        let lost = |pool: &Pool| match basis {
-            Basis::Closed => lost(pool, health),
-            Basis::Live | Basis::Previous | Basis::Open => Vec::new(),
-        };
-        let answered = |&(pool, weight): &(&Arc<Pool>, Weight)| Answered {
-            lost: lost(pool),
-            ..Answered::new(pool, weight, endpoints(pool))
-        };
+        let answered =
+            |&(pool, weight): &(&Arc<Pool>, Weight)| self.answered(pool, weight, basis, health);
+        let parts = alike(parts.iter().map(answered).collect());
+        let is_alike = |others: &[Answered]| are_alike(parts.iter().chain(others));
         // What stands in for the main side may be what the others have been moved to.
         let moved = self.moved(health).filter(|_| side.split() != self.phase.serving().split());
-        let parts = parts.iter().map(answered).collect();
-        let (split, ttl, spread) = (side.split().clone(), self.ttl(), self.spec.spread);
+        let moved = moved.filter(|moved| is_alike(&moved.parts));
+        let shown = self.shown(health).filter(|shown| is_alike(&shown.parts));
+        let given = parts.iter().chain(moved.iter().flat_map(|moved| &moved.parts));
+        let ttl_max = given.filter_map(|part| part.ttl_max).min();
+        let ttl = ttl_max.map_or(self.ttl(), |most| most.min(self.ttl()));
+        let (split, spread) = (side.split().clone(), self.spec.spread);
         Answering {
             split,
             parts,
@@ -232,10 +261,32 @@ impl Cutover {
             moved,
             spread,
             timed: self.timed(),
-            shown: self.shown(health),
+            shown,
             kinds: self.spec.kinds.clone(),
             by_name: self.by_name(health),
             named: self.named(),
+        }
+    }
+
+    fn answered(
+        &self,
+        pool: &Pool,
+        weight: Weight,
+        basis: Basis,
+        health: &ServiceHealth,
+    ) -> Answered {
+        let endpoints = match basis {
+            Basis::Open => open(pool, health),
+            Basis::Live | Basis::Previous | Basis::Closed => eligible(pool, health),
+        };
+        let answered = Answered::new(pool, weight, endpoints);
+        match basis {
+            Basis::Closed => answered.without(lost(pool, health)),
+            // A name that has not been looked up: nobody can say what it has not.
+            _ if answered.cname.is_none() && pool.is_unresolved() => {
+                answered.without(Family::ALL.to_vec())
+            }
+            Basis::Live | Basis::Previous | Basis::Open => answered,
         }
     }
 
@@ -269,7 +320,7 @@ impl Cutover {
         let timing = self.phase.timing();
         let release = self.phase.release().filter(|_| timing != Timing::Lasting)?;
         let share = match (self.phase.is_before_first_step(), self.spec.spread) {
-            (true, Spread::Sticky) => self.spec.release.share_after(None),
+            (true, Spread::Sticky) => release.share_after(&self.spec.release, None),
             // Whom it will move, chance says only then.
             (true, Spread::Random) => Percent::ALL,
             (false, _) => self.phase.share(),
@@ -286,7 +337,7 @@ impl Cutover {
         let answered = |(pool, weight): (&Arc<Pool>, Weight)| {
             Answered::new(pool, weight, eligible(pool, health))
         };
-        let parts = able(&release.to, health)?.into_iter().map(answered).collect();
+        let parts = alike(able(&release.to, health)?.into_iter().map(answered).collect());
         let salt = salt(&self.spec.owner, release);
         Some(Moved { parts, share, salt })
     }
@@ -336,7 +387,10 @@ fn salt(owner: &DnsName, release: &Release) -> u64 {
 
 fn lost(pool: &Pool, health: &ServiceHealth) -> Vec<Family> {
     let tally = health.tally(pool);
-    let is_lost = |family: &Family| tally.of(*family).total > 0 && tally.of(*family).eligible == 0;
+    let is_lost = |family: &Family| match tally.family(*family) {
+        _ if pool.cname().is_some() || pool.is_unresolved() => tally.all.eligible == 0,
+        count => count.total > 0 && count.eligible == 0,
+    };
     Family::ALL.into_iter().filter(is_lost).collect()
 }
 

@@ -178,7 +178,11 @@ pub(super) fn begin(phase: Phase, cx: &Context<'_>, number: u64) -> Edge {
         schedule,
     };
     let (to, from, told) = (&release.to, &release.from, release.tell_instant(cx));
-    let why = format!("the file asks for {to} instead of {from}{with}{told}");
+    let at_once = match release.is_of_two_kinds() && !cx.spec.release.ramp.is_empty() {
+        true => "; all clients at once, for names and addresses cannot share them",
+        false => "",
+    };
+    let why = format!("the file asks for {to} instead of {from}{with}{told}{at_once}");
     let deadline = cx.now + cx.spec.release.deadline;
     Edge::Go(Phase::Probing(Probing { release, deadline }), why)
 }

@@ -119,6 +119,12 @@ impl<'f> Forecast<'f> {
 
     /// Goes on until nothing would happen any more.
     pub(super) fn run(&mut self) {
+        for at in 0..self.services.len() {
+            if self.services[at].suppose_lookups() {
+                self.handle(at, Event::Observed);
+            }
+        }
+        self.go_on_together();
         for _ in 0..LOOKS_MAX * self.services.len() {
             let next = self.services.iter().filter_map(Foreseen::next).min();
             let Some(next) = next else { return };
@@ -192,6 +198,12 @@ impl Foreseen {
         let next_try = self.next_try.filter(|_| !self.waiting_for().is_empty());
         let proof_due = self.proof_due.map(|(_, due)| due);
         [next_try, proof_due, self.cutover.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// Names that have not been looked up will be; says whether there are any.
+    fn suppose_lookups(&mut self) -> bool {
+        self.health.lookups.suppose();
+        self.cutover.pools().any(|pool| pool.is_unresolved())
     }
 
     /// Endpoints that have not passed.

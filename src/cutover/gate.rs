@@ -33,6 +33,10 @@ pub(super) fn gate(release: &Release, cx: &Context<'_>) -> Gate {
 
 /// How much of a pool has passed its probes.
 fn proven(pool: &Pool, cx: &Context<'_>) -> String {
+    if let Some(target) = pool.target.as_ref().filter(|_| pool.is_unresolved()) {
+        let failure = cx.health.lookups.failure(&target.name).unwrap_or("nobody has answered yet");
+        return format!("{} points to {}, which is not known: {failure}", pool.name, target.name);
+    }
     let (tally, policy) = (cx.health.tally(pool), &cx.spec.release);
     let Count { proven, total, .. } = tally.all;
     let weight = weight(policy, tally.weight_percents().0);

@@ -1,6 +1,10 @@
 //! The pools that a phase holds on to, and how they follow the file.
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use super::{
     phase::{Baking, Draining, Failed, Phase, Probing, Release, Shifting},
@@ -14,6 +18,16 @@ use crate::{
     health::ServiceHealth,
     model::{Pool, PoolName, ServiceSpec},
 };
+
+/// What held pools follow.
+#[derive(Clone, Copy)]
+pub(super) struct Renewal<'a> {
+    pub(super) spec: &'a ServiceSpec,
+    /// Pools that the file has dropped, as the names that they point to have them.
+    pub(super) dropped: &'a BTreeMap<PoolName, Arc<Pool>>,
+    pub(super) health: &'a ServiceHealth,
+    pub(super) is_frozen: bool,
+}
 
 impl Phase {
     /// Every pool that is held, wherever the file has gone since.
@@ -29,15 +43,17 @@ impl Phase {
         sides.into_iter().flat_map(Side::pools).collect()
     }
 
-    /// Lets the held pools follow the file. Those that are being probed and have no clients follow at
-    /// once; those that clients have, or may be given, follow when that takes no capacity away, and not
-    /// while everything is frozen.
-    pub(super) fn renew(&mut self, spec: &ServiceSpec, health: &ServiceHealth, is_frozen: bool) {
+    /// Lets the held pools follow the file, and the names that they point to. Those that are being
+    /// probed and have no clients follow at once; those that clients have, or may be given, follow when
+    /// that takes no capacity away, and the file not while everything is frozen.
+    pub(super) fn renew(&mut self, cx: &Renewal<'_>) {
+        let Renewal { spec, dropped, health, is_frozen } = *cx;
         let probed = self.probed();
-        self.for_each_pool(|held| match spec.pools.get(&held.name) {
+        self.for_each_pool(|held| match spec.pools.get(&held.name).or(dropped.get(&held.name)) {
             Some(wanted)
                 if probed.contains(&held.name)
-                    || (!is_frozen && may_replace(held, wanted, spec, health)) =>
+                    || ((!is_frozen || held.points_like(wanted))
+                        && may_replace(held, wanted, spec, health)) =>
             {
                 *held = wanted.clone();
             }

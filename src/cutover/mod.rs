@@ -63,9 +63,13 @@ pub use verbs::{Order, Refusal, Verb};
 
 use crate::{
     health::ServiceHealth,
-    model::{Freeze, GroupName, Percent, Pool, PoolName, ProbeSetting, ServiceSpec, Timestamp},
+    model::{
+        DnsName, Freeze, GroupName, Percent, Pool, PoolName, ProbeSetting, Resolution, ServiceSpec,
+        Timestamp,
+    },
 };
 use edge::{Context, Edge};
+use held::Renewal;
 use phase::Phase;
 
 /// What can happen to a service.
@@ -75,6 +79,8 @@ pub enum Event {
     Desired(Arc<ServiceSpec>),
     /// A valid release file no longer names the service.
     Vanished,
+    /// A name that pools point to has been looked up.
+    Resolved(DnsName, Resolution),
     /// A verdict changed, a horizon is known better, or a deadline came.
     Observed,
     /// The table that answers as the machine last asked for has been stored.
@@ -119,6 +125,8 @@ pub struct Cutover {
     last_swap: Option<Timestamp>,
     /// Why it does not go on, where others of its group keep it from that.
     waits: Option<Waits>,
+    /// Pools that point to names and that the file has dropped, as those names have them by now.
+    dropped: BTreeMap<PoolName, Arc<Pool>>,
 }
 
 impl Cutover {
@@ -134,6 +142,7 @@ impl Cutover {
             last_step: None,
             last_swap: None,
             waits: None,
+            dropped: BTreeMap::new(),
         }
     }
 
@@ -153,6 +162,7 @@ impl Cutover {
                 }
             }
             Event::Vanished => self.orphaned = true,
+            Event::Resolved(name, resolution) => self.follow(&name, &resolution, facts),
             Event::Observed => {}
             Event::Published => {
                 if let Phase::Shifting(shifting) = &self.phase {
@@ -163,10 +173,11 @@ impl Cutover {
                 self.go(&mut told, |phase, cx| phase.published(cx), now, facts);
             }
         }
-        self.phase.renew(&self.spec, health, facts.freeze.is_some());
+        self.renew(facts);
         // Each pass takes one edge; a chain such as Baking, Draining, Steady takes several.
         while self.group().is_none() && self.go_on(&mut told, now, facts) {}
         self.phase.forget(&self.spec);
+        self.forget_dropped();
         told
     }
 
@@ -247,8 +258,8 @@ impl Cutover {
 
     /// Every address that must be probed: those of the file and those that are still held.
     pub fn addresses(&self) -> BTreeSet<IpAddr> {
-        let held = self.phase.pools();
-        self.spec.pools.values().chain(held).flat_map(|pool| pool.addresses()).collect()
+        let pools = self.pools().chain(self.dropped.values());
+        pools.flat_map(|pool| pool.addresses()).collect()
     }
 
     /// Those whose verdicts a release waits for: of pools that are to have more clients, what has not
@@ -264,6 +275,49 @@ impl Cutover {
     pub fn holds(&self, pool: &PoolName) -> bool {
         let is_held = || self.phase.pools().into_iter().any(|held| held.name == *pool);
         self.spec.pools.contains_key(pool) || is_held()
+    }
+
+    /// Its pools: those of the file, and those that are held.
+    pub fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        self.spec.pools.values().chain(self.phase.pools())
+    }
+
+    /// Every pool that points to a name has the addresses of that name. Nobody has edited anything, and
+    /// nothing is decided: [`Event::Resolved`] does that too.
+    pub fn follow(&mut self, name: &DnsName, resolution: &Resolution, facts: Facts<'_>) {
+        let is_there = |pool: &&Arc<Pool>| pool.target.as_ref().is_some_and(|it| it.name == *name);
+        let resolved = |pool: &Arc<Pool>| (pool.name.clone(), Arc::new(pool.resolved(resolution)));
+        let of_file: Vec<_> = self.spec.pools.values().filter(is_there).map(resolved).collect();
+        if !of_file.is_empty() {
+            Arc::make_mut(&mut self.spec).pools.extend(of_file);
+        }
+        let is_dropped = |pool: &&Arc<Pool>| !self.spec.pools.contains_key(&pool.name);
+        let held = self.phase.pools().into_iter().filter(is_there);
+        self.dropped.extend(held.filter(is_dropped).map(resolved));
+        self.renew(facts);
+    }
+
+    /// Whether its pools are what following a name would make of them, or are about to be.
+    pub fn follows(&self, name: &DnsName, resolution: &Resolution) -> bool {
+        let is_there = |pool: &&Arc<Pool>| pool.target.as_ref().is_some_and(|it| it.name == *name);
+        let latest = |pool: &Arc<Pool>| {
+            let known = self.spec.pools.get(&pool.name).or(self.dropped.get(&pool.name));
+            known.is_some_and(|known| **known == known.resolved(resolution))
+        };
+        self.pools().filter(is_there).all(latest)
+    }
+
+    fn renew(&mut self, Facts { health, freeze, .. }: Facts<'_>) {
+        let (spec, dropped, is_frozen) = (&*self.spec, &self.dropped, freeze.is_some());
+        self.phase.renew(&Renewal { spec, dropped, health, is_frozen });
+    }
+
+    fn forget_dropped(&mut self) {
+        let Self { dropped, spec, phase, .. } = self;
+        if !dropped.is_empty() {
+            let held: Vec<PoolName> = phase.pools().iter().map(|pool| pool.name.clone()).collect();
+            dropped.retain(|pool, _| !spec.pools.contains_key(pool) && held.contains(pool));
+        }
     }
 
     fn desire(

@@ -82,7 +82,7 @@ impl Cutover {
     }
 
     fn step_after(&self, release: &Release, share: Option<Percent>) -> String {
-        self.step_to(release, self.spec.release.share_after(share))
+        self.step_to(release, release.share_after(&self.spec.release, share))
     }
 
     fn step_to(&self, release: &Release, share: Percent) -> String {

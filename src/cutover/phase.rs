@@ -24,7 +24,7 @@ use super::{
     waiting::{self, Waiting},
     watch::{Held, Watched, watch},
 };
-use crate::model::{Percent, Timestamp};
+use crate::model::{Percent, ReleasePolicy, Timestamp};
 
 /// One release: where it started, where it goes, and where a rollback goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +57,18 @@ impl Release {
     /// Whether it leads to what a rollback would lead to: that was down when the file asked for it.
     pub(super) fn is_way_back(&self) -> bool {
         self.to.split() == self.safe.split()
+    }
+
+    /// The share that comes after one, or the first one. Between pools that are answered by name and
+    /// others there is none but all: a name holds for every type, addresses for one each, so caches
+    /// would not keep to the share.
+    pub(super) fn share_after(&self, policy: &ReleasePolicy, share: Option<Percent>) -> Percent {
+        if self.is_of_two_kinds() { Percent::ALL } else { policy.share_after(share) }
+    }
+
+    /// Whether one side is answered by name and the other one is not.
+    pub(super) fn is_of_two_kinds(&self) -> bool {
+        self.from.is_by_name() != self.to.is_by_name()
     }
 
     /// What is to be given up when it has failed, and left a side answering that it was to replace.

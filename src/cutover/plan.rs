@@ -321,7 +321,7 @@ fn texts(texts: &[TextRecord]) -> Vec<String> {
     texts.iter().map(|text| format!("{:?}", text.as_str())).collect()
 }
 
-/// `192.0.2.10, 192.0.2.11 (port 8080, weight 2); "a text"`.
+/// `192.0.2.10, 192.0.2.11 (port 8080, weight 2); "a text"`, or `alias lb.example.net`.
 fn endpoints(pool: &Pool) -> String {
     let of = |endpoint: &Endpoint| {
         let port = endpoint.port().map(|port| format!("port {port}"));
@@ -333,7 +333,10 @@ fn endpoints(pool: &Pool) -> String {
             more => format!("{} ({})", endpoint.address(), more.join(", ")),
         }
     };
-    let endpoints = pool.endpoints.iter().map(of).collect::<Vec<_>>().join(", ");
+    let endpoints = match &pool.target {
+        Some(target) => target.to_string(),
+        None => pool.endpoints.iter().map(of).collect::<Vec<_>>().join(", "),
+    };
     [vec![endpoints], texts(&pool.texts)].concat().join("; ")
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     Cutover,
-    answering::{Answered, Shown, best, eligible},
+    answering::{Answered, Shown, alike, best, eligible},
 };
 use crate::{
     health::{ServiceHealth, Verdict},
@@ -53,8 +53,10 @@ impl Cutover {
         let shown = |(pool, weight): (&Arc<Pool>, Weight)| {
             Answered::new(pool, weight, eligible(pool, health))
         };
-        let parts = release.to.parts().map(shown).filter(|part| !part.endpoints.is_empty());
-        let (networks, parts) = (networks.clone(), parts.collect::<Vec<_>>());
+        let parts = alike(
+            release.to.parts().map(shown).filter(|part| !part.endpoints.is_empty()).collect(),
+        );
+        let networks = networks.clone();
         (!parts.is_empty()).then_some(Shown { networks, parts })
     }
 }

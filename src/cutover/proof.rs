@@ -303,7 +303,7 @@ impl Cutover {
     /// step gives it; nothing without a release.
     pub fn step_ahead(&self) -> (String, String, u8, u8) {
         let Some((release, share)) = self.phase.examined() else { return Default::default() };
-        let next = self.spec.release.share_after(share).get();
+        let next = release.share_after(&self.spec.release, share).get();
         let (from, to) = (release.from.to_string(), release.to.to_string());
         (from, to, share.map_or(0, Percent::get), next)
     }

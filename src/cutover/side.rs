@@ -66,6 +66,11 @@ impl Side {
         self.pools.iter().zip(self.split.weights().map(|(_, weight)| weight))
     }
 
+    /// Whether clients are answered with names; not in part.
+    pub(super) fn is_by_name(&self) -> bool {
+        self.pools.iter().all(|pool| pool.cname().is_some())
+    }
+
     fn pool(&self, name: &PoolName) -> Option<&Arc<Pool>> {
         self.pools.iter().find(|pool| pool.name == *name)
     }

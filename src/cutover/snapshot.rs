@@ -4,7 +4,11 @@
 //! was being watched is watched anew, for its whole time, and a share that may or may not have been
 //! given is taken as given. Clocks, verdicts and horizons are not part of it.
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use super::{
     Cutover, Facts, Side, Transition,
@@ -172,7 +176,9 @@ impl Cutover {
         let from = stage.name();
         let phase = Phase::steady(Side::live(&spec), None);
         let waits = None;
-        let mut cutover = Self { spec, phase, orphaned, releases, last_step, last_swap, waits };
+        let dropped = BTreeMap::new();
+        let mut cutover =
+            Self { spec, phase, orphaned, releases, last_step, last_swap, waits, dropped };
         cutover.phase = resumed(stage, &cutover.context(now, facts));
         let phase = &cutover.phase;
         let told = (phase.name() != from).then(|| Transition {

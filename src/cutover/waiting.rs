@@ -61,7 +61,7 @@ pub(super) fn take(
     why: String,
     cx: &Context<'_>,
 ) -> Edge {
-    let share = cx.spec.release.share_after(share);
+    let share = release.share_after(&cx.spec.release, share);
     Edge::Go(Phase::Shifting(Shifting { release, share }), why)
 }
 

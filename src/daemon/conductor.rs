@@ -26,8 +26,8 @@ use std::{
 
 use arc_swap::ArcSwap;
 use prometheus::Registry;
-use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, error, info, warn};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{error, info, warn};
 
 use super::{
     caches::Caches,
@@ -42,6 +42,7 @@ use super::{
     metrics::{Cause, Metrics},
     names::Names,
     service::{Around, Service},
+    targets::Targets,
 };
 use crate::{
     admin::Request,
@@ -118,6 +119,7 @@ pub(super) struct Conductor {
     file: FileState,
     services: BTreeMap<ServiceName, Service>,
     groups: Groups,
+    targets: Targets,
     deadlines: BTreeSet<(Timestamp, ServiceName)>,
     /// Services that something happened to since the last table.
     touched: BTreeSet<ServiceName>,
@@ -152,7 +154,11 @@ pub(super) struct Conductor {
 impl Conductor {
     pub(super) fn new(
         (plane, zones): (Arc<Plane>, Arc<ArcSwap<Zones>>),
-        (assignments, jobs): (mpsc::UnboundedSender<Assignment>, mpsc::UnboundedSender<Job>),
+        (assignments, jobs, targets): (
+            mpsc::UnboundedSender<Assignment>,
+            mpsc::UnboundedSender<Job>,
+            watch::Sender<BTreeSet<DnsName>>,
+        ),
         path: PathBuf,
         first_look: oneshot::Sender<()>,
         keeper: Keeper,
@@ -171,6 +177,7 @@ impl Conductor {
             file: FileState { path, ..FileState::default() },
             services: BTreeMap::new(),
             groups: Groups::default(),
+            targets: Targets::new(targets),
             deadlines: BTreeSet::new(),
             touched: BTreeSet::new(),
             told: Vec::new(),
@@ -245,10 +252,11 @@ impl Conductor {
     fn take(&mut self, event: Event) {
         let now = self.now();
         self.cause = match event {
-            Event::Handing(_) | Event::Zones(_) | Event::Looked(_) => self.cause,
+            Event::Handing(_) | Event::Zones(_) => self.cause,
             Event::File(_) => Cause::File,
             Event::Tried(_) => Cause::Probe,
             Event::Found(_) => Cause::Proof,
+            Event::Looked(_) => Cause::Lookup,
         };
         match event {
             Event::Handing(handing) => self.handed.note(handing),
@@ -262,9 +270,7 @@ impl Conductor {
             }
             Event::Tried(tried) => self.weigh(now, tried),
             Event::Found(found) => self.note_found(now, found),
-            Event::Looked(Looked { name, result }) => {
-                debug!(%name, ?result, "no pool points at this name");
-            }
+            Event::Looked(looked) => self.note_looked(now, looked),
         }
     }
 
@@ -300,6 +306,7 @@ impl Conductor {
     fn carry_out(&mut self, now: Timestamp, desired: &Arc<Desired>, is_first: bool) {
         self.unkept.begin_file(desired);
         for (name, spec) in &desired.services {
+            let spec = &self.targets.filled(spec);
             let told = match self.services.get_mut(name) {
                 Some(service) => {
                     let before = service.cutover.spec().owner.clone();
@@ -326,6 +333,7 @@ impl Conductor {
         }
         self.note_orphans(now, desired);
         self.regroup();
+        self.targets.follow(&mut self.services);
         self.go_on_together();
         self.unkept.by = None;
     }

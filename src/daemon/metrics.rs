@@ -32,6 +32,8 @@ pub(super) enum Cause {
     Probe,
     /// A test, a measurement, a guard or a confirmer.
     Proof,
+    /// A name that a pool points to was looked up.
+    Lookup,
     /// A deadline, or a horizon.
     Clock,
 }
@@ -45,6 +47,7 @@ impl Cause {
             Self::Operator => "operator",
             Self::Probe => "probe",
             Self::Proof => "proof",
+            Self::Lookup => "lookup",
             Self::Clock => "clock",
         }
     }

@@ -33,6 +33,7 @@ mod site;
 mod sockets;
 mod state;
 pub mod systemd;
+mod targets;
 mod told;
 mod zones;
 
@@ -205,12 +206,11 @@ impl Daemon {
         let events::Started { outbox, told, tasks: mut control_plane } =
             events::start(settings.events, &apex, kept, clock, &registry)?;
         let own = zones.load().all().iter().map(|zone| zone.apex.clone()).collect();
-        // Nobody points at a name yet.
-        let (_targets, targets_in) = watch::channel(BTreeSet::new());
+        let (targets, targets_in) = watch::channel(BTreeSet::new());
         let lookups = lookups::run(settings.resolvers, own, clock, targets_in, events.clone());
         let conductor = Conductor::new(
             (plane.clone(), zones.clone()),
-            (assignments, jobs),
+            (assignments, jobs, targets),
             path.clone(),
             looked,
             keeper,

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
     use crate::{
         cutover::{Answered, Basis, Moved},
-        model::{Endpoint, Percent, Spread, Ttl, Weight},
+        model::{Endpoint, Percent, Pool, Spread, Ttl, Weight},
     };
 
     const CLIENTS: u32 = 100_000;
@@ -97,9 +97,8 @@ mod tests {
 
     fn at(share: u8, salt: u64) -> Answering {
         let alone = |pool: &str, address: &str| {
-            let (pool, weight) = (pool.parse().expect("a name"), Weight::ONE);
-            let (endpoints, lost, texts) = (endpoint(address), Vec::new(), Vec::new());
-            vec![Answered { pool, weight, endpoints, texts, lost }]
+            let pool = Pool::new(pool.parse().expect("a name"), endpoint(address));
+            vec![Answered::new(&pool, Weight::ONE, pool.endpoints.clone())]
         };
         let (main, to) = (alone("v41", "192.0.2.1"), alone("v42", "192.0.2.2"));
         Answering {

@@ -15,7 +15,7 @@ use crate::{
         Transition, Verb, group::Member,
     },
     health::{Evidence, Outcome, ServiceHealth, Verdict},
-    model::{Freeze, PoolName, ServiceSpec, Timestamp, Ttl},
+    model::{DnsName, Freeze, Pool, PoolName, Resolution, ServiceSpec, Timestamp, Ttl},
     probe::Assignment,
     store::Kept,
 };
@@ -212,6 +212,46 @@ impl Service {
             return false;
         }
         self.health.observe(now, address, outcome)
+    }
+
+    /// A name was looked up that some of its pools point to.
+    pub(super) fn resolve(
+        &mut self,
+        now: Timestamp,
+        name: &DnsName,
+        resolution: &Resolution,
+        around: &Around,
+    ) -> Vec<Transition> {
+        self.presume(now, name, resolution);
+        self.handle(now, Event::Resolved(name.clone(), resolution.clone()), around)
+    }
+
+    /// Its pools have what was found, and nothing is decided.
+    pub(super) fn follow(
+        &mut self,
+        now: Timestamp,
+        name: &DnsName,
+        resolution: &Resolution,
+        around: &Around,
+    ) {
+        self.presume(now, name, resolution);
+        let horizons = around.caches.horizons(now, self);
+        let (health, freeze) = (&self.health, around.freeze.as_ref());
+        self.cutover.follow(name, resolution, Facts { health, horizons: &horizons, freeze });
+        self.retarget(now);
+    }
+
+    /// What answers although nothing of it was known is presumed to be up, as at the start.
+    fn presume(&mut self, now: Timestamp, name: &DnsName, resolution: &Resolution) {
+        let is_new = |pool: &Arc<Pool>| {
+            pool.is_unresolved() && pool.target.as_ref().is_some_and(|it| it.name == *name)
+        };
+        if self.cutover.answered_pools(&self.health).any(is_new) {
+            let addresses =
+                self.cutover.addresses().into_iter().chain(resolution.addresses.clone());
+            let probe = &self.cutover.spec().probe;
+            self.health.retarget(now, probe, addresses, Verdict::Presumed);
+        }
     }
 
     pub(super) fn observe(&mut self, now: Timestamp, around: &Around) -> Vec<Transition> {

@@ -40,8 +40,9 @@ fn part<'a>(
     ttl: Ttl,
     tally: &impl Fn(&PoolName) -> Option<Tally>,
 ) -> Part<'a> {
-    let Answered { pool, weight, endpoints, texts, lost } = answered;
-    Part { weight: *weight, texts, lost, tally: tally(pool), ..Part::new(pool, ttl, endpoints) }
+    let Answered { pool, weight, endpoints, cname, texts, ttl_max: _, lost } = answered;
+    let (weight, cname, tally) = (*weight, cname.as_ref(), tally(pool));
+    Part { weight, cname, texts, lost, tally, ..Part::new(pool, ttl, endpoints) }
 }
 
 /// All that the service at `owner` answers, name by name. `together` says what answers count for that
@@ -57,7 +58,8 @@ pub(super) fn records(
     let of_pool = |answered: &Answered| {
         let name = kinds.previews.get(&answered.pool)?;
         // Nobody has to wait for those who look at a pool by its own name.
-        let part = [part(answered, short, &|_| None)];
+        let ttl = answered.ttl_max.map_or(short, |most| most.min(short));
+        let part = [part(answered, ttl, &|_| None)];
         Some((name.clone(), ServiceRecords::new(name, &Shares::new(&part))))
     };
     let mut records: NamedRecords = by_name.iter().filter_map(of_pool).collect();

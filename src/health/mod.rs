@@ -21,7 +21,7 @@ pub use evidence::{
 pub use tally::{Count, Tally};
 pub use tracker::{Outcome, Tracker, Verdict};
 
-use crate::model::{Pool, ProbeSetting, ProbeSpec, Timestamp};
+use crate::model::{DnsName, Pool, ProbeSetting, ProbeSpec, Timestamp};
 
 /// The verdicts on all endpoints of one service, by address.
 ///
@@ -35,6 +35,36 @@ pub struct ServiceHealth {
     doubted_since: Option<Timestamp>,
     /// What is known of its release besides.
     pub evidence: Evidence,
+    /// Why names that pools point to cannot be looked up, if they cannot.
+    pub lookups: Lookups,
+}
+
+/// What has come of looking up the names that pools point to.
+#[derive(Clone, Debug, Default)]
+pub struct Lookups {
+    failed: BTreeMap<DnsName, String>,
+    /// Whether those that have not been looked up are taken to have an address that can serve.
+    are_supposed: bool,
+}
+
+impl Lookups {
+    /// The last try of a name failed for this reason, or it did not.
+    pub fn note(&mut self, name: &DnsName, failure: Option<String>) {
+        match failure {
+            Some(why) => drop(self.failed.insert(name.clone(), why)),
+            None => drop(self.failed.remove(name)),
+        }
+    }
+
+    /// Why the last try of a name failed, if it did.
+    pub fn failure(&self, name: &DnsName) -> Option<&str> {
+        self.failed.get(name).map(String::as_str)
+    }
+
+    /// From now on each name is taken to be found.
+    pub fn suppose(&mut self) {
+        self.are_supposed = true;
+    }
 }
 
 impl ServiceHealth {
@@ -142,7 +172,10 @@ impl ServiceHealth {
 
     /// Counts the endpoints of `pool` by what may be done with them.
     pub fn tally(&self, pool: &Pool) -> Tally {
-        let mut tally = Tally::default();
+        let mut tally = Tally::of(pool);
+        if pool.is_unresolved() && self.lookups.are_supposed {
+            tally.add_unknown();
+        }
         for endpoint in &pool.endpoints {
             tally.add(endpoint, self.verdict(endpoint.address()));
         }

@@ -6,7 +6,7 @@
 use std::{iter::Sum, ops::Add};
 
 use super::Verdict;
-use crate::model::{Endpoint, Family, ReleasePolicy};
+use crate::model::{Endpoint, Family, Pool, ReleasePolicy};
 
 /// How many endpoints are what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Tally {
     v4: Count,
     v6: Count,
     weight: Weights,
+    /// Whether it is answered by name: then whatever is asked for, clients are led somewhere.
+    by_name: bool,
 }
 
 /// The weights of a pool's endpoints, summed.
@@ -40,6 +42,17 @@ struct Weights {
 }
 
 impl Tally {
+    /// Of no endpoints yet.
+    pub(super) fn of(pool: &Pool) -> Self {
+        Self { by_name: pool.cname().is_some(), ..Self::default() }
+    }
+
+    /// Counts one of which no more is known than that it can answer.
+    pub(super) fn add_unknown(&mut self) {
+        self.all.count(Verdict::Unprobed);
+        (self.weight.total, self.weight.proven) = (self.weight.total + 1, self.weight.proven + 1);
+    }
+
     pub(super) fn add(&mut self, endpoint: &Endpoint, verdict: Verdict) {
         self.all.count(verdict);
         match Family::of(endpoint.address()) {
@@ -88,32 +101,37 @@ impl Tally {
     /// Whether it can answer in each family that `other` has.
     pub fn covers(&self, other: &Self) -> bool {
         let mut families = Family::ALL.into_iter();
-        families.all(|family| other.of(family).total == 0 || self.of(family).eligible > 0)
+        families.all(|family| other.family(family).total == 0 || self.has(family))
     }
 
     /// Whether taking its place from `other` leaves no client of a family with nothing: what
     /// `other` could answer, it can.
     pub fn keeps_what(&self, other: &Self) -> bool {
         let mut families = Family::ALL.into_iter();
-        let kept = families.all(|f| other.of(f).eligible == 0 || self.of(f).eligible > 0);
+        let kept = families.all(|f| other.family(f).eligible == 0 || self.has(f));
         self.all.eligible > 0 && kept
     }
 
     /// Whether becoming this from `before` leaves no family dark that it has, unless it was dark.
     pub fn darkens_nothing_of(&self, before: &Self) -> bool {
-        let was_dark = |f| before.of(f).total > 0 && before.of(f).eligible == 0;
-        let is_fine = |f| self.of(f).total == 0 || self.of(f).eligible > 0 || was_dark(f);
+        let was_dark = |f| before.family(f).total > 0 && before.family(f).eligible == 0;
+        let is_fine = |f| self.family(f).total == 0 || self.family(f).eligible > 0 || was_dark(f);
         self.all.eligible > 0 && Family::ALL.into_iter().all(is_fine)
     }
 
     /// The first of its families in which nothing counts.
     pub fn first_without(&self, counted: impl Fn(&Count) -> usize) -> Option<Family> {
-        let lacks = |family: &Family| self.of(*family).total > 0 && counted(self.of(*family)) == 0;
+        let lacks =
+            |family: &Family| self.family(*family).total > 0 && counted(self.family(*family)) == 0;
         Family::ALL.into_iter().find(lacks)
     }
 
+    fn has(&self, family: Family) -> bool {
+        if self.by_name { self.all.eligible > 0 } else { self.family(family).eligible > 0 }
+    }
+
     /// One family.
-    pub fn of(&self, family: Family) -> &Count {
+    pub fn family(&self, family: Family) -> &Count {
         match family {
             Family::V4 => &self.v4,
             Family::V6 => &self.v6,
@@ -129,6 +147,7 @@ impl Sum for Tally {
             v4: sum.v4 + next.v4,
             v6: sum.v6 + next.v6,
             weight: sum.weight + next.weight,
+            by_name: sum.by_name || next.by_name,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use super::{Label, Url};
+use super::{DnsName, Label, Url};
 
 /// All of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Outside {
     pub metrics: Option<Prometheus>,
     /// Who can be made to say yes before a step.
     pub confirm: BTreeMap<Label, Confirmer>,
+    /// Names that have been looked up for whoever checks a file, and lead nowhere: why.
+    pub unresolvable: BTreeMap<DnsName, String>,
 }
 
 /// A Prometheus server, or what speaks its HTTP API.

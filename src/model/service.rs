@@ -10,7 +10,8 @@ use std::{
 
 use super::{
     DnsName, Endpoint, GroupName, Guard, Kinds, Label, Network, Percent, Performance, PoolName,
-    ProbeSetting, ServiceName, SmokeTest, Split, Spread, TextRecord, Timestamp, Ttl, Windows,
+    ProbeSetting, Resolution, ServiceName, SmokeTest, Split, Spread, Target, TargetKind,
+    TextRecord, Timestamp, Ttl, Weight, Windows,
 };
 
 /// A named set of endpoints: one deployed version.
@@ -18,16 +19,54 @@ use super::{
 pub struct Pool {
     /// Its name.
     pub name: PoolName,
-    /// At least one, no address twice.
+    /// At least one, no address twice; none while it points to a name that has not been looked up.
     pub endpoints: Vec<Endpoint>,
+    /// The name to which it points, if its endpoints do not stand in the file.
+    pub target: Option<Target>,
+    /// The longest time for which an answer may name its endpoints, if others set it.
+    pub ttl_max: Option<Ttl>,
     /// What the service answers of type TXT beside its own, where this pool answers.
     pub texts: Vec<TextRecord>,
 }
 
 impl Pool {
-    /// A pool without texts.
+    /// A pool of these endpoints, without texts.
     pub const fn new(name: PoolName, endpoints: Vec<Endpoint>) -> Self {
-        Self { name, endpoints, texts: Vec::new() }
+        Self { name, endpoints, target: None, ttl_max: None, texts: Vec::new() }
+    }
+
+    /// A pool that points to a name.
+    pub fn pointing(name: PoolName, target: Target) -> Self {
+        Self { target: Some(target), ..Self::new(name, Vec::new()) }
+    }
+
+    /// The same, if it points to a name, with what that has been found to be.
+    pub fn resolved(&self, resolution: &Resolution) -> Self {
+        let Some(target) = &self.target else { return self.clone() };
+        let endpoint = |address: &IpAddr| {
+            let endpoint = Endpoint::new(*address, Weight::ONE).ok();
+            endpoint.map(|endpoint| endpoint.on_port(target.port))
+        };
+        let endpoints = resolution.addresses.iter().filter_map(endpoint).collect();
+        // Of a name that is answered itself, resolvers keep the addresses by their own TTL.
+        let ttl_max = (target.kind == TargetKind::Alias).then(|| resolution.ttl.min(Ttl::MAX));
+        Self { endpoints, ttl_max, ..self.clone() }
+    }
+
+    /// Whether it points to a name that has not been looked up.
+    pub fn is_unresolved(&self) -> bool {
+        self.target.is_some() && self.endpoints.is_empty()
+    }
+
+    /// The name to which it points, if clients are answered with that name itself.
+    pub fn cname(&self) -> Option<&Target> {
+        self.target.as_ref().filter(|target| target.kind == TargetKind::Cname)
+    }
+
+    /// Whether both point to the same name in the same way, and differ in no more than what has been
+    /// found there.
+    pub fn points_like(&self, other: &Self) -> bool {
+        self.target.is_some() && self.target == other.target && self.texts == other.texts
     }
 
     /// The addresses of its endpoints.

@@ -33,6 +33,9 @@ impl Ttl {
     const MIN_SECS: u64 = 1;
     const MAX_SECS: u64 = 7 * 86_400;
 
+    /// The longest that a service may have.
+    pub const MAX: Self = Self::from_secs_const(Self::MAX_SECS as u32);
+
     /// A TTL from a duration in whole seconds.
     pub fn new(duration: Duration) -> Result<Self, UnitError> {
         let secs = duration.as_secs();

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::model::{
     Check, DnsName, Endpoint, FailPolicy, Pass, Percent, Pool, PoolName, ProbeSetting, ProbeSpec,
-    RampStep, ReleasePolicy, ServiceName, ServiceSpec, Split, Spread, Timestamp, Ttl, Weight,
-    Window, Windows,
+    RampStep, ReleasePolicy, ServiceName, ServiceSpec, Split, Spread, Target, TargetKind,
+    Timestamp, Ttl, Weight, Window, Windows,
 };
 
 /// No duration of the release file is longer.
@@ -32,7 +32,14 @@ pub(super) struct PoolRow {
     /// Each with its weight and its port.
     endpoints: Vec<(IpAddr, u32, Option<NonZeroU16>)>,
     texts: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target: Option<TargetRow>,
 }
+
+/// What the pool points to, by which key of the file, on which port; and for how long its endpoints are
+/// known, if that is said.
+#[derive(Serialize, Deserialize)]
+struct TargetRow(String, String, Option<NonZeroU16>, Option<u32>);
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct SpecRow {
@@ -99,11 +106,15 @@ impl PoolRow {
             |endpoint: &Endpoint| (endpoint.address(), endpoint.weight().get(), endpoint.port());
         let endpoints = pool.endpoints.iter().map(endpoint).collect();
         let texts = pool.texts.iter().map(|text| text.as_str().to_owned()).collect();
-        Self { name: pool.name.to_string(), endpoints, texts }
+        let target = pool.target.as_ref().map(|Target { kind, name, port }| {
+            let ttl = pool.ttl_max.map(Ttl::secs);
+            TargetRow(kind.name().to_owned(), name.to_string(), *port, ttl)
+        });
+        Self { name: pool.name.to_string(), endpoints, texts, target }
     }
 
     pub(super) fn read(self) -> Result<Pool, RowError> {
-        let Self { name, endpoints, texts } = self;
+        let Self { name, endpoints, texts, target } = self;
         let name: PoolName = name.parse().map_err(|why| wrong("a pool's name", why))?;
         let mut seen = BTreeSet::new();
         let endpoints = endpoints.into_iter().map(|(address, weight, port)| {
@@ -115,11 +126,23 @@ impl PoolRow {
             Ok(endpoint?.on_port(port))
         });
         let endpoints: Vec<Endpoint> = endpoints.collect::<Result<_, _>>()?;
-        if endpoints.is_empty() {
+        let (target, ttl_max) = target.map(|row| row.read(&name)).transpose()?.unzip();
+        if endpoints.is_empty() && target.is_none() {
             return Err(wrong(name.as_str(), "it has no endpoint"));
         }
         let texts = self::texts(name.as_str(), texts)?;
-        Ok(Pool { name, endpoints, texts })
+        Ok(Pool { name, endpoints, target, ttl_max: ttl_max.flatten(), texts })
+    }
+}
+
+impl TargetRow {
+    fn read(self, pool: &PoolName) -> Result<(Target, Option<Ttl>), RowError> {
+        let Self(kind, name, port, secs) = self;
+        let found = TargetKind::ALL.into_iter().find(|known| known.name() == kind);
+        let kind = found.ok_or_else(|| wrong(pool.as_str(), kind))?;
+        let name = name.parse().map_err(|why| wrong(pool.as_str(), why))?;
+        let ttl_max = secs.map(|secs| ttl(pool.as_str(), secs)).transpose()?;
+        Ok((Target { kind, name, port }, ttl_max))
     }
 }
 

@@ -5,6 +5,8 @@
 //! the weight are the same thing. Targets are names of single endpoints below the service; their
 //! addresses are for the additional section.
 
+use std::{net::IpAddr, num::NonZeroU16};
+
 use hickory_proto::rr::RecordType;
 
 use super::{
@@ -17,8 +19,8 @@ use super::{
     weights::srv_weights,
 };
 use crate::model::{
-    DnsName, Endpoint, Family, Pool, PoolName, Share, SrvAnswers, SrvSetting, Timing, Ttl,
-    endpoint_label,
+    DnsName, Endpoint, Family, Pool, PoolName, Share, SrvAnswers, SrvSetting, Target, Timing, Ttl,
+    Weight, endpoint_label,
 };
 
 /// A pool and its share of the weight.
@@ -97,26 +99,24 @@ fn records(
     pools: &[Weighed<'_, '_>],
     ttl: u32,
 ) -> Option<Written> {
-    let pools: Vec<(f64, &PoolName, Vec<&Endpoint>)> = pools
+    let pools: Vec<(f64, Vec<Goal>)> = pools
         .iter()
-        .map(|(share, part)| (*share, part.pool, with_port(part.endpoints)))
-        .filter(|(.., endpoints)| !endpoints.is_empty())
+        .map(|(share, part)| (*share, goals(owner, part)))
+        .filter(|(_, goals)| !goals.is_empty())
         .collect();
     let shares: Vec<_> = pools
         .iter()
-        .map(|(share, _, of)| (*share, of.iter().map(|endpoint| endpoint.weight()).collect()))
+        .map(|(share, goals)| (*share, goals.iter().map(|goal| goal.weight).collect()))
         .collect();
     let mut writer = Writer::new(name.wire().len());
     let mut targets = Vec::new();
-    for ((_, pool, endpoints), weights) in pools.iter().zip(srv_weights(&shares)) {
-        for (endpoint, weight) in endpoints.iter().zip(weights) {
-            let Some(target) = target(owner, pool, endpoint) else { continue };
-            let port = endpoint.port().map_or(0, |port| port.get());
+    for ((_, goals), weights) in pools.iter().zip(srv_weights(&shares)) {
+        for (Goal { name, port, address, .. }, weight) in goals.iter().zip(weights) {
             writer.answer(RecordType::SRV.into(), ttl);
-            let numbers = [setting.priority, weight, port].map(u16::to_be_bytes);
+            let numbers = [setting.priority, weight, port.get()].map(u16::to_be_bytes);
             writer.data(numbers.as_flattened());
-            targets.push((writer.len(), endpoint.address()));
-            writer.data(target.wire());
+            targets.extend(address.map(|address| (writer.len(), address)));
+            writer.data(name.wire());
         }
     }
     for (at, address) in targets {
@@ -125,8 +125,27 @@ fn records(
     writer.finish()
 }
 
-fn with_port(endpoints: &[Endpoint]) -> Vec<&Endpoint> {
-    endpoints.iter().filter(|endpoint| endpoint.port().is_some()).collect()
+/// Where a record sends its share of the requests.
+struct Goal {
+    name: DnsName,
+    port: NonZeroU16,
+    weight: Weight,
+    address: Option<IpAddr>,
+}
+
+/// Those of a pool that have a port: its endpoints, or the name to which it points. That is what the
+/// service's own name would be an alias for, and a target must be none (RFC 2782).
+fn goals(owner: &DnsName, part: &Part<'_>) -> Vec<Goal> {
+    if let Some(Target { name, port, .. }) = part.cname {
+        let goal = |port| Goal { name: name.clone(), port, weight: Weight::ONE, address: None };
+        return port.map(goal).into_iter().collect();
+    }
+    let goal = |endpoint: &Endpoint| {
+        let (port, weight) = (endpoint.port()?, endpoint.weight());
+        let name = target(owner, part.pool, endpoint)?;
+        Some(Goal { name, port, weight, address: Some(endpoint.address()) })
+    };
+    part.endpoints.iter().filter_map(goal).collect()
 }
 
 /// The name of an endpoint; nothing if it would be too long, which the release file does not allow.
@@ -143,7 +162,9 @@ pub fn targets<'p>(
 ) -> NamedRecords {
     let mut names = NamedRecords::new();
     for pool in pools {
-        for endpoint in with_port(&pool.endpoints) {
+        // Balancers are sent to the name itself.
+        let named = pool.endpoints.iter().filter(|_| pool.cname().is_none());
+        for endpoint in named.filter(|endpoint| endpoint.port().is_some()) {
             let Some(name) = target(owner, &pool.name, endpoint) else { continue };
             let part = [Part::new(&pool.name, ttl, std::slice::from_ref(endpoint))];
             let records = ServiceRecords::new(&name, &Shares::new(&part));

@@ -1,5 +1,5 @@
-//! What a service answers of the types HTTPS, SVCB and TXT: of each pool its own, so that no client is
-//! told one pool here and another one by its addresses.
+//! What a service answers of the types HTTPS, SVCB, TXT and CNAME: of each pool its own, so that no
+//! client is told one pool here and another one by its addresses.
 
 use hickory_proto::rr::RecordType;
 
@@ -50,6 +50,21 @@ pub(super) fn pack_svcb(
         bound(RecordType::SVCB, at, bindings, part)
     };
     split.pack_into(RecordType::SVCB, salt, rrset, out);
+}
+
+/// The names that the service's own name is an alias for, which is all that is answered there
+/// (RFC 1034 §3.6.2).
+pub(super) fn pack_cname(owner: &DnsName, split: &Shares<'_>, out: &mut Vec<u8>) {
+    let name_len = owner.wire().len();
+    let rrset = |part: &Part<'_>| {
+        let mut writer = Writer::new(name_len);
+        if let Some(target) = part.cname {
+            writer.answer(RecordType::CNAME.into(), part.ttl.secs());
+            writer.data(target.name.wire());
+        }
+        of_part(RecordType::CNAME, part, writer.finish(), !part.lost.is_empty())
+    };
+    split.pack_into(RecordType::CNAME, salt_of_service(owner), rrset, out);
 }
 
 /// Records of type TXT: those of the service, and behind them those of the pool.
@@ -136,7 +151,8 @@ fn parameters(binding: &Binding, part: &Part<'_>, salt: u64, writer: &mut Writer
 /// The addresses of a family that the client is given by itself too.
 fn hints(key: u16, family: Family, part: &Part<'_>, salt: u64, writer: &mut Writer) {
     let addresses = of_family(part, family);
-    if addresses.is_empty() {
+    // Those of a name are whatever it says when somebody asks.
+    if addresses.is_empty() || part.cname.is_some() {
         return;
     }
     let width = match family {

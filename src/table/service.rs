@@ -22,7 +22,7 @@ pub struct ServiceRecords {
 }
 
 impl ServiceRecords {
-    /// The addresses of the service at `owner`.
+    /// The addresses of the service at `owner`, or the name that it is an alias for.
     pub fn new(owner: &DnsName, split: &Shares<'_>) -> Self {
         Self { packed: addresses(owner, split).into() }
     }
@@ -35,12 +35,15 @@ impl ServiceRecords {
         split: &Shares<'_>,
         together: impl Fn(&[&PoolName]) -> Option<Tally>,
     ) -> NamedRecords {
-        let mut names = BTreeMap::from([(owner.clone(), addresses(owner, split))]);
-        if let Some(https) = &kinds.https {
-            let place = names.entry(owner.clone()).or_default();
-            bindings::pack_https(owner, https, split, place);
+        let mut own = addresses(owner, split);
+        // Beside an alias there is nothing else (RFC 2181 §10.1).
+        if !split.is_by_name() {
+            if let Some(https) = &kinds.https {
+                bindings::pack_https(owner, https, split, &mut own);
+            }
+            bindings::pack_texts(owner, &kinds.txt, split, &mut own);
         }
-        bindings::pack_texts(owner, &kinds.txt, split, names.entry(owner.clone()).or_default());
+        let mut names = BTreeMap::from([(owner.clone(), own)]);
         let below = |prefix: &Prefix| DnsName::within(prefix.as_str(), owner).ok();
         let mut by_prefix: BTreeMap<&Prefix, Vec<_>> = BTreeMap::new();
         for (prefix, binding) in &kinds.svcb {
@@ -71,6 +74,10 @@ impl ServiceRecords {
 
 fn addresses(owner: &DnsName, split: &Shares<'_>) -> Vec<u8> {
     let (salt, mut packed) = (salt_of_service(owner), Vec::new());
+    if split.is_by_name() {
+        bindings::pack_cname(owner, split, &mut packed);
+        return packed;
+    }
     for family in Family::ALL {
         let rrset = |part: &Part<'_>| rrset(part, family, salt);
         split.pack_into(kind_of(family), salt, rrset, &mut packed);

@@ -27,8 +27,8 @@ use super::{
     service::{client_fraction, random_fraction, salt_of_service},
 };
 use crate::model::{
-    ClientNetwork, ClientRange, DnsName, Endpoint, Family, PoolName, Share, Spread, TextRecord,
-    Timing, Ttl, Weight,
+    ClientNetwork, ClientRange, DnsName, Endpoint, Family, PoolName, Share, Spread, Target,
+    TextRecord, Timing, Ttl, Weight,
 };
 
 /// How the clients of a service are shared out among its pools, and where they are moving.
@@ -81,6 +81,8 @@ pub struct Part<'p> {
     pub ttl: Ttl,
     /// They themselves, by address.
     pub endpoints: &'p [Endpoint],
+    /// The name that is answered instead of them.
+    pub cname: Option<&'p Target>,
     /// Its texts.
     pub texts: &'p [TextRecord],
     /// What is asked of these families is answered with SERVFAIL; one that is merely absent has no
@@ -96,7 +98,8 @@ impl<'p> Part<'p> {
     /// A part of weight 1 that has lost nothing, counts for nothing, and is not known to change.
     pub const fn new(pool: &'p PoolName, ttl: Ttl, endpoints: &'p [Endpoint]) -> Self {
         let (weight, timing) = (Weight::ONE, Timing::Lasting);
-        Self { pool, weight, ttl, endpoints, texts: &[], lost: &[], tally: None, timing }
+        let (cname, tally) = (None, None);
+        Self { pool, weight, ttl, endpoints, cname, texts: &[], lost: &[], tally, timing }
     }
 
     fn draw(&self, salt_of_service: u64) -> Draw {
@@ -111,6 +114,14 @@ impl<'p> Shares<'p> {
     /// Sticky, and no release moves clients.
     pub const fn new(parts: &'p [Part<'p>]) -> Self {
         Self { parts, shift: None, preview: None, spread: Spread::Sticky }
+    }
+
+    /// Whether clients are given names instead of addresses. Both beside each other do not keep to
+    /// shares, so of a split that has both the names are given to nobody.
+    pub(super) fn is_by_name(&self) -> bool {
+        let to = self.shift.iter().flat_map(|shift| shift.to);
+        let shown = self.preview.iter().flat_map(|preview| preview.to);
+        self.parts.iter().chain(to).chain(shown).all(|part| part.cname.is_some())
     }
 
     /// What a client of the service at `owner` is given; nothing only if there are no parts. `chance`

@@ -3,7 +3,7 @@
 use prometheus::{GaugeVec, Registry};
 
 use super::{flag, gauge, instant, set};
-use crate::admin::status::{PoolStatus, ServiceStatus};
+use crate::admin::status::{PoolStatus, ServiceStatus, TargetStatus};
 
 pub(super) struct Pools {
     share: GaugeVec,
@@ -13,6 +13,7 @@ pub(super) struct Pools {
     clearing: GaugeVec,
     off: GaugeVec,
     endpoint: GaugeVec,
+    target: GaugeVec,
 }
 
 impl Pools {
@@ -47,12 +48,17 @@ impl Pools {
                 "1 if the endpoint may be answered.",
                 &["service", "pool", "endpoint"],
             )?,
+            target: gauge(
+                "pool_target_found",
+                "1 if the name that the pool points to was found when it was last looked up.",
+                &["service", "pool"],
+            )?,
         })
     }
 
     pub(super) fn set(&self, name: &str, service: &ServiceStatus) {
         for (pool_name, pool) in &service.pools {
-            let PoolStatus { share, answered, horizon, clearing, off, .. } = pool;
+            let PoolStatus { share, answered, horizon, clearing, off, target, .. } = pool;
             let labels = [name, pool_name.as_str()];
             set(&self.share, &labels, f64::from(*share) / 100.0);
             if let Some(answered) = answered {
@@ -66,6 +72,9 @@ impl Pools {
                 set(&self.clearing, &labels, clearing.remaining);
             }
             flag(&self.off, &labels, *off);
+            if let Some(TargetStatus { found_at, trouble, .. }) = target {
+                flag(&self.target, &labels, found_at.is_some() && trouble.is_none());
+            }
             for endpoint in &pool.endpoints {
                 let up = ["up", "presumed", "unprobed"].contains(&endpoint.verdict.as_str());
                 flag(&self.endpoint, &[name, pool_name, &endpoint.address], up);

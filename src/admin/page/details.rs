@@ -9,7 +9,7 @@ use super::{
 };
 use crate::admin::{
     proof::{GuardStatus, ProofStatus, TestStatus},
-    status::{EndpointStatus, PoolStatus, ServiceStatus},
+    status::{EndpointStatus, PoolStatus, ServiceStatus, TargetStatus},
 };
 
 /// Endpoints of one part of the table, which is sent as one: a pool can have a thousand.
@@ -150,7 +150,11 @@ fn guards(scene: Scene<'_>, guards: &[GuardStatus]) -> Markup {
 pub(super) fn pools(scene: Scene<'_>, service: &ServiceStatus) -> Markup {
     html! {
         tbody #pools { @for (name, pool) in &service.pools { tr {
-            th scope="row" { i.dot.(words::hue(service, name)) {} (name) @if let Some(why) = unlike(pool) { " " span.tag { (why) } } }
+            th scope="row" {
+                i.dot.(words::hue(service, name)) {} (name)
+                @if let Some(why) = unlike(pool) { " " span.tag { (why) } }
+                @if let Some(target) = &pool.target { (points(target)) }
+            }
             td.number { (pool.share) " %" }
             td.number {
                 @if let Some(answered) = &pool.answered {
@@ -161,6 +165,15 @@ pub(super) fn pools(scene: Scene<'_>, service: &ServiceStatus) -> Markup {
             td.number { (count(pool.answers)) }
             td { (caches(scene, pool)) }
         } } }
+    }
+}
+
+fn points(target: &TargetStatus) -> Markup {
+    html! {
+        div.quiet { (target.kind) " " (target.name) }
+        @if let Some(why) = &target.trouble {
+            div { span.sign.bad { "cannot be looked up" } " " (words::said(why)) }
+        }
     }
 }
 

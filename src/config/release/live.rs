@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     super::document::{Name, Value, nearest},
-    POOL_FORM, one_of, parts, weight, weight_schema,
+    POOL_FORM, one_of, parts, targets, weight, weight_schema,
 };
 use crate::model::{Family, NEGATIVE_TTL, Pool, PoolName, Split, Spread};
 
@@ -50,7 +50,9 @@ fn split(value: &Value<'_>, pools: Option<&Pools>) -> Option<Split> {
 /// `"sticky"` or `"random"`. `has_texts` is whether the service has texts, whichever pool answers.
 pub(super) fn spread(value: &Value<'_>, pools: Option<&Pools>, has_texts: bool) -> Option<Spread> {
     let spread = one_of(value, "unknown spread", &SPREADS, Spread::name)?;
-    let unlike = |pools| unlike(pools, has_texts);
+    let unlike = |pools: &Pools| {
+        targets::unlike(pools.values(), spread).or_else(|| unlike(pools, has_texts))
+    };
     let Some(why) = pools.and_then(unlike).filter(|_| spread == Spread::Random) else {
         return Some(spread);
     };

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv6Addr},
     ops::Range,
 };
 
@@ -15,6 +16,8 @@ use crate::model::{DnsName, NameError, Pool, PoolName, Prefix, ServiceName, endp
 
 /// As many octets of records as a message holds with what stands around them.
 const OCTETS_MAX: usize = 64_000;
+/// The address that has the longest name.
+const LONGEST: IpAddr = IpAddr::V6(Ipv6Addr::from_bits(u128::MAX));
 /// Where a service tells of its releases, if the settings have it so.
 const TOLD: &str = "_release";
 
@@ -98,7 +101,15 @@ impl Claims {
         }
         check_hints(records, pools.clone().map(|(pool, _)| pool), mistakes);
         let Some(srv_at) = records.srv_at.as_ref().map(Value::span) else { return called };
-        for (pool, _) in pools.clone() {
+        for (pool, at) in pools.clone() {
+            if pool.target.is_some() && pool.cname().is_none() {
+                // Whatever addresses it will have: each has a name, and the longest has to fit.
+                let label = format!("{}.{}", endpoint_label(LONGEST), pool.name.label());
+                if let Err(error) = DnsName::within(&label, owner) {
+                    let what = format!("an endpoint of the pool {} of {service}", pool.name);
+                    mistakes.add(at, format!("{what}: {error}"));
+                }
+            }
             for endpoint in &pool.endpoints {
                 let label = format!("{}.{}", endpoint_label(endpoint.address()), pool.name.label());
                 let what = format!("an endpoint of the pool {} of {service}", pool.name);

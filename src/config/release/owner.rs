@@ -7,6 +7,11 @@ use hickory_proto::rr::RecordType;
 use super::{Name, Table};
 use crate::model::{DnsName, Outside, ServiceName, Zones};
 
+/// What stands for the apex of a zone.
+pub(super) const APEX: &str = "@";
+/// What a service answers at its own name.
+const OF_SERVICES: [RecordType; 3] = [RecordType::A, RecordType::AAAA, RecordType::HTTPS];
+
 /// What stands in the zones that leaves no room for a service.
 pub struct Taken<'z> {
     zones: &'z Zones,
@@ -26,7 +31,11 @@ impl<'z> Taken<'z> {
                     continue;
                 }
                 let kind = record.data.record_type();
-                names.insert(&record.owner);
+                // The apex has other records as well, or it were none.
+                let leaves_room = record.owner == zone.apex && !OF_SERVICES.contains(&kind);
+                if !leaves_room {
+                    names.insert(&record.owner);
+                }
                 let is_border = match kind {
                     RecordType::NS => record.owner != zone.apex,
                     kind => kind == RecordType::DNAME,
@@ -63,7 +72,7 @@ impl<'z> Taken<'z> {
 
 /// The zones, who is outside of them, and the names in them that are taken.
 pub(super) struct Surroundings<'z> {
-    zones: &'z Zones,
+    pub(super) zones: &'z Zones,
     pub(super) outside: &'z Outside,
     taken: Taken<'z>,
 }
@@ -97,11 +106,18 @@ impl<'z> Surroundings<'z> {
             None => self.zones.first(),
         };
         let own = match &own {
-            Some(value) => Some(value.parse::<ServiceName>()?),
+            Some(value) if value.as_text() == Some(APEX) => Some(None),
+            Some(value) => Some(Some(value.parse::<ServiceName>()?)),
             None => None,
         };
-        let owner = DnsName::within(own.as_ref().or(name)?.as_str(), &zone.apex);
-        let owner = owner.map_err(|error| key.wrong(error.to_string())).ok()?;
+        let owner = match own {
+            Some(None) => zone.apex.clone(),
+            own => {
+                let own = own.flatten();
+                let owner = DnsName::within(own.as_ref().or(name)?.as_str(), &zone.apex);
+                owner.map_err(|error| key.wrong(error.to_string())).ok()?
+            }
+        };
         self.check(key, &owner, &zone.apex)?;
         Some(owner)
     }
@@ -110,8 +126,15 @@ impl<'z> Surroundings<'z> {
     pub(super) fn place(&self, owner: &DnsName) -> Option<(&'z DnsName, String)> {
         let apex = &self.zones.of(owner)?.apex;
         let (owner, apex_text) = (owner.to_string(), format!(".{apex}"));
-        let relative = owner.strip_suffix(&apex_text).unwrap_or(&owner).to_owned();
+        let relative = owner.strip_suffix(&apex_text).unwrap_or_default().to_owned();
         Some((apex, relative))
+    }
+
+    /// Whether the settings or a zone file have texts at a name.
+    pub(super) fn has_texts(&self, name: &DnsName) -> bool {
+        let records = self.zones.of(name).map(|zone| zone.records.as_slice()).unwrap_or_default();
+        let is_text = |kind| kind == RecordType::TXT;
+        records.iter().any(|it| it.owner == *name && is_text(it.data.record_type()))
     }
 
     /// Why another name of a service of the zone at `apex` cannot be had, if it cannot.

@@ -122,7 +122,7 @@ fn preview(value: &Value<'_>) -> Option<Vec<Network>> {
 /// A pool that has fewer endpoints than must be up could never be released.
 pub(super) fn check_size(live: &Value<'_>, pool: &Pool, policy: &ReleasePolicy) {
     let (has, needs) = (pool.endpoints.len(), policy.min_up_endpoints.get());
-    if has < needs {
+    if has < needs && pool.target.is_none() {
         let of = format!("{has} of the {needs} endpoints that must be up");
         let message = format!("{} has only {of}", pool.name);
         live.wrong_with_hint(message, "give it more, or lower min_up_endpoints");

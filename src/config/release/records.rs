@@ -22,6 +22,8 @@ const DOH_PATH_FORM: &str = r"^/.*\{\?dns\}";
 /// Keys of a service, and where what they say stands.
 pub(super) struct Records<'a> {
     pub(super) kinds: Kinds,
+    /// What is answered at its own name, by its key.
+    pub(super) own: Vec<(&'static str, Value<'a>)>,
     /// Of `svcb` and `srv`.
     pub(super) prefixes: Vec<(Prefix, Value<'a>)>,
     pub(super) srv_at: Option<Value<'a>>,
@@ -38,14 +40,21 @@ impl Records<'_> {
     /// How a pool is called, relative to the zone, of a service that has this name there.
     pub(super) fn name_of(&self, service: &str, pool: &PoolName) -> Option<String> {
         let of_pool = self.template?.replace(POOL, &pool.label());
-        Some(of_pool.replace(SERVICE, service))
+        // At the apex there is no such label.
+        let dotted = [format!("{SERVICE}."), format!(".{SERVICE}")];
+        Some(match service {
+            "" => dotted.iter().fold(of_pool, |text, dotted| text.replace(dotted, "")),
+            service => of_pool.replace(SERVICE, service),
+        })
     }
 }
 
 pub(super) fn records<'a>(table: &mut Table<'a>) -> Option<Records<'a>> {
-    let https = table.optional("https").map_or(Some(None), |value| https(&value));
+    let https_at = table.optional("https");
+    let https = https_at.as_ref().map_or(Some(None), https);
     let svcb = table.optional("svcb").map_or(Some(Vec::new()), |value| svcb(&value));
-    let txt = texts(table);
+    let txt_at = table.optional("txt");
+    let txt = texts(txt_at.as_ref());
     let srv_at = table.optional("srv");
     let srv = srv_at.as_ref().map_or(Some(Vec::new()), srv);
     let template = table.optional("previews").map_or(Some(Some(TEMPLATE)), |v| template(&v));
@@ -53,19 +62,22 @@ pub(super) fn records<'a>(table: &mut Table<'a>) -> Option<Records<'a>> {
     let of_svcb = svcb.iter().map(|(prefix, _, at)| (prefix.clone(), at.clone()));
     let of_srv = srv.iter().map(|(setting, at)| (setting.prefix.clone(), at.clone()));
     let prefixes = of_svcb.chain(of_srv).collect();
+    let https = https?;
+    let own = [("https", https_at.filter(|_| https.is_some())), ("txt", txt_at)];
+    let own = own.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
     let kinds = Kinds {
-        https: https?,
+        https,
         svcb: svcb.into_iter().map(|(prefix, binding, _)| (prefix, binding)).collect(),
         txt: txt?,
         srv: srv.into_iter().map(|(setting, _)| setting).collect(),
         previews: Default::default(),
     };
-    Some(Records { kinds, prefixes, srv_at, template: template? })
+    Some(Records { kinds, own, prefixes, srv_at, template: template? })
 }
 
 /// `txt`, of a service or a pool.
-pub(super) fn texts(table: &mut Table<'_>) -> Option<Vec<TextRecord>> {
-    let Some(value) = table.optional("txt") else { return Some(Vec::new()) };
+pub(super) fn texts(value: Option<&Value<'_>>) -> Option<Vec<TextRecord>> {
+    let Some(value) = value else { return Some(Vec::new()) };
     let items = value.array()?;
     if items.len() > TEXTS_MAX {
         value.wrong(format!("there are at most {TEXTS_MAX} texts"));

@@ -18,7 +18,7 @@ pub(super) fn outside(root: &mut Table<'_>) -> Option<Outside> {
     let prometheus = prometheus.map_or(Some(None), |value| prometheus_of(&value).map(Some));
     let confirm = root.optional("confirm");
     let confirm = confirm.map_or(Some(BTreeMap::new()), |value| confirm_of(&value));
-    Some(Outside { metrics: prometheus?, confirm: confirm? })
+    Some(Outside { metrics: prometheus?, confirm: confirm?, ..Outside::default() })
 }
 
 fn prometheus_of(value: &Value<'_>) -> Option<Prometheus> {

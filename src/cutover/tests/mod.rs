@@ -28,6 +28,7 @@ mod rules;
 mod settle;
 mod split;
 mod supersede;
+mod targets;
 mod verbs;
 mod waiting;
 

@@ -73,6 +73,7 @@ impl Conductor {
             self.touched.insert(name);
         }
         self.regroup();
+        self.targets.follow(&mut self.services);
         // What is kept already, or is safer than that, need not be kept before it is answered.
         while !self.touched.is_empty() {
             self.publish();

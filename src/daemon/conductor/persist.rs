@@ -319,7 +319,11 @@ impl Conductor {
                         self.unkept.ahead.insert(name.clone());
                         continue;
                     }
-                    service.put_back(self.plane.clock.now(), before);
+                    let now = self.plane.clock.now();
+                    service.put_back(now, before);
+                    // Where names lead is no decision of ours.
+                    self.targets.tell(now, service, &self.around);
+                    self.touched.insert(name.clone());
                     put_back.insert(name.clone());
                 }
                 _ => drop(self.unkept.ahead.insert(name.clone())),

@@ -36,6 +36,7 @@ impl Conductor {
         let mut subjects = BTreeMap::new();
         let mut plan = self.empty_plan(now);
         for (name, spec) in &desired.services {
+            let spec = &self.targets.filled(spec);
             match self.services.get(name) {
                 Some(service) if service.cutover.differs_from(spec) => {
                     let wanted = Some(spec.clone());

@@ -55,7 +55,7 @@ impl Conductor {
             Request::File(reply) => drop(reply.send(report::file_status(file, &self.unkept))),
             Request::Status(reply) => {
                 let (table, around) =
-                    (self.plane.store.load(), (&self.around.caches, &self.courses));
+                    (self.plane.store.load(), (&self.around.caches, &self.courses, &self.targets));
                 drop(reply.send(Box::new(Status {
                     freeze: self.around.freeze.as_ref().map(FreezeStatus::from),
                     events: self.outbox.report(),

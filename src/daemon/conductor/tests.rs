@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use hickory_proto::rr::{RData, Record};
 use prometheus::Registry;
 use tempfile::TempDir;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::*;
 use crate::{
@@ -59,7 +59,7 @@ impl Scene {
         let (first_look, _) = oneshot::channel();
         let conductor = Conductor::new(
             (plane, Arc::new(ArcSwap::from_pointee(zone.clone().into()))),
-            (assignments, jobs),
+            (assignments, jobs, watch::channel(BTreeSet::new()).0),
             path,
             first_look,
             keeper,

@@ -5,7 +5,10 @@ use tracing::{info, warn};
 
 use super::{Conductor, Service};
 use crate::{
-    daemon::examiner::{Found, What},
+    daemon::{
+        examiner::{Found, What},
+        lookups::Looked,
+    },
     model::{ProbeSetting, ServiceName, Timestamp},
     probe::Tried,
 };
@@ -38,6 +41,24 @@ impl Conductor {
             self.undoubted_at = now;
             self.tell_doubt(is_doubted);
             self.spread_doubt(now);
+        }
+    }
+
+    /// A name that pools point to was looked up.
+    pub(super) fn note_looked(&mut self, now: Timestamp, looked: Looked) {
+        let users = self.targets.note(now, &looked);
+        let Looked { name, result } = looked;
+        let failure = result.as_ref().err().map(ToString::to_string);
+        for user in users {
+            let Some(service) = self.services.get_mut(&user) else { continue };
+            service.health.lookups.note(&name, failure.clone());
+            if let Ok(resolution) = &result
+                && !service.cutover.follows(&name, resolution)
+            {
+                let told = service.resolve(now, &name, resolution, &self.around);
+                self.keep(now, &user, told);
+            }
+            self.observe(now, user);
         }
     }
 

@@ -14,7 +14,7 @@ pub(super) use outlook::course;
 
 use super::{
     caches::Caches, conductor::Unkept, courses::Courses, drafts::mistakes, file::FileState,
-    keeper::Keeper, service::Service,
+    keeper::Keeper, service::Service, targets::Targets,
 };
 use crate::{
     admin::{
@@ -41,7 +41,7 @@ pub(super) fn status(
     table: &Table,
     file: &FileState,
     services: &BTreeMap<ServiceName, Service>,
-    (caches, courses): (&Caches, &Courses),
+    (caches, courses, targets): (&Caches, &Courses, &Targets),
     (keeper, unkept): (&Keeper, &Unkept),
 ) -> Status {
     let is_ahead = |name: &ServiceName| services.get(name).is_some_and(Service::is_ahead);
@@ -68,7 +68,7 @@ pub(super) fn status(
             .iter()
             .map(|(name, service)| {
                 let unkept = unkept.ahead().contains(name) && service.is_ahead();
-                let status = service_status(now, service, (caches, courses.open(name)));
+                let status = service_status(now, service, (caches, courses.open(name), targets));
                 (name.to_string(), ServiceStatus { unkept, ..status })
             })
             .collect(),
@@ -138,7 +138,7 @@ pub(super) fn file_status(file: &FileState, unkept: &Unkept) -> FileStatus {
 fn service_status(
     now: Timestamp,
     service: &Service,
-    (caches, course): (&Caches, Option<&Course>),
+    (caches, course, targets): (&Caches, Option<&Course>, &Targets),
 ) -> ServiceStatus {
     let cutover = &service.cutover;
     let phase = cutover.phase();
@@ -190,7 +190,7 @@ fn service_status(
         waits,
         unkept: false,
         release,
-        pools: pools(now, service, &answering, (caches, &horizons), course),
+        pools: pools(now, service, &answering, (caches, &horizons), (course, targets)),
     }
 }
 
@@ -230,7 +230,7 @@ fn pools(
     service: &Service,
     answering: &Answering,
     (caches, horizons): (&Caches, &Horizons),
-    course: Option<&Course>,
+    (course, targets): (Option<&Course>, &Targets),
 ) -> BTreeMap<String, PoolStatus> {
     let in_file = &service.cutover.spec().pools;
     let mut pools: BTreeMap<&PoolName, &Arc<Pool>> = in_file.iter().collect();
@@ -273,6 +273,7 @@ fn pools(
             drained: is_left && now >= horizon,
             off_from: is_left.then(|| off_from.rounded_up().to_string()),
             off: is_left && now >= off_from,
+            target: held.target.as_ref().map(|target| outlook::target(target, targets)),
             endpoints: endpoints.collect(),
         };
         (name.to_string(), status)

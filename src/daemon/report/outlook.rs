@@ -3,14 +3,17 @@
 use crate::{
     admin::{
         course::{CourseStatus, PointShare, PointStatus},
-        status::{AnsweredStatus, ClearingStatus, NextStatus, RollbackStatus},
+        status::{AnsweredStatus, ClearingStatus, NextStatus, RollbackStatus, TargetStatus},
     },
     cutover::{
         Cutover, Horizons, Next, WayBack,
         course::{Course, Point, Share},
     },
-    daemon::service::Service,
-    model::{PoolName, Timestamp},
+    daemon::{
+        service::Service,
+        targets::{Known, Targets},
+    },
+    model::{PoolName, Target, Timestamp},
 };
 
 pub(super) fn next(now: Timestamp, cutover: &Cutover) -> Option<NextStatus> {
@@ -37,6 +40,22 @@ pub(super) fn rollback(
 pub(super) fn answered(course: &Course, pool: &PoolName) -> Option<AnsweredStatus> {
     let Share { share, deviation, answers } = course.share(pool)?;
     Some(AnsweredStatus { share, deviation, answers })
+}
+
+/// Where a pool points to, and how far that is known.
+pub(super) fn target(target: &Target, targets: &Targets) -> TargetStatus {
+    let known = targets.of(&target.name);
+    let resolution = known.and_then(|known| known.resolution.as_ref());
+    let found_at = known.and_then(|known| known.found_at);
+    let since = known.and_then(|known| known.trouble.as_ref()).map(|(_, since)| *since);
+    TargetStatus {
+        kind: target.kind.name().to_owned(),
+        name: target.name.to_string(),
+        ttl: resolution.filter(|_| found_at.is_some()).map(|resolution| resolution.ttl.secs()),
+        found_at: found_at.map(|at| at.to_string()),
+        trouble: known.and_then(Known::failure),
+        trouble_since: since.map(|since| since.to_string()),
+    }
 }
 
 /// A pool has had no clients since an instant, and is in caches until another.

@@ -11,7 +11,7 @@ use super::{Answer, Change, NOON, NOW, Table, empty, endpoint, owner, to_hickory
 use crate::{
     model::{
         Binding, ClientNetwork, ClientRange, DnsName, Endpoint, Family, Kinds, PoolName, Share,
-        Spread, SrvAnswers, SrvSetting, TextRecord, Timing, Ttl,
+        Spread, SrvAnswers, SrvSetting, Target, TargetKind, TextRecord, Timing, Ttl,
     },
     table::{Part, Preview, Question, ServiceRecords, Shares, Shift, Tally},
 };
@@ -342,4 +342,92 @@ fn more_than_a_message_holds_is_never_answered_in_part() {
     let (count, additional) = asked(&many(1_180)).expect("it fits alone");
     assert_eq!((count, additional), (1_180, 0));
     assert_eq!(asked(&many(1_300)), None);
+}
+
+fn name_of(pool: &str) -> Target {
+    let name = format!("{pool}.lb.example.net").parse().expect("a name");
+    Target { kind: TargetKind::Cname, name, port: port(443) }
+}
+
+#[test]
+fn a_pool_that_is_answered_by_name_is_that_name_for_every_type_and_nothing_beside_it() {
+    let scene = Scene::new(SrvAnswers::All);
+    let targets = [name_of("v1"), name_of("v2")];
+    let part = |number: usize| Part { cname: Some(&targets[number]), ..scene.part(number) };
+    let (from, to) = ([part(0)], [part(1)]);
+    let shares = Shares { shift: Some(half(&to)), ..Shares::new(&from) };
+    let table = scene.table(&shares);
+    let mut seen = [0, 0];
+    for number in 0..400 {
+        let client = client(number);
+        let answers = [RecordType::A, RecordType::AAAA, RecordType::TXT, RecordType::HTTPS]
+            .into_iter()
+            .chain([RecordType::CNAME, RecordType::MX, RecordType::ANY])
+            .map(|kind| {
+                let answer = ask(&table, "api", kind, client, 0);
+                let (answers, additionals) = decoded(&answer, &owner("api"));
+                assert_eq!((answers.len(), additionals.len()), (1, 0));
+                assert!(answer.depends_on_client());
+                let RData::CNAME(target) = &answers[0].data else { panic!("{answers:?}") };
+                (target.0.to_string(), answers[0].ttl)
+            })
+            .collect::<Vec<_>>();
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+        let (target, ttl) = &answers[0];
+        assert_eq!(*ttl, 60);
+        seen[usize::from(target == "v2.lb.example.net.")] += 1;
+    }
+    assert!(seen.iter().all(|seen| (150..250).contains(seen)), "{seen:?}");
+    // What a client cannot be told of a name: where it leads when somebody asks.
+    let dns = owner("_dns.api");
+    let answer = ask(&table, "_dns.api", RecordType::SVCB, client(1), 0);
+    for record in decoded(&answer, &dns).0 {
+        let RData::SVCB(svcb) = &record.data else { panic!("{record}") };
+        let keys: Vec<_> = svcb.svc_params.iter().map(|(key, _)| *key).collect();
+        assert!(!keys.contains(&SvcParamKey::Ipv4Hint), "{record}");
+    }
+}
+
+#[test]
+fn balancers_are_sent_to_the_name_that_a_pool_points_to() {
+    let scene = Scene::new(SrvAnswers::All);
+    let target = name_of("v1");
+    let parts = [Part { cname: Some(&target), ..scene.part(0) }];
+    let table = scene.table(&Shares::new(&parts));
+    let answer = ask(&table, "_http._tcp.api", RecordType::SRV, client(1), 0);
+    let (answers, additionals) = decoded(&answer, &owner("_http._tcp.api"));
+    let [record] = answers.as_slice() else { panic!("one target: {answers:?}") };
+    let RData::SRV(srv) = &record.data else { panic!("{record}") };
+    assert_eq!((srv.target.to_string().as_str(), srv.port), ("v1.lb.example.net.", 443));
+    assert_eq!(additionals, []);
+}
+
+#[test]
+fn where_a_name_and_addresses_meet_the_name_is_given_to_nobody() {
+    let scene = Scene::new(SrvAnswers::All);
+    let target = name_of("v1");
+    let parts = [Part { cname: Some(&target), ..scene.part(0) }, scene.part(1)];
+    let table = scene.table(&Shares::new(&parts));
+    for number in 0..100 {
+        let answer = ask(&table, "api", RecordType::A, client(number), 0);
+        let kinds = decoded(&answer, &owner("api")).0;
+        assert!(kinds.iter().all(|record| record.record_type() == RecordType::A));
+    }
+}
+
+#[test]
+fn a_static_alias_leads_to_the_name_that_a_service_is_answered_with() {
+    let scene = Scene::new(SrvAnswers::All);
+    let target = name_of("v1");
+    let parts = [Part { cname: Some(&target), ..scene.part(0) }];
+    let records = ServiceRecords::new(&owner("api"), &Shares::new(&parts));
+    let change = Change { set: vec![(owner("api"), records)], removed: Vec::new() };
+    let table = empty().with(change, NOON);
+    let alias = owner("alias");
+    let question = Question { name: alias.wire(), kind: RecordType::A.into(), client: client(1) };
+    let composition = table.compose(question, NOW, 0);
+    let targets: Vec<_> =
+        composition.answers.iter().map(|record| record.data.to_string()).collect();
+    assert_eq!(targets, ["api.svc.example.test.", "v1.lb.example.net."]);
+    assert_eq!(composition.given.map(|(tally, ttl)| (tally.0, ttl)), Some((0, 60)));
 }
