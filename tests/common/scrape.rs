@@ -20,8 +20,12 @@ pub async fn metrics() -> String {
         "bake = \"1h\"\nguards = [{{ name = \"a\", query = \"up\", max = 1 }}]\ntests = [{{ {check} }}]\n\
          performance = {{ {check}, p99 = \"10s\", requests = 5, samples_min = 1 }}"
     );
-    let more = more.as_str();
-    let house = House::start_with("127.0.0.1", &pools.file("v1", more), |settings| {
+    let file = |live| {
+        let cloud = "[services.api.pools.cloud]\nalias = \"lb.example.net\"\n";
+        format!("{}{cloud}", pools.file(live, &more))
+    };
+    let house = House::start_with("127.0.0.1", &file("v1"), |settings| {
+        settings.resolvers = Some(vec!["127.0.0.1:1".parse().expect("nobody")]);
         let url = "http://127.0.0.1:1".parse().expect("a URL");
         let timeout = Prometheus::TIMEOUT;
         settings.outside.metrics = Some(Prometheus { url, token_file: None, timeout });
@@ -31,7 +35,7 @@ pub async fn metrics() -> String {
     })
     .await;
     house.until_pool_is("v2", "up").await;
-    house.save(&pools.file("v2", more));
+    house.save(&file("v2"));
     house
         .until("the guard was asked", |status| {
             let release = status.services["api"].release.as_ref();
