@@ -160,8 +160,10 @@ impl Answering {
 }
 
 impl Answered {
-    /// What of a pool has lost nothing.
+    /// What of a pool has lost nothing; but of a name that has not been looked up, and is not answered
+    /// itself, nobody can say what it has not.
     pub fn new(pool: &Pool, weight: Weight, endpoints: Vec<Endpoint>) -> Self {
+        let is_known = pool.cname().is_some() || !pool.is_unresolved();
         Self {
             pool: pool.name.clone(),
             weight,
@@ -169,7 +171,7 @@ impl Answered {
             cname: pool.cname().cloned(),
             texts: pool.texts.clone(),
             ttl_max: pool.ttl_max,
-            lost: Vec::new(),
+            lost: if is_known { Vec::new() } else { Family::ALL.to_vec() },
         }
     }
 
@@ -282,10 +284,6 @@ impl Cutover {
         let answered = Answered::new(pool, weight, endpoints);
         match basis {
             Basis::Closed => answered.without(lost(pool, health)),
-            // A name that has not been looked up: nobody can say what it has not.
-            _ if answered.cname.is_none() && pool.is_unresolved() => {
-                answered.without(Family::ALL.to_vec())
-            }
             Basis::Live | Basis::Previous | Basis::Open => answered,
         }
     }

@@ -10,8 +10,8 @@ use cutover::{
     },
     health::{Outcome, ServiceHealth, Verdict},
     model::{
-        ClientNetwork, Family, Freeze, PoolName, ServiceSpec, Start, Timestamp, Timing, Ttl,
-        ZoneSpec,
+        ClientNetwork, DnsName, Family, Freeze, PoolName, Resolution, ServiceSpec, Start,
+        Timestamp, Timing, Ttl, ZoneSpec,
     },
     table::{Answer, Change, Part, Question, ServiceRecords, Shares, Shift, Table, Tally},
 };
@@ -78,6 +78,12 @@ impl Conductor {
         self.handle(now, Event::Desired(Arc::new(spec)));
         self.handle(now, Event::Observed);
         self.publish(now);
+    }
+
+    /// A name was looked up that a pool points to.
+    pub(crate) fn resolve(&mut self, now: Timestamp, name: DnsName, found: Resolution) {
+        self.handle(now, Event::Resolved(name, found));
+        self.observe(now);
     }
 
     /// A release file was read that does not name the service.

@@ -116,7 +116,8 @@ fn story(seed: u64) -> String {
 
 /// There was something to see in each phase and by each way out of it.
 fn everything_happened(seen: &Seen) {
-    let Seen { seeds, releases, answers, fallbacks, stretched, pinned, .. } = *seen;
+    let Seen { seeds, releases, answers, lookups, fallbacks, stretched, pinned, .. } = *seen;
+    assert!(lookups > seeds / 4, "{seen}");
     assert!(releases > seeds * 2 && answers > seeds * 100, "{seen}");
     assert!(fallbacks > seeds / 20 && stretched > 0 && pinned > 0, "{seen}");
     for phase in cutover::cutover::phase::Phase::NAMES {

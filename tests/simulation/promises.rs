@@ -27,6 +27,7 @@ type Picks = Vec<Option<u8>>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
     Clock,
+    Lookup,
     Verdict,
     Edit,
     Asked { verb: Verb, force: bool },

@@ -40,13 +40,20 @@ struct Scene {
     world: World,
     wanted: Wanted,
     chance: Chance,
+    /// What becomes of the name that a pool points to, if one does.
+    elsewhere: Option<Chance>,
 }
 
 impl Scene {
     fn new(seed: u64) -> Self {
         let mut chance = Chance::new(seed);
         let both_families = chance.once_in(2);
-        let wanted = Wanted::random(both_families, &mut chance);
+        let mut wanted = Wanted::random(both_families, &mut chance);
+        // Of its own, so that the stories of all other seeds stay as they are.
+        let mut elsewhere = Some(Chance::new(!seed)).filter(|_| seed % 4 == 3);
+        if let Some(chance) = &mut elsewhere {
+            wanted.look_up(chance);
+        }
         let ttl = wanted.spec.ttl.duration().as_secs_f64();
         let population = Population {
             caches: 4 + chance.below(36) as usize,
@@ -60,7 +67,7 @@ impl Scene {
         let others = Chance::new(chance.number());
         let mut world = World::new(wanted.spec.clone(), &population, others);
         world.lag = Duration::from_millis(chance.pick(&LAGS_MILLIS));
-        Self { world, wanted, chance }
+        Self { world, wanted, chance, elsewhere }
     }
 
     fn play(&mut self) -> Checked {
@@ -83,6 +90,12 @@ impl Scene {
     }
 
     fn happen(&mut self) -> Checked {
+        if let Some(chance) = self.elsewhere.as_mut()
+            && chance.once_in(3)
+        {
+            let (name, found) = self.wanted.look_up(chance);
+            return self.world.resolve(name, found);
+        }
         match self.chance.below(14) {
             0..4 => {
                 let what = self.wanted.edit(self.world.now, &mut self.chance);

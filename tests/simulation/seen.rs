@@ -11,6 +11,8 @@ pub(crate) struct Seen {
     pub(crate) releases: u64,
     pub(crate) answers: u64,
     pub(crate) stores: u64,
+    /// Names that were looked up.
+    pub(crate) lookups: u64,
     /// Tables that answered with another pool than was to answer, because that one was down.
     pub(crate) fallbacks: u64,
     /// Caches that still held a pool when it was said to be drained: those that stretch TTLs, and
@@ -40,6 +42,7 @@ impl Seen {
         self.releases += other.releases;
         self.answers += other.answers;
         self.stores += other.stores;
+        self.lookups += other.lookups;
         self.fallbacks += other.fallbacks;
         self.stretched += other.stretched;
         self.pinned += other.pinned;
@@ -55,9 +58,10 @@ impl Seen {
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seeds, releases, answers, stores, fallbacks, stretched, pinned, edges, asked } =
-            self;
+        let Self { seeds, releases, answers, stores, lookups, .. } = self;
+        let Self { fallbacks, stretched, pinned, edges, asked, .. } = self;
         writeln!(f, "{seeds} seeds: {releases} releases, {stores} tables, {answers} answers")?;
+        writeln!(f, "{lookups} times a name was looked up")?;
         writeln!(f, "{fallbacks} tables with another pool in place of one that was down")?;
         writeln!(f, "{stretched} answers stretched and {pinned} pinned beyond a horizon")?;
         edges.iter().try_for_each(|((from, to), count)| writeln!(f, "{from} to {to}: {count}"))?;

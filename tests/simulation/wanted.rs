@@ -4,14 +4,16 @@
 //! on. So an address says whose it is.
 
 use std::{
-    net::{Ipv4Addr, Ipv6Addr},
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
     time::Duration,
 };
 
 use cutover::model::{
-    Endpoint, FailPolicy, Pass, Percent, Pool, PoolName, ProbeKind, ProbeSetting, ProbeSpec,
-    RampStep, ReleasePolicy, ServiceSpec, Split, Spread, TcpProbe, Timestamp, Ttl, Weight,
+    DnsName, Endpoint, FailPolicy, Pass, Percent, Pool, PoolName, ProbeKind, ProbeSetting,
+    ProbeSpec, RampStep, ReleasePolicy, Resolution, ServiceSpec, Split, Spread, Target, TargetKind,
+    TcpProbe, Timestamp, Ttl, Weight,
 };
 
 use super::{chance::Chance, proof};
@@ -39,6 +41,8 @@ const BAKES: [f64; 5] = [0.0, 0.3, 1.0, 2.0, 5.0];
 pub(crate) struct Wanted {
     pub(crate) spec: ServiceSpec,
     has_v6: bool,
+    /// What the name has to which the last pool points, if it points to one.
+    found: Option<Resolution>,
 }
 
 /// The name of a pool.
@@ -49,6 +53,14 @@ pub(crate) fn pool_name(number: u8) -> PoolName {
 /// Its number.
 pub(crate) fn number_of(name: &PoolName) -> u8 {
     name.as_str().as_bytes()[1] - b'0'
+}
+
+fn v6(pool: u8, host: u8) -> IpAddr {
+    Ipv6Addr::new(0x2001, 0xdb8, pool.into(), 0, 0, 0, 0, host.into()).into()
+}
+
+fn target() -> DnsName {
+    "lb.example.net".parse().expect("a name")
 }
 
 impl Wanted {
@@ -66,7 +78,7 @@ impl Wanted {
             fail_policy: FailPolicy::default(),
             release: ReleasePolicy::default(),
         };
-        let mut wanted = Self { spec, has_v6: false };
+        let mut wanted = Self { spec, has_v6: false, found: None };
         (1..=POOLS).for_each(|pool| wanted.set_pool(pool, &[1, 1]));
         wanted
     }
@@ -101,6 +113,25 @@ impl Wanted {
     pub(crate) fn ttl(mut self, secs: u32) -> Self {
         self.spec.ttl = Ttl::from_secs_const(secs);
         self
+    }
+
+    /// The last pool points to a name from now on, or the name has other addresses.
+    pub(crate) fn look_up(&mut self, chance: &mut Chance) -> (DnsName, Resolution) {
+        let mut addresses = BTreeSet::new();
+        for _ in 0..=chance.below(3) {
+            let host = 1 + chance.below(6) as u8;
+            addresses.insert(Ipv4Addr::new(10, POOLS, 0, host).into());
+            if self.has_v6 {
+                addresses.insert(v6(POOLS, host));
+            }
+        }
+        let ttl = Ttl::from_secs_const(chance.pick(&TTLS_SECS));
+        let found = Resolution { addresses, ttl };
+        self.found = Some(found.clone());
+        if self.spec.pools.contains_key(&pool_name(POOLS)) {
+            self.set_pool(POOLS, &[]);
+        }
+        (target(), found)
     }
 
     /// One edit, small or large; says which for the story.
@@ -216,7 +247,15 @@ impl Wanted {
         self.set_pool(pool, &weights);
     }
 
+    /// As the conductor hands it on: what is known of names is filled in.
     fn set_pool(&mut self, pool: u8, weights: &[u64]) {
+        if let Some(found) = self.found.as_ref().filter(|_| pool == POOLS) {
+            let (kind, name) = (TargetKind::Alias, target());
+            let pointing = Pool::pointing(pool_name(pool), Target { kind, name, port: None });
+            let pool = Arc::new(pointing.resolved(found));
+            self.spec.pools.insert(pool.name.clone(), pool);
+            return;
+        }
         let endpoint = |address, weight| {
             Endpoint::new(address, Weight::new(weight).expect("small")).expect("one host")
         };
@@ -224,9 +263,7 @@ impl Wanted {
         for (host, &weight) in (1..).zip(weights) {
             endpoints.push(endpoint(Ipv4Addr::new(10, pool, 0, host).into(), weight));
             if self.has_v6 {
-                let number = u16::from(pool);
-                let address = Ipv6Addr::new(0x2001, 0xdb8, number, 0, 0, 0, 0, host.into());
-                endpoints.push(endpoint(address.into(), weight));
+                endpoints.push(endpoint(v6(pool, host), weight));
             }
         }
         let name = pool_name(pool);

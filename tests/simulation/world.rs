@@ -11,7 +11,7 @@ use std::{
 use cutover::{
     cutover::{Basis, Order, Rule, Verb},
     health::{Tracker, Verdict},
-    model::{ServiceSpec, Timestamp},
+    model::{DnsName, Resolution, ServiceSpec, Timestamp},
 };
 
 use super::{
@@ -128,6 +128,13 @@ impl World {
     /// The release file is saved without the service.
     pub(crate) fn vanish(&mut self) -> Checked {
         self.happen(Cause::Edit, |conductor, now| conductor.vanish(now))
+    }
+
+    /// A name was looked up that a pool points to.
+    pub(crate) fn resolve(&mut self, name: DnsName, found: Resolution) -> Checked {
+        self.tell(|| format!("{name} is {found:?}"));
+        self.seen.lookups += 1;
+        self.happen(Cause::Lookup, |conductor, now| conductor.resolve(now, name, found))
     }
 
     /// Everything is frozen, or thaws.
