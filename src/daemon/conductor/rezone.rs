@@ -13,7 +13,11 @@ impl Conductor {
         self.zones.held_up = None;
         let zones = match read {
             Ok(zones) => zones,
-            Err(rejected) => return self.refuse_zones(&rejected.summary(), Some(rejected)),
+            Err(rejected) => {
+                // There may be several of them.
+                let why = format!("{}: {}", rejected.path.display(), rejected.summary());
+                return self.refuse_zones(&why, Some(rejected));
+            }
         };
         match self.clash(&zones) {
             Some(why) => {
