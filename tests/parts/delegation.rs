@@ -25,6 +25,11 @@ struct Child {
 
 impl Child {
     async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// With more settings behind the others.
+    async fn start_with(more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let settings = format!(
@@ -32,7 +37,7 @@ impl Child {
              nameservers = [\"ns1.svc.example.test\", \"ns2.svc.example.test\"]\n\
              listen = {{ dns = [\"{HERE}:{port}\", \"{THERE}:{port}\"], http = \"127.0.0.1:0\" }}\n\
              [[records]]\nname = \"ns1\"\ntype = \"A\"\ndata = [\"{HERE}\"]\n\
-             [[records]]\nname = \"ns2\"\ntype = \"A\"\ndata = [\"{THERE}\"]\n"
+             [[records]]\nname = \"ns2\"\ntype = \"A\"\ndata = [\"{THERE}\"]\n{more}"
         );
         let path = folder.path().join("cutover.toml");
         fs::write(&path, settings).expect("written");
@@ -62,14 +67,22 @@ impl Child {
         findings.iter().map(code).collect()
     }
 
+    /// Of the only zone.
     async fn report(&self, parents: &[String], more: &[&str]) -> (bool, Value) {
+        let (is_good, mut reports) = self.reports(parents, more).await;
+        assert_eq!(reports.len(), 1, "{reports:?}");
+        (is_good, reports.remove(0))
+    }
+
+    /// One of each zone.
+    async fn reports(&self, parents: &[String], more: &[&str]) -> (bool, Vec<Value>) {
         let parents = parents.iter().flat_map(|it| ["--parent", it]);
         let arguments: Vec<&str> =
             parents.chain(more.iter().copied()).chain(["-o", "json"]).collect();
         let (is_good, said) = self.check(&arguments).await;
-        let mut both: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"));
+        let both: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"));
         assert_eq!(both["files"].as_array().map(Vec::len), Some(2));
-        (is_good, both["delegation"][0].take())
+        (is_good, both["delegation"].as_array().expect("a list").clone())
     }
 }
 
@@ -188,5 +201,37 @@ async fn the_parent_is_looked_up() {
     assert_eq!(report["findings"][0]["code"], "parent-not-found");
     let what = report["findings"][0]["what"].as_str().expect("text");
     assert!(what.contains("cannot be asked: no answer within 3 s"), "{what}");
+    child.daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_zone_has_a_delegation_of_its_own() {
+    let second = format!(
+        "[[zones]]\nzone = \"web.example.test\"\nhostmaster = \"hostmaster@example.test\"\n\
+         nameservers = [\"ns1.web.example.test\", \"ns2.web.example.test\"]\n\
+         [[zones.records]]\nname = \"ns1\"\ntype = \"A\"\ndata = [\"{HERE}\"]\n\
+         [[zones.records]]\nname = \"ns2\"\ntype = \"A\"\ndata = [\"{THERE}\"]\n"
+    );
+    let both =
+        format!("{}{}", good(), good().replace("svc", "web").replace("* A 192.0.2.80\n", ""));
+    let Some((_nsd, right)) = parent(&both).await else { return };
+    let wrong = both.replace("web NS ns2.web\n", "web NS ns3.web\nns3.web A 127.0.83.99\n");
+    let Some((_other, wrong)) = parent(&wrong).await else { return };
+    let child = Child::start_with(&second).await;
+    let (is_good, reports) = child.reports(&[right], &[]).await;
+    let zones: Vec<&Value> = reports.iter().map(|report| &report["zone"]).collect();
+    assert_eq!(zones, ["svc.example.test", "web.example.test"]);
+    let is_nothing = |report: &Value| report["findings"] == serde_json::json!([]);
+    assert!(is_good && reports.iter().all(is_nothing), "{reports:#?}");
+    // A mistake in one is told of that one.
+    let (is_good, reports) = child.reports(&[wrong.clone()], &[]).await;
+    assert!(!is_good && is_nothing(&reports[0]) && !is_nothing(&reports[1]), "{reports:#?}");
+    let (is_good, said) = child.check(&["--parent", &wrong]).await;
+    assert!(!is_good);
+    let (first, second) = said.split_once("\ndelegation of web.example.test").expect("two zones");
+    assert!(first.contains("\nthe delegation is good\n"), "{said}");
+    for code in ["[ns-superfluous]", "[ns-missing]"] {
+        assert!(second.contains(code), "{code} is not in\n{said}");
+    }
     child.daemon.stop().await;
 }
