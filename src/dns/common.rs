@@ -10,7 +10,8 @@ use super::{
     cookie::CookieState,
     edns::{ClientEdns, OPT_LEN_MIN, ServerEdns},
     question::Question,
-    responder::{Limit, Outcome, Packet, Replied, Responder, Response, Section},
+    responder::{Limit, Outcome, Packet, Responder},
+    response::{Replied, Response, Section},
     rrl::{Lengths, Limited},
     sift::{HEADER_LEN, QUESTION_FIXED_LEN},
 };

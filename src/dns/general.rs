@@ -18,7 +18,8 @@ use super::{
     cookie::CookieState,
     edns::{ClientEdns, ExtendedError, ServerEdns},
     inside::record,
-    responder::{Limit, Outcome, Packet, Replied, Responder, Response, Section, asked},
+    responder::{Limit, Outcome, Packet, Responder, asked},
+    response::{Replied, Response, Section},
     rrl::{Class, Lengths, Limited},
     sift::{HEADER_LEN, QUESTION_FIXED_LEN, Sifted, bare_reply, sift},
 };

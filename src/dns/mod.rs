@@ -26,6 +26,7 @@ mod kernel;
 mod question;
 mod recent;
 mod responder;
+mod response;
 mod rrl;
 mod sift;
 mod sitting;

@@ -17,7 +17,8 @@ use super::{
     common::reply_common,
     counters::StreamBlock,
     general::reply_general,
-    responder::{Given, Outcome, Unlimited, unix_secs},
+    responder::{Outcome, Unlimited, unix_secs},
+    response::Given,
     tcp,
 };
 use crate::{

@@ -23,7 +23,8 @@ use super::{
     general::reply_general,
     kernel::{self, Batch, near},
     question::Question,
-    responder::{Asker, Given, Limit, Outcome, Responder, unix_secs},
+    responder::{Asker, Limit, Outcome, Responder, unix_secs},
+    response::Given,
     rrl::{Class, Lengths, Limited, Limiter, NetworkHash},
 };
 use crate::{

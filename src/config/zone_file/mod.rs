@@ -1,9 +1,10 @@
 //! Zone files (RFC 1035 §5, RFC 2308 §4, RFC 3597), beside the records of `cutover.toml`.
 //!
 //! [`mod@entries`] cuts the text, [`data`] has the `domain` crate read records one by one; here are
-//! directives, owners and TTLs, and what a file may not have. `$INCLUDE` is left out: what is served
+//! directives, owners and TTLs, and what a file may not have; [`apex`] is what it says of the zone itself. `$INCLUDE` is left out: what is served
 //! is one file, that is there or not.
 
+mod apex;
 pub(super) mod data;
 mod entries;
 
@@ -12,7 +13,8 @@ use std::{collections::BTreeMap, ops::Range, path::Path};
 use hickory_proto::rr::{RData, RecordType};
 
 use super::{Rejected, document::Mistakes};
-use crate::model::{DnsName, Start, StaticRecord, Ttl, ZoneSpec, broken_rules};
+use crate::model::{DnsName, StaticRecord, Ttl, ZoneSpec, broken_rules};
+use apex::{nameservers, no_addresses, start};
 use entries::{depth, entries, unquoted, words};
 
 /// Types that have names in their data, and no texts: there `@` is the origin.
@@ -318,64 +320,6 @@ fn dedup(zone: &mut ZoneSpec) {
         let kind = u16::from(data.record_type());
         data::canonical(data).is_none_or(|octets| known.insert((owner.clone(), kind, octets)))
     });
-}
-
-/// What the SOA record of a file says; the serial is ours, and only grows.
-fn start(zone: &mut ZoneSpec, record: &StaticRecord) {
-    let RData::SOA(soa) = &record.data else { return };
-    let name = |name: &hickory_proto::rr::Name| crate::table::from_hickory(name);
-    let Start { nameservers_ttl, .. } = zone.start;
-    zone.start = Start {
-        primary: Some(name(&soa.mname)),
-        ttl: record.ttl,
-        nameservers_ttl,
-        refresh_secs: soa.refresh,
-        retry_secs: soa.retry,
-        expire_secs: soa.expire,
-        minimum: Ttl::of_record(soa.minimum),
-    };
-    zone.hostmaster = name(&soa.rname);
-}
-
-/// The name servers of a file; if `cutover.toml` has some too, they are the same.
-fn nameservers(zone: &mut ZoneSpec, servers: &[(Range<usize>, StaticRecord)], mistakes: &Mistakes) {
-    let mut names = Vec::new();
-    for (span, record) in servers {
-        let RData::NS(ns) = &record.data else { continue };
-        let name = crate::table::from_hickory(&ns.0);
-        if !zone.nameservers.is_empty() && !zone.nameservers.contains(&name) {
-            let hint = "take them out of one of the two files, or make them the same";
-            let message = format!("{name} is not one of `nameservers` in cutover.toml");
-            mistakes.add_with_hint(span.clone(), message, hint);
-        }
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    let (Some((span, record)), false) = (servers.first(), names.is_empty()) else { return };
-    if let Some(missing) = zone.nameservers.iter().find(|name| !names.contains(name)) {
-        let hint = "take them out of one of the two files, or make them the same";
-        let message = format!("{missing} is one of `nameservers` in cutover.toml, but not here");
-        mistakes.add_with_hint(span.clone(), message, hint);
-    }
-    let ttls = servers.iter().map(|(_, record)| record.ttl);
-    zone.start.nameservers_ttl = ttls.min().unwrap_or(record.ttl);
-    zone.nameservers = names;
-}
-
-/// A name server inside the zone is found only if the zone itself knows its address.
-fn no_addresses(zone: &ZoneSpec, servers: &[(Range<usize>, StaticRecord)], mistakes: &Mistakes) {
-    let hint = "add a record with its name, type A or AAAA, and its address";
-    for name in super::settings::without_address(zone) {
-        let is_it = |record: &StaticRecord| matches!(&record.data, RData::NS(ns) if crate::table::from_hickory(&ns.0) == *name);
-        let span = servers.iter().find(|(_, record)| is_it(record)).map(|(span, _)| span.clone());
-        let message = format!("the name server {name} is inside the zone but has no address there");
-        mistakes.add_with_hint(span.unwrap_or(0..0), message, hint);
-    }
-    if zone.nameservers.is_empty() {
-        let hint = "write them here, at the apex, or as `nameservers` in cutover.toml";
-        mistakes.add_with_hint(0..0, "the zone has no name server", hint);
-    }
 }
 
 /// A record type by its name, or by its number (RFC 3597 §5).

@@ -7,12 +7,8 @@ use std::{
 
 use crate::{
     dns::{
-        DropCause, Transport,
-        cookie::CookieState,
-        recent::Recent,
-        responder::{Given, Outcome},
-        rrl::Limited,
-        tallies::TallyCounts,
+        DropCause, Transport, cookie::CookieState, recent::Recent, responder::Outcome,
+        response::Given, rrl::Limited, tallies::TallyCounts,
     },
     model::{ClientNetwork, Timestamp},
 };

@@ -22,7 +22,7 @@ mod tests;
 
 use std::{net::Ipv6Addr, time::Duration};
 
-use super::responder::Code;
+use super::response::Code;
 use crate::model::{Network, RrlSettings};
 pub(super) use table::NetworkHash;
 use table::{Entry, Key, Pace, Table};
