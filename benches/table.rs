@@ -1,27 +1,27 @@
 //! The record table: answering, swapping one service, and building, in tables of 1 k, 100 k and
-//! 1 M names. Prints; nothing depends on it.
+//! 1 M names. Prints; nothing depends on it. With `-- kinds`: what an answer of each type costs,
+//! against A.
+
+#[path = "table/kinds.rs"]
+mod kinds;
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    num::NonZeroU16,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, OnceLock},
 };
 
 use arc_swap::ArcSwap;
 use cutover::{
-    dns::{Packet, Reply, Responder, Transport, near},
+    dns::{Packet, Responder, Transport, near},
     model::{
-        Binding, ClientNetwork, CookieSecrets, DnsName, Endpoint, Kinds, PoolName, Share,
-        SrvAnswers, SrvSetting, Start, Timestamp, Ttl, Weight, ZoneSpec, mapped,
+        ClientNetwork, CookieSecrets, DnsName, Endpoint, PoolName, Share, Start, Timestamp, Ttl,
+        Weight, ZoneSpec, mapped,
     },
     table::{Change, LOOKUPS_MAX, Part, Question, ServiceRecords, Shares, Shift, Table},
 };
-use divan::{
-    Bencher, black_box,
-    counter::{BytesCount, ItemsCount},
-};
+use divan::{Bencher, black_box, counter::ItemsCount};
 use hickory_proto::{
-    op::{Edns, Message, MessageType, OpCode, Query},
+    op::{Message, MessageType, OpCode, Query},
     rr::RecordType,
 };
 use mimalloc::MiMalloc;
@@ -34,16 +34,17 @@ const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
 const TTL: Ttl = Ttl::from_secs_const(60);
 const NOW: Timestamp = Timestamp::from_unix_micros(1_000_000);
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
-/// What a service can answer, in a table of so many services that fits into a cache.
-const KINDS: [&str; 6] = ["A", "AAAA", "HTTPS", "SVCB", "TXT", "SRV"];
-const KINDS_SIZE: usize = 100;
 /// Names asked for, in an order without pattern.
 const ASKED: usize = 200 * QUESTIONS;
 /// Questions of one round, so that the clock is read seldom.
 const QUESTIONS: usize = 1_000;
 
 fn main() {
-    divan::main();
+    let mut arguments = std::env::args().skip_while(|argument| argument != "kinds").skip(1);
+    match std::env::args().any(|argument| argument == "kinds") {
+        true => kinds::compare(&mut arguments),
+        false => divan::main(),
+    }
 }
 
 /// A thousand answers decided, as many at once as a UDP worker takes: names to records.
@@ -88,35 +89,6 @@ fn decide_1000(bencher: Bencher, table: &Table, names: &[DnsName]) {
                     black_box(answer);
                 },
             );
-        }
-    });
-}
-
-/// A thousand packets for each type answered one by one on the common path, one pool each. Compare them
-/// by the octet where records are longer.
-#[divan::bench(args = KINDS)]
-fn kinds_1000(bencher: Bencher, kind: &str) {
-    static TABLE: OnceLock<Table> = OnceLock::new();
-    let table = TABLE.get_or_init(|| filled((0..KINDS_SIZE).flat_map(all_kinds).collect()));
-    let (prefix, kind) = match kind {
-        "SVCB" => ("_dns.", RecordType::SVCB),
-        "SRV" => ("_http._tcp.", RecordType::SRV),
-        kind => ("", kind.parse().expect("a type")),
-    };
-    let responder = responder();
-    let name = |name: DnsName| format!("{prefix}{name}").parse::<DnsName>().expect("a name");
-    let names = asked(KINDS_SIZE).into_iter().map(name);
-    let packets: Vec<Vec<u8>> = names.map(|name| query_for(&name, kind)).collect();
-    let reply = |octets: &[u8]| match responder.reply_common(table, packet(octets)) {
-        Some(Reply::Send(reply, _)) => reply,
-        other => panic!("{other:?} for {kind}"),
-    };
-    let octets = reply(&packets[0]).len() - packets[0].len();
-    let mut turns = packets.chunks(QUESTIONS).cycle();
-    let bencher = bencher.counter(ItemsCount::new(QUESTIONS));
-    bencher.counter(BytesCount::new(octets * QUESTIONS)).bench_local(|| {
-        for octets in turns.next().expect("a cycle") {
-            black_box(reply(octets));
         }
     });
 }
@@ -260,36 +232,17 @@ fn two_pools(number: usize) -> (DnsName, ServiceRecords) {
     (owner, records)
 }
 
-/// Service `number` with something of each type: three endpoints of either family.
-fn all_kinds(number: usize) -> Vec<(DnsName, ServiceRecords)> {
-    let owner = owner(number);
-    let v6 =
-        |last| Endpoint::new(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last).into(), Weight::ONE);
-    let v6 = [1, 2, 3].map(|last| v6(last).expect("an address"));
-    let port = NonZeroU16::new(8443);
-    let endpoints: Vec<Endpoint> =
-        endpoints(1).into_iter().chain(v6).map(|endpoint| endpoint.on_port(port)).collect();
-    let binding = Binding { alpn: vec!["h2".parse().expect("a protocol")], ..Binding::default() };
-    let prefix = |text: &str| text.parse().expect("a prefix");
-    let answers = SrvAnswers::All;
-    let kinds = Kinds {
-        https: Some(binding.clone()),
-        svcb: vec![(prefix("_dns"), binding)],
-        txt: vec!["v=spf1 ip4:192.0.2.0/24 -all".parse().expect("a text")],
-        srv: vec![SrvSetting { prefix: prefix("_http._tcp"), priority: 0, answers }],
-        ..Kinds::default()
-    };
-    let parts = [Part::new(pool(0), TTL, &endpoints)];
-    ServiceRecords::all(&owner, &kinds, &Shares::new(&parts), |_| None).into_iter().collect()
-}
-
 fn owner(number: usize) -> DnsName {
     DnsName::within(&format!("service-{number}"), &zone().apex).expect("a name")
 }
 
 fn endpoints(version: u8) -> [Endpoint; 3] {
-    let endpoint = |last| Endpoint::new(Ipv4Addr::new(192, 0, version, last).into(), Weight::ONE);
-    [1, 2, 3].map(|last| endpoint(last).expect("an address"))
+    [1, 2, 3].map(|last| endpoint(version, last))
+}
+
+fn endpoint(version: u8, last: u8) -> Endpoint {
+    let address = Ipv4Addr::new(192, 0, version, last);
+    Endpoint::new(address.into(), Weight::ONE).expect("an address")
 }
 
 fn pool(number: usize) -> &'static PoolName {
@@ -312,18 +265,7 @@ fn asked(size: usize) -> Vec<DnsName> {
 }
 
 fn query(name: &DnsName) -> Vec<u8> {
-    message(name, RecordType::A).to_vec().expect("encoded")
-}
-
-/// With room for records of any type.
-fn query_for(name: &DnsName, kind: RecordType) -> Vec<u8> {
-    let mut message = message(name, kind);
-    message.edns.get_or_insert_with(Edns::new).set_max_payload(1_232);
-    message.to_vec().expect("encoded")
-}
-
-fn message(name: &DnsName, kind: RecordType) -> Message {
     let mut message = Message::new(7, MessageType::Query, OpCode::Query);
-    message.add_query(Query::query(cutover::table::to_hickory(name), kind));
-    message
+    message.add_query(Query::query(cutover::table::to_hickory(name), RecordType::A));
+    message.to_vec().expect("encoded")
 }
