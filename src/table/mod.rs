@@ -57,6 +57,8 @@ pub type NamedRecords = std::collections::BTreeMap<DnsName, ServiceRecords>;
 /// The numbers of the types that are not looked for among a name's records.
 const SOA: u16 = 6;
 const ANY: u16 = 255;
+/// The number of the type that stands for all others.
+const HINFO: u16 = 13;
 
 /// What an answer needs, all of one generation.
 #[derive(Clone, Debug)]
@@ -272,11 +274,11 @@ impl Table {
         let Some(node) = node else {
             return self.absent(name);
         };
-        let found = match kind {
+        let (rrsets, kind) = match kind {
             ANY | SOA => self.special(node.rrsets(), name, kind),
-            kind => Packed::find(node.rrsets(), kind),
+            kind => (node.rrsets_for(kind), kind),
         };
-        let (packed, ttl) = match found {
+        let (packed, ttl) = match Packed::find(rrsets, kind) {
             Some(packed) if packed.is_special() => match part(packed, client, now, chance) {
                 Some((part, _)) if part.is_lost() && !part.is_service() => return Answer::Composed,
                 Some((part, _)) if part.is_lost() => return Answer::Unavailable(part.audience()),
@@ -291,18 +293,18 @@ impl Table {
         Answer::Records(packed.records_for(ttl, |salt| client_fraction(salt, client)))
     }
 
-    /// What is answered to a question for a type that is not among the records of a name.
+    /// Where to find, and as what, that which is asked for by a type that is not among the records of
+    /// a name.
     #[cold]
-    fn special<'t>(&'t self, rrsets: &'t [u8], name: &[u8], kind: u16) -> Option<Packed<'t>> {
-        let first = |octets| Packed::split_first(octets).map(|(packed, _)| packed);
-        let found = Packed::find(rrsets, kind);
+    fn special<'t>(&'t self, rrsets: &'t [u8], name: &[u8], kind: u16) -> (&'t [u8], u16) {
+        let is_apex = |zone: &&Zone| zone.apex().wire() == name;
         match kind {
-            ANY if found.is_none() && !rrsets.is_empty() => first(&self.any),
-            SOA => match self.zone_of(name) {
-                Some(zone) if zone.apex().wire() == name => first(zone.soa_packed()),
-                _ => found,
+            ANY if !rrsets.is_empty() && Packed::find(rrsets, kind).is_none() => (&self.any, HINFO),
+            SOA => match self.zone_of(name).filter(is_apex) {
+                Some(zone) => (zone.soa_packed(), kind),
+                None => (rrsets, kind),
             },
-            _ => found,
+            _ => (rrsets, kind),
         }
     }
 

@@ -33,7 +33,7 @@ const TTL: usize = 4;
 pub(super) const TALLY: usize = 8;
 const LEN: usize = 12;
 
-/// Of a service: addresses and not records, if it is of their types.
+/// Of a service.
 const IS_SERVICE: u32 = 1 << 31;
 /// Some of the addresses for each client.
 pub(super) const IS_WEIGHTED: u32 = 1 << 30;
@@ -47,8 +47,10 @@ const IS_SPLIT: u32 = 1 << 28;
 pub(super) const IS_FOR_SOME: u32 = 1 << 27;
 /// A split of which not the client but chance chooses.
 const IS_RANDOM: u32 = 1 << 26;
+/// The same bit of what is no split: addresses and not records.
+const IS_ADDRESSES: u32 = 1 << 26;
 /// Before it stands the instant at which it changes, or has changed.
-const IS_TIMED: u32 = 1 << 25;
+pub(super) const IS_TIMED: u32 = 1 << 25;
 const LEN_MASK: u32 = IS_TIMED - 1;
 
 /// What an answer counts for: a number that stands for one pool of one service. It stays the same
@@ -125,21 +127,21 @@ impl Parts {
     }
 
     pub(super) fn pack_into(&self, out: &mut Vec<u8>) {
+        let random = if self.spread == Spread::Random { IS_RANDOM } else { 0 };
         let (body, flags) = match &self.body {
             Body::Records(records) => (records, 0),
-            Body::Addresses(addresses) => (addresses, IS_SERVICE),
-            Body::Weighted(weighted) => (weighted, IS_SERVICE | IS_WEIGHTED),
+            Body::Addresses(addresses) => (addresses, IS_SERVICE | IS_ADDRESSES),
+            Body::Weighted(weighted) => (weighted, IS_SERVICE | IS_ADDRESSES | IS_WEIGHTED),
             Body::Ready(ready) => (ready, IS_SERVICE),
             Body::ReadyWeighted(ready) => (ready, IS_SERVICE | IS_WEIGHTED),
-            Body::Preview(sides) => (sides, IS_SERVICE | IS_SPLIT),
-            Body::Shift(sides) => (sides, IS_SERVICE | IS_SPLIT),
-            Body::Split(pools) => (pools, IS_SERVICE | IS_SPLIT | IS_WEIGHTED),
+            Body::Preview(sides) => (sides, IS_SERVICE | IS_SPLIT | random),
+            Body::Shift(sides) => (sides, IS_SERVICE | IS_SPLIT | random),
+            Body::Split(pools) => (pools, IS_SERVICE | IS_SPLIT | IS_WEIGHTED | random),
         };
         let instant = instant::pack(self.timing);
         let len = u32_of(instant.len() + body.len());
         assert!(len <= LEN_MASK, "invariant: an rrset is smaller than 32 MiB");
         let lost = if self.is_lost { IS_LOST } else { 0 };
-        let random = if self.spread == Spread::Random { IS_RANDOM } else { 0 };
         let for_some = if self.audience == Audience::Some { IS_FOR_SOME } else { 0 };
         let timed = if instant.is_empty() { 0 } else { IS_TIMED };
         out.extend(u16::from(self.kind).to_le_bytes());
@@ -147,7 +149,7 @@ impl Parts {
         out.extend(u16::try_from(self.count).unwrap_or(u16::MAX).to_le_bytes());
         out.extend(self.ttl.to_le_bytes());
         out.extend(self.tally.map_or(Tally::NONE, |tally| tally.0).to_le_bytes());
-        out.extend((len | flags | lost | for_some | random | timed).to_le_bytes());
+        out.extend((len | flags | lost | for_some | timed).to_le_bytes());
         out.extend(instant);
         out.extend(body);
     }
@@ -172,14 +174,20 @@ impl<'t> Packed<'t> {
     /// The first of several of one type, or an alias, which stands for every type
     /// (RFC 1034 §3.6.2); a static one goes before one of a service.
     #[inline]
-    pub(super) fn find(mut octets: &'t [u8], kind: u16) -> Option<Self> {
-        while let Some((packed, rest)) = Self::split_first(octets) {
-            if packed.kind() == kind || packed.kind() == CNAME {
-                return Some(packed);
+    pub(super) fn find(octets: &'t [u8], kind: u16) -> Option<Self> {
+        // A sum of so small numbers is in range: so a place is compared with the end, and no more.
+        let mut begin: u32 = 0;
+        loop {
+            let at = begin as usize;
+            let body_at = at + HEAD_LEN;
+            let head = octets.get(at..body_at)?.first_chunk()?;
+            let (of_head, len) = (u16_at(head, 0), u32_at(head, LEN) & LEN_MASK);
+            if of_head == kind || of_head == CNAME {
+                let body = octets.get(body_at..body_at + len as usize)?;
+                return Some(Self { head, body });
             }
-            octets = rest;
+            begin += HEAD_LEN as u32 + len;
         }
-        None
     }
 
     pub(super) fn kind(&self) -> u16 {
@@ -216,7 +224,7 @@ impl<'t> Packed<'t> {
 
     /// Whether not the client but chance chooses of it.
     pub(super) fn is_random(&self) -> bool {
-        self.has(IS_RANDOM)
+        self.has(IS_SPLIT) && self.has(IS_RANDOM)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -248,11 +256,11 @@ impl<'t> Packed<'t> {
     #[inline(always)]
     pub(super) fn records_for(self, ttl: u32, u: impl FnOnce(u64) -> u64) -> Records<'t> {
         let count = u32::from(u16_at(self.head, COUNT));
-        let octets_len = match (self.is_service(), self.kind()) {
-            (false, _) => u32_of(self.body.len()),
-            (true, A) => count * A_LEN as u32,
-            (true, AAAA) => count * AAAA_LEN as u32,
-            (true, _) => Ready::unpack(self.body).octets_len(),
+        let octets_len = match self.form() {
+            Form::V4 => count * A_LEN as u32,
+            Form::V6 => count * AAAA_LEN as u32,
+            Form::Ready => self.ready().map_or(0, Ready::octets_len),
+            Form::Records => u32_of(self.body.len()),
         };
         let place = if self.has(IS_WEIGHTED) { self.place(u) } else { 0 };
         Records { packed: self, place, octets_len, ttl }
@@ -262,9 +270,9 @@ impl<'t> Packed<'t> {
     /// or, where there are several lines, as a fraction of each.
     #[inline]
     fn place(&self, u: impl FnOnce(u64) -> u64) -> u64 {
-        match self.kind() {
-            A | AAAA => self.weighted().map_or(0, |items| items.first_point(u(items.salt()))),
-            _ => u(Ready::unpack(self.body).salt()),
+        match self.form() {
+            Form::Ready => u(self.ready().map_or(0, Ready::salt)),
+            _ => self.weighted().map_or(0, |items| items.first_point(u(items.salt()))),
         }
     }
 
@@ -273,11 +281,38 @@ impl<'t> Packed<'t> {
         if self.has(IS_WEIGHTED) { Weighted::unpack(self.body) } else { None }
     }
 
-    /// Whether it is records and not addresses, and those of a service.
+    /// What its body is, unless that is what lies [within](Self::within) it.
     #[inline]
-    pub(super) fn is_ready(&self) -> bool {
-        self.is_service() && !matches!(self.kind(), A | AAAA)
+    pub(super) fn form(&self) -> Form {
+        match () {
+            () if self.has(IS_ADDRESSES) && self.kind() == A => Form::V4,
+            () if self.has(IS_ADDRESSES) => Form::V6,
+            () if self.is_service() => Form::Ready,
+            () => Form::Records,
+        }
     }
+
+    /// Its body, if it is of this form.
+    #[inline]
+    pub(super) fn ready(self) -> Option<Ready<'t>> {
+        match self.form() {
+            Form::Ready => Ready::unpack(self.body),
+            _ => None,
+        }
+    }
+}
+
+/// What the body of a packed rrset is, where it is what clients are given.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    /// Addresses of IPv4, perhaps with weights.
+    V4,
+    /// The same of IPv6.
+    V6,
+    /// [`Body::Ready`], [`Body::ReadyWeighted`].
+    Ready,
+    /// [`Body::Records`].
+    Records,
 }
 
 /// What lies within a packed rrset.

@@ -16,7 +16,6 @@ const HEAD_LEN: usize = 10;
 const ANSWERS_LEN: usize = 2;
 const ADDITIONAL: usize = 4;
 const TTLS: usize = 6;
-const PICKS: usize = 8;
 /// What stands before each of the picks: the place of its addresses, how long one of them is, and the
 /// length of what follows.
 const PICK_LEN: usize = 8;
@@ -151,29 +150,34 @@ impl Writer {
 
 /// What was packed, where it lies.
 #[derive(Clone, Copy)]
-pub(super) struct Ready<'t>(&'t [u8]);
+pub(super) struct Ready<'t> {
+    head: &'t [u8; HEAD_LEN],
+    /// The records, and what says what is not always the same in them.
+    records: &'t [u8],
+}
 
 impl<'t> Ready<'t> {
     #[inline]
-    pub(super) fn unpack(octets: &'t [u8]) -> Self {
-        Self(octets)
+    pub(super) fn unpack(octets: &'t [u8]) -> Option<Self> {
+        let (head, records) = octets.split_first_chunk()?;
+        Some(Self { head, records })
     }
 
     /// How long the records are.
     #[inline]
     pub(super) fn octets_len(self) -> u32 {
-        u16_at(self.0, 0).into()
+        u16_at(self.head, 0).into()
     }
 
     /// How long those of the answer are.
     pub(super) fn answers_len(self) -> u32 {
-        u16_at(self.0, ANSWERS_LEN).into()
+        u16_at(self.head, ANSWERS_LEN).into()
     }
 
     /// How many are for the additional section.
     #[inline]
     pub(super) fn additional(self) -> u16 {
-        u16_at(self.0, ADDITIONAL)
+        u16_at(self.head, ADDITIONAL)
     }
 
     /// What keeps picks of one service unrelated to those of another.
@@ -181,24 +185,19 @@ impl<'t> Ready<'t> {
         self.picks().next().and_then(|(.., items)| items).map_or(0, |items| items.salt())
     }
 
-    /// Writes the records, as many as there is room for; with another TTL, if one is given. `u` says
-    /// where the client stands, if anything is picked for it.
+    /// The first records of what was packed, so many octets of them.
     #[inline]
-    pub(super) fn write(self, ttl: Option<u32>, u: u64, out: &mut [u8]) -> Option<()> {
-        out.copy_from_slice(self.0.get(HEAD_LEN..)?.get(..out.len())?);
-        if ttl.is_some() || u16_at(self.0, PICKS) > 0 {
-            self.fill(ttl, u, out)?;
-        }
-        Some(())
+    pub(super) fn records(octets: &[u8], len: u32) -> Option<&[u8]> {
+        octets.get(HEAD_LEN..HEAD_LEN + len as usize)
     }
 
-    #[inline(never)] // Most records are always the same, and do not pay for the others.
-    fn fill(self, ttl: Option<u32>, u: u64, out: &mut [u8]) -> Option<()> {
-        if let Some(ttl) = ttl {
-            let len = out.len();
-            for at in self.ttls().filter(|at| *at < len) {
-                *out.get_mut(at..)?.first_chunk_mut()? = ttl.to_be_bytes();
-            }
+    /// Writes over them what is not always the same: their TTL, and what is picked for the client that
+    /// stands at `u`.
+    #[inline(never)]
+    pub(super) fn fill(self, ttl: u32, u: u64, out: &mut [u8]) -> Option<()> {
+        let len = out.len();
+        for at in self.ttls().filter(|at| *at < len) {
+            *out.get_mut(at..)?.first_chunk_mut()? = ttl.to_be_bytes();
         }
         for (at, width, items) in self.picks() {
             let (items, out) = (items?, out.get_mut(at..)?);
@@ -212,17 +211,17 @@ impl<'t> Ready<'t> {
     }
 
     fn behind(self) -> &'t [u8] {
-        &self.0[HEAD_LEN + self.octets_len() as usize..]
+        &self.records[self.octets_len() as usize..]
     }
 
     fn ttls(self) -> impl Iterator<Item = usize> {
-        let places = &self.behind()[..2 * usize::from(u16_at(self.0, TTLS))];
+        let places = &self.behind()[..2 * usize::from(u16_at(self.head, TTLS))];
         places.as_chunks().0.iter().map(|at| usize::from(u16::from_le_bytes(*at)))
     }
 
     /// Where addresses stand that are picked, how long each is, and what they are picked from.
     fn picks(self) -> impl Iterator<Item = (usize, usize, Option<Weighted<'t>>)> {
-        let mut rest = &self.behind()[2 * usize::from(u16_at(self.0, TTLS))..];
+        let mut rest = &self.behind()[2 * usize::from(u16_at(self.head, TTLS))..];
         std::iter::from_fn(move || {
             let (head, after) = rest.split_first_chunk::<PICK_LEN>()?;
             let (items, after) = after.split_at_checked(u32_at(head, PICK_OCTETS) as usize)?;

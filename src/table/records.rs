@@ -8,8 +8,8 @@ use hickory_proto::{
 use super::{
     octets::{u16_at, u32_at},
     packed::{
-        A, A_LEN, AAAA, AAAA_LEN, COUNT, FIXED_LEN, IS_FOR_SOME, IS_WEIGHTED, Packed, QUESTION_AT,
-        QUESTION_FIXED_LEN, TALLY, TO_QUESTION, Tally, V4_LEN, V6_LEN,
+        A_LEN, AAAA_LEN, COUNT, FIXED_LEN, Form, IS_FOR_SOME, IS_TIMED, IS_WEIGHTED, Packed,
+        QUESTION_AT, QUESTION_FIXED_LEN, TALLY, TO_QUESTION, Tally, V4_LEN, V6_LEN,
     },
     ready::Ready,
     selection::END_LEN,
@@ -62,19 +62,16 @@ impl Records<'_> {
     /// How many records beyond them are for the additional section.
     #[inline]
     pub fn additional(&self) -> u16 {
-        let ready = || Ready::unpack(self.packed.body);
-        match self.packed.is_ready() {
-            true if self.octets_len == ready().octets_len() => ready().additional(),
+        match self.packed.ready() {
+            Some(ready) if self.octets_len == ready.octets_len() => ready.additional(),
             _ => 0,
         }
     }
 
     /// The same without what is for the additional section.
     pub fn without_additional(self) -> Self {
-        match self.packed.is_ready() {
-            true => Self { octets_len: Ready::unpack(self.packed.body).answers_len(), ..self },
-            false => self,
-        }
+        let shorter = |ready: Ready<'_>| Self { octets_len: ready.answers_len(), ..self };
+        self.packed.ready().map_or(self, shorter)
     }
 
     /// How many octets they are as they are sent, with those of the additional section.
@@ -86,17 +83,20 @@ impl Records<'_> {
     /// Writes them behind a question; says how long they are, or nothing if there is no room.
     #[inline(always)]
     pub fn write(&self, out: &mut [u8]) -> Option<usize> {
-        match (self.packed.is_service(), self.kind()) {
-            (false, _) => {
+        match self.packed.form() {
+            Form::V4 => self.write_addresses::<V4_LEN, { END_LEN + V4_LEN }, A_LEN>(out)?,
+            Form::V6 => self.write_addresses::<V6_LEN, { END_LEN + V6_LEN }, AAAA_LEN>(out)?,
+            Form::Ready => {
+                let out = out.get_mut(..self.octets_len())?;
+                out.copy_from_slice(Ready::records(self.packed.body, self.octets_len)?);
+                // Most are always the same, and do not pay for the others.
+                if self.packed.has(IS_TIMED | IS_WEIGHTED) {
+                    self.packed.ready()?.fill(self.ttl, self.place, out)?;
+                }
+            }
+            Form::Records => {
                 let records = self.packed.body;
                 out.get_mut(..records.len())?.copy_from_slice(records);
-            }
-            (true, A) => self.write_addresses::<V4_LEN, { END_LEN + V4_LEN }, A_LEN>(out)?,
-            (true, AAAA) => self.write_addresses::<V6_LEN, { END_LEN + V6_LEN }, AAAA_LEN>(out)?,
-            (true, _) => {
-                let ttl = (self.ttl != self.packed.ttl()).then_some(self.ttl);
-                let out = out.get_mut(..self.octets_len())?;
-                Ready::unpack(self.packed.body).write(ttl, self.place, out)?;
             }
         }
         Some(self.octets_len())

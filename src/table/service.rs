@@ -200,8 +200,8 @@ mod tests {
         let tally = Some(Tally(0x0102_0304));
         let part = Part { tally, ..Part::new(&pool, Ttl::from_secs_const(60), &endpoints) };
         let records = ServiceRecords::new(&owner, &Shares::new(&[part]));
-        let a = b"\x01\0\x02\0\x3c\0\0\0\x04\x03\x02\x01\x08\0\0\x80\xc0\0\x02\x01\xc0\0\x02\x02";
-        let aaaa = b"\x1c\0\x01\0\x3c\0\0\0\x04\x03\x02\x01\x10\0\0\x80\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01";
+        let a = b"\x01\0\x02\0\x3c\0\0\0\x04\x03\x02\x01\x08\0\0\x84\xc0\0\x02\x01\xc0\0\x02\x02";
+        let aaaa = b"\x1c\0\x01\0\x3c\0\0\0\x04\x03\x02\x01\x10\0\0\x84\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01";
         assert_eq!(*records.packed, [&a[..], aaaa].concat());
     }
 }

@@ -185,7 +185,7 @@ fn an_instant_stands_beside_pools_that_are_drawn() {
 fn what_lasts_lies_as_before() {
     let endpoints = [endpoint("192.0.2.1", 1)];
     let records = one_pool("api", 60, &endpoints, &[]);
-    let octets = b"\x01\0\x01\0\x3c\0\0\0\xff\xff\xff\xff\x04\0\0\x80\xc0\0\x02\x01";
+    let octets = b"\x01\0\x01\0\x3c\0\0\0\xff\xff\xff\xff\x04\0\0\x84\xc0\0\x02\x01";
     assert_eq!(*records.packed, *octets);
 }
 
