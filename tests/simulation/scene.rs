@@ -94,7 +94,7 @@ impl Scene {
             && chance.once_in(3)
         {
             let (name, found) = self.wanted.look_up(chance);
-            return self.world.resolve(name, found);
+            self.world.resolve(name, found)?;
         }
         match self.chance.below(14) {
             0..4 => {
