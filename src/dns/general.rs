@@ -61,10 +61,7 @@ pub(super) fn reply_general(
         return reject(packet, ResponseCode::FormErr, judge, out);
     };
     let limit = limit(packet.transport, edns);
-    let fitting = whole(response, &request, limit)
-        .or_else(|| whole(response.without_additional()?, &request, limit))
-        .or_else(|| with_less(response, &request, limit))
-        .or_else(|| cut(&response, &request));
+    let fitting = fitting(response, &request, limit).or_else(|| cut(&response, &request));
     let Some((mut response, mut octets)) = fitting else {
         return Outcome::Dropped(DropCause::Internal);
     };
@@ -111,14 +108,25 @@ fn reject(
     }
 }
 
-/// A reply with all that is in the response, if that is not longer than `limit`.
-fn whole<'t>(
+/// A reply that is not longer than `limit`: with all that is in the response, or else without what may be
+/// left out (RFC 2181 §9, RFC 9471).
+fn fitting<'t>(
     response: Response<'t>,
     request: &MessageRequest,
     limit: usize,
 ) -> Option<(Response<'t>, Vec<u8>)> {
-    let octets = encode(&response, request)?;
-    fits(&octets, limit).then_some((response, octets))
+    let mut encoded = Encoded::new(&response, request);
+    let encode = |encoded: &Encoded<'_>| encoded.encode(request).filter(|it| fits(it, limit));
+    if let Some(octets) = encode(&encoded) {
+        return Some((response, octets));
+    }
+    if let Section::Composed(Composition { additionals, glue, .. }) = response.section {
+        let octets = with_less(&mut encoded, additionals, *glue, encode)?;
+        return Some((response, octets));
+    }
+    let shorter = response.without_additional()?;
+    encoded.additionals = Cow::default();
+    encode(&encoded).map(|octets| (shorter, octets))
 }
 
 fn fits(octets: &[u8], limit: usize) -> bool {
@@ -129,35 +137,27 @@ fn fits(octets: &[u8], limit: usize) -> bool {
 /// (RFC 2181 §9).
 fn cut<'t>(response: &Response<'t>, request: &MessageRequest) -> Option<(Response<'t>, Vec<u8>)> {
     let cut = response.cut();
-    encode(&cut, request).map(|octets| (cut, octets))
+    Encoded::new(&cut, request).encode(request).map(|octets| (cut, octets))
 }
 
-fn encode(response: &Response<'_>, request: &MessageRequest) -> Option<Vec<u8>> {
-    Encoded::new(response, request).encode(request)
-}
-
-/// The response with as many of its additional records as there is room for, rrset by rrset, if it
-/// may be sent without the others (RFC 2181 §9, RFC 9471). How many these are is searched for by
-/// halves: each look writes the message.
-fn with_less<'t>(
-    response: Response<'t>,
-    request: &MessageRequest,
-    limit: usize,
-) -> Option<(Response<'t>, Vec<u8>)> {
-    let Section::Composed(Composition { additionals: all, glue, .. }) = response.section else {
-        return None;
-    };
-    let mut encoded = Encoded::new(&response, request);
-    let ends = (glue + 1..all.len()).filter(|at| !is_of_one_rrset(&all[at - 1], &all[*at]));
-    let ends: Vec<usize> = ends.collect();
-    let mut with = |count: usize| {
-        encoded.additionals = Cow::Borrowed(&all[..count]);
-        encoded.encode(request).filter(|octets| fits(octets, limit))
-    };
-    if all.len() == *glue {
+/// With as many of the additional records as there is room for, rrset by rrset; those that are `glue` must
+/// not be left out. How many these are is searched for by halves: each look writes the message.
+fn with_less<'r>(
+    encoded: &mut Encoded<'r>,
+    additionals: &'r [Record],
+    glue: usize,
+    encode: impl Fn(&Encoded<'_>) -> Option<Vec<u8>>,
+) -> Option<Vec<u8>> {
+    if additionals.len() == glue {
         return None;
     }
-    let mut fitting = with(*glue)?;
+    let is_end = |at: &usize| !is_of_one_rrset(&additionals[at - 1], &additionals[*at]);
+    let ends: Vec<usize> = (glue + 1..additionals.len()).filter(is_end).collect();
+    let mut with = |count: usize| {
+        encoded.additionals = Cow::Borrowed(&additionals[..count]);
+        encode(encoded)
+    };
+    let mut fitting = with(glue)?;
     let (mut begin, mut end) = (0, ends.len());
     while begin < end {
         let middle = begin.midpoint(end);
@@ -166,7 +166,7 @@ fn with_less<'t>(
             None => end = middle,
         }
     }
-    Some((response, fitting))
+    Some(fitting)
 }
 
 fn is_of_one_rrset(one: &Record, other: &Record) -> bool {
@@ -250,8 +250,7 @@ impl<'r> Encoded<'r> {
         let none = || Cow::Borrowed([].as_slice());
         let (answers, authorities, additionals) = match (response.section, owner) {
             (Section::Answer(records), Some(owner)) => {
-                let mut answers = records.decode(owner);
-                let additionals = answers.split_off(records.count().into());
+                let (answers, additionals) = records.decode(owner);
                 (answers.into(), none(), additionals.into())
             }
             (Section::Authority(authority, ttl), _) => {

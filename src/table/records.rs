@@ -137,16 +137,21 @@ impl Records<'_> {
         fixed
     }
 
-    /// The same as the codec has them, with `owner` written as it is here; behind them those of the
-    /// additional section.
-    pub fn decode(&self, owner: &Name) -> Vec<Record> {
-        let mut records = Vec::new();
-        self.decode_onto(&mut records, owner);
-        records
+    /// The same as the codec has them, with `owner` written as it is here; and those of the additional
+    /// section.
+    pub fn decode(&self, owner: &Name) -> (Vec<Record>, Vec<Record>) {
+        let (mut answers, mut additionals) = (Vec::new(), Vec::new());
+        self.decode_onto(&mut answers, &mut additionals, owner);
+        (answers, additionals)
     }
 
     /// The same, behind others.
-    pub(super) fn decode_onto(&self, records: &mut Vec<Record>, owner: &Name) {
+    pub(super) fn decode_onto(
+        &self,
+        answers: &mut Vec<Record>,
+        additionals: &mut Vec<Record>,
+        owner: &Name,
+    ) {
         // The pointers in them count from the start of a message that asks for the owner.
         let mut message = vec![0; QUESTION_AT];
         for label in owner.iter() {
@@ -159,8 +164,9 @@ impl Records<'_> {
         message.resize(usize::from(begin) + self.octets_len(), 0);
         self.write(&mut message[begin.into()..]);
         let mut decoder = BinDecoder::new(&message).clone(begin);
-        let read =
+        let mut read =
             |_| Record::read(&mut decoder).expect("invariant: what we encode can be decoded");
-        records.extend((0..self.count() + self.additional()).map(read));
+        answers.extend((0..self.count()).map(&mut read));
+        additionals.extend((0..self.additional()).map(read));
     }
 }

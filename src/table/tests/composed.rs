@@ -233,7 +233,7 @@ proptest! {
             let hickory = to_hickory(&name);
             match table.answer(question, NOW, || 0) {
                 Answer::Records(records) => {
-                    prop_assert_eq!(octets(&composition.answers), octets(&records.decode(&hickory)));
+                    prop_assert_eq!(octets(&composition.answers), octets(&records.decode(&hickory).0));
                     prop_assert!(composition.authorities.is_empty());
                 }
                 Answer::NoData(authority, _, ttl) => {

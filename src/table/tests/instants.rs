@@ -30,7 +30,7 @@ fn ask(table: &Table, kind: RecordType, client: ClientNetwork, now: Timestamp) -
 fn ttl(table: &Table, kind: RecordType, client: u32, now: Timestamp) -> u32 {
     match ask(table, kind, network(client), now) {
         Answer::Records(records) => {
-            let decoded = records.decode(&super::to_hickory(&owner("api")));
+            let (decoded, _) = records.decode(&super::to_hickory(&owner("api")));
             assert!(decoded.iter().all(|record| record.ttl == records.ttl()));
             records.ttl()
         }

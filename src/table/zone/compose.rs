@@ -213,14 +213,12 @@ impl<'t> Composer<'t, '_> {
         match answer {
             Answer::Records(records) => {
                 self.out.given = records.tally().map(|tally| (tally, records.ttl()));
-                let answers = &mut self.out.answers;
-                let end = answers.len() + usize::from(records.count());
-                records.decode_onto(answers, owner);
-                let additionals = answers.split_off(end);
-                // Each can be asked for by its own name.
-                if self.out.additionals.len() + additionals.len() <= ADDITIONAL_MAX {
-                    self.out.additionals.extend(additionals);
-                }
+                let Composition { answers, additionals, .. } = &mut self.out;
+                // Each of the additional ones can be asked for by its own name.
+                let is_too_much =
+                    additionals.len() + usize::from(records.additional()) > ADDITIONAL_MAX;
+                let records = if is_too_much { records.without_additional() } else { records };
+                records.decode_onto(answers, additionals, owner);
             }
             Answer::NoData(authority, _, ttl) => self.deny(authority, ttl),
             Answer::Unavailable(_) => self.out.verdict = Verdict::Unavailable,
