@@ -224,7 +224,7 @@ async fn each_zone_has_a_delegation_of_its_own() {
     let is_nothing = |report: &Value| report["findings"] == serde_json::json!([]);
     assert!(is_good && reports.iter().all(is_nothing), "{reports:#?}");
     // A mistake in one is told of that one.
-    let (is_good, reports) = child.reports(&[wrong.clone()], &[]).await;
+    let (is_good, reports) = child.reports(std::slice::from_ref(&wrong), &[]).await;
     assert!(!is_good && is_nothing(&reports[0]) && !is_nothing(&reports[1]), "{reports:#?}");
     let (is_good, said) = child.check(&["--parent", &wrong]).await;
     assert!(!is_good);

@@ -118,7 +118,7 @@ impl Scene {
         match self.conductor.plane.store.load().answer(question, self.conductor.now(), || 0) {
             Answer::Records(records) => {
                 let records = records.decode(&to_hickory(&name));
-                let [Record { data: RData::A(address), .. }] = records.as_slice() else {
+                let [Record { data: RData::A(address), .. }] = records.0.as_slice() else {
                     panic!("{records:?}")
                 };
                 address.octets().last().copied()
