@@ -16,7 +16,7 @@ pub(super) fn board(scene: Scene<'_>, service: &ServiceStatus, detail: Detail) -
         dl.board {
             (cell("answered", "Answered now", answered(service, detail)))
             (cell("next", "Next", next(scene, service)))
-            (cell("back", "If rolled back now", back(service)))
+            (cell("back", "If rolled back now", back(scene, service)))
             (cell("off", "Old hosts", off(scene, service)))
         }
     }
@@ -80,9 +80,12 @@ fn next(scene: Scene<'_>, service: &ServiceStatus) -> Told {
     }
 }
 
-fn back(service: &ServiceStatus) -> Told {
+fn back(scene: Scene<'_>, service: &ServiceStatus) -> Told {
     let Some(back) = &service.rollback else {
         return match &service.release {
+            _ if service.phase == "RollingBack" => {
+                Told(html! { "under way" }, clears(scene, service))
+            }
             Some(release) if release.share == 0 && service.phase != "Failed" => {
                 Told(html! { "nothing to undo" }, html! { "nobody has been moved yet" })
             }
@@ -97,6 +100,19 @@ fn back(service: &ServiceStatus) -> Told {
                 "caches clear in " (span(back.clears_in_secs)) "; everyone has " b { (back.to) } " again"
             },
         ),
+    }
+}
+
+/// Until when caches hold what has been taken back.
+fn clears(scene: Scene<'_>, service: &ServiceStatus) -> Markup {
+    let left = service.pools.values().filter(|pool| pool.share == 0 && !pool.drained);
+    let last = left.filter_map(|pool| pool.horizon.as_deref()).max();
+    html! {
+        "it is being rolled back: "
+        @match last {
+            Some(at) => { "caches are clear from " (words::time(at, scene.now())) },
+            None => "caches are clear",
+        }
     }
 }
 

@@ -299,3 +299,18 @@ fn a_course_is_drawn_and_told_in_words_and_numbers() {
     let rows = picture.matches("<th scope=\"row\">").count();
     assert!((20..40).contains(&rows), "{rows} rows are enough to follow it, and not too many");
 }
+
+#[test]
+fn a_rollback_under_way_says_until_when_caches_hold_what_it_takes_back() {
+    let mut status = status(1, 1);
+    let service = status.services.get_mut("s0").expect("there");
+    service.phase = "RollingBack".to_owned();
+    service.rollback = None;
+    service.release.as_mut().expect("there").share = 0;
+    service.pools.get_mut("v2").expect("there").share = 0;
+    let shown = shown(1, &status, &ViewName::Service("s0".to_owned()), None);
+    let board = &shown.fragments["board"].html;
+    assert!(board.contains("under way") && !board.contains("nothing to undo"), "{board}");
+    let until = "caches are clear from <time datetime=\"2026-11-26T18:01:00Z\">18:01:00</time>";
+    assert!(board.contains(until), "{board}");
+}
