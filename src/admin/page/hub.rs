@@ -26,6 +26,8 @@ const BUSY_MAX: u32 = 100;
 const VIEWS_MAX: usize = 96;
 /// History is read from disk: again when the service has changed, or after so many beats.
 const HISTORY_BEATS: u64 = 30;
+/// A view that nobody has looked at for so many beats goes.
+const UNSEEN_BEATS: u64 = 60;
 
 /// What everyone looks at.
 pub(super) struct Hub {
@@ -47,7 +49,8 @@ struct Known {
 /// One view as it was last shown.
 struct Kept {
     shown: Arc<Shown>,
-    status: Arc<Status>,
+    /// Only where it spares rendering, which is on the page of all services: it is large.
+    status: Option<Arc<Status>>,
     history: Option<History>,
 }
 
@@ -114,22 +117,27 @@ impl Hub {
         let status = known.status.clone()?;
         let mut kept = known.views.remove(name);
         if kept.as_ref().is_none_or(|kept| kept.shown.beat != known.beat) {
-            let (before, history) = match kept {
-                Some(Kept { shown, status, history }) => (Some((status, shown)), history),
-                None => (None, None),
+            let (shown, stood, history) = match kept {
+                Some(Kept { shown, status, history }) => (Some(shown), status, history),
+                None => (None, None, None),
             };
-            let before = before.as_ref().map(|(status, shown)| (&**status, &**shown));
+            let last = shown.as_deref();
+            let before = stood.as_deref().zip(last);
             let history = self.history(known.beat, &status, name, history).await;
             let courses = self.courses(&status, name).await;
             let scene = Scene { status: &status, courses: &courses, acts: self.acts, before };
             let view = render(scene, name, history.as_ref());
-            let shown = Shown::next(known.beat, &status, name, view, before.map(|it| it.1));
+            let shown = Shown::next(known.beat, &status, name, view, last);
+            let status = (*name == ViewName::Overview).then_some(status);
             kept = Some(Kept { shown: Arc::new(shown), status, history });
         }
         let kept = kept?;
         let shown = kept.shown.clone();
         known.make_room();
-        known.views.insert(name.clone(), kept);
+        // Anybody can ask for names that have never been any.
+        if shown.is_known || shown.born < shown.beat {
+            known.views.insert(name.clone(), kept);
+        }
         Some(shown)
     }
 
@@ -186,6 +194,7 @@ impl Known {
     }
 
     fn make_room(&mut self) {
+        self.views.retain(|_, kept| kept.shown.beat + UNSEEN_BEATS >= self.beat);
         while self.views.len() >= VIEWS_MAX {
             let oldest = self.views.iter().min_by_key(|(_, kept)| kept.shown.beat);
             let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { return };
@@ -246,5 +255,63 @@ fn on_one_line(html: String) -> String {
     match html.contains(['\n', '\r']) {
         true => html.replace('\n', "&#10;").replace('\r', "&#13;"),
         false => html,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::admin::{Request, page::tests::status};
+
+    /// One that is told of three services.
+    fn hub() -> Hub {
+        let (requests, mut asked) = mpsc::channel(1);
+        tokio::spawn(async move {
+            while let Some(request) = asked.recv().await {
+                if let Request::Status(reply) = request {
+                    drop(reply.send(Box::new(status(3, 0))));
+                }
+            }
+        });
+        Hub::new(Inquiry::new(requests), false)
+    }
+
+    #[tokio::test]
+    async fn only_what_is_of_use_is_remembered() {
+        let (hub, service) = (hub(), |name: &str| ViewName::Service(name.to_owned()));
+        for name in [ViewName::Overview, service("s0"), service("nobody")] {
+            let (shown, _) = hub.look(&name).await;
+            assert!(shown.is_some(), "{name:?} is shown, if only to say that it is none");
+        }
+        let names = async || hub.known.lock().await.views.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names().await, [ViewName::Overview, service("s0")]);
+        let kept = |known: &Known, name| known.views[name].status.is_some();
+        {
+            let mut known = hub.known.lock().await;
+            assert!(kept(&known, &ViewName::Overview) && !kept(&known, &service("s0")));
+            known.beat += UNSEEN_BEATS;
+        }
+        hub.look(&ViewName::Overview).await;
+        assert_eq!(names().await.len(), 2);
+        hub.known.lock().await.beat += 1;
+        hub.look(&ViewName::Overview).await;
+        assert_eq!(names().await, [ViewName::Overview], "nobody looks at the other one");
+    }
+
+    #[tokio::test]
+    async fn a_service_that_goes_is_remembered_for_as_long_as_somebody_looks() {
+        let (hub, name) = (hub(), ViewName::Service("s0".to_owned()));
+        let (first, _) = hub.look(&name).await;
+        let born = first.expect("shown").born;
+        {
+            let mut known = hub.known.lock().await;
+            known.status = Some(Arc::new(status(0, 0)));
+            known.beat += 1;
+        }
+        let (shown, _) = hub.look(&name).await;
+        let shown = shown.expect("shown");
+        assert_eq!((shown.is_known, shown.born), (false, born), "so it is not sent over and over");
     }
 }

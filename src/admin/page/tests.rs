@@ -17,7 +17,7 @@ use crate::admin::{
 };
 
 /// So many services, of which the first ones are being released.
-fn status(services: usize, released: usize) -> Status {
+pub(super) fn status(services: usize, released: usize) -> Status {
     let service = |number: usize| (format!("s{number}"), service(number < released));
     let services: serde_json::Map<String, Value> = (0..services).map(service).collect();
     let status = json!({
