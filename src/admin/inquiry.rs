@@ -54,6 +54,18 @@ pub enum Request {
     Sample(ServiceName, Clients, oneshot::Sender<Result<Sample, Undone>>),
 }
 
+impl Request {
+    /// Whether it would change something, and whoever asked for that waits no longer.
+    pub fn is_given_up(&self) -> bool {
+        match self {
+            Self::Order(_, _, reply) | Self::Stop(_, reply) | Self::Forget(_, _, reply) => {
+                reply.is_closed()
+            }
+            _ => false,
+        }
+    }
+}
+
 /// The way to ask the conductor.
 #[derive(Clone)]
 pub struct Inquiry(mpsc::Sender<Request>);
@@ -153,5 +165,29 @@ impl Inquiry {
             answer.await.ok()
         };
         timeout(patience, asked).await.ok().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_change_that_is_not_begun_in_time_is_given_up() {
+        let (requests, mut asked) = mpsc::channel(4);
+        let inquiry = Inquiry::new(requests);
+        let stop = || Stop::Unfreeze { by: "user 0".to_owned() };
+        let name = || "api".parse::<ServiceName>().expect("a name");
+        let briefly = Duration::from_millis(10);
+        timeout(briefly, inquiry.stop(stop())).await.expect_err("nobody answers");
+        let forgetting = inquiry.forget(name(), "user 0".to_owned());
+        timeout(briefly, forgetting).await.expect_err("nobody answers");
+        for _ in 0..2 {
+            assert!(asked.recv().await.is_some_and(|request| request.is_given_up()));
+        }
+        let waiting = tokio::spawn(async move { inquiry.stop(stop()).await });
+        let request = asked.recv().await.expect("asked");
+        assert!(!request.is_given_up(), "somebody waits for it");
+        waiting.abort();
     }
 }

@@ -40,6 +40,11 @@ pub(super) struct Ordered {
 impl Conductor {
     /// Answers a request; what it changes is answered when it is being answered from.
     pub(super) fn heed(&mut self, request: Request) -> Option<Ordered> {
+        if request.is_given_up() {
+            // They have been told that it is not done: then it must not be.
+            info!("whoever asked for a change waits no longer: it is not done");
+            return None;
+        }
         let (file, services) = (&self.file, &self.services);
         let (now, keeping) = (self.now(), (&self.keeper, &self.unkept));
         match request {
