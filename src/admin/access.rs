@@ -85,12 +85,14 @@ pub struct Door {
     tokens: ReadTokens,
     counters: Counters,
     wrong: Seldom,
+    /// Of its own: files that cannot be used come up with each token that is shown, wrong or not.
+    unusable: Seldom,
 }
 
 impl Door {
     /// One that decides so, by what stands in the files of the tokens at that time.
     pub fn new(access: HttpAccess, tokens: ReadTokens, counters: Counters) -> Self {
-        Self { access, tokens, counters, wrong: Seldom::default() }
+        Self { access, tokens, counters, wrong: Seldom::default(), unusable: Seldom::default() }
     }
 
     /// Whether anybody can change things by TCP.
@@ -193,7 +195,7 @@ impl Door {
         };
         let known = (self.tokens)().await;
         for (name, why) in known.iter().filter_map(|(name, it)| Some((name, it.as_ref().err()?))) {
-            self.wrong.say(|count| warn!(token = %name, why, count, "a token cannot be used"));
+            self.unusable.say(|count| warn!(token = %name, why, count, "a token cannot be used"));
         }
         // All are compared, whichever it is.
         let holder = known.into_iter().fold(None, |found, (name, token)| {
@@ -348,5 +350,15 @@ mod tests {
         }
         let user = door.actor(Peer::User(Some(7)), &HeaderMap::new()).await;
         assert_eq!(user, Ok(Actor("user 7".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_used_does_not_keep_wrong_tokens_from_being_told() {
+        let door = door(Readers::All, &[("broken", "short"), ("oncall", TOKEN)]);
+        door.actor(AFAR, &showing("wrong")).await.expect_err("refused");
+        for seldom in [&door.wrong, &door.unusable] {
+            let (told, kept_back) = *seldom.0.lock().expect("whole");
+            assert!(told.is_some() && kept_back == 0, "{kept_back} have come up and are not told");
+        }
     }
 }
