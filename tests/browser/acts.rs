@@ -100,3 +100,50 @@ async fn what_stands_in_the_way_is_said_and_can_be_broken_by_its_name() {
         .await;
     browser.close().await;
 }
+
+/// Answers nothing by itself, and remembers what was asked.
+const HOLD_BACK: &str =
+    "window.asked = []; window.fetch = (url, { body, signal }) => new Promise((resolve) => {
+    const answer = (said) => resolve({ ok: true, status: 200, json: async () => said });
+    asked.push({ url, signal, isDone: !JSON.parse(body).dry_run, answer });
+})";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_answer_stays_out_of_another_dialog_and_nothing_is_done_twice() {
+    let Some(browser) = Browser::open().await else { return };
+    let scene = Scene::open_to_act(RAMP).await;
+    scene.save("v2", RAMP);
+    scene.house.until_phase("Judging").await;
+    browser.open_page(&scene.url("/services/api")).await;
+    browser.run(HOLD_BACK).await;
+    press_verb(&browser, "promote").await;
+    browser.press(&format!("{TOKEN}{ENTER}")).await;
+    assert_eq!(browser.run("return asked.length").await, 1);
+    browser.press(ESCAPE).await;
+    assert!(!is_asked(&browser).await);
+    assert_eq!(browser.run("return asked[0].signal.aborted").await, true);
+
+    press_verb(&browser, "pause").await;
+    browser.until("#ask-heading", "Pause api").await;
+    browser.run("asked[0].answer({ changed: {} })").await;
+    let heading = browser.text("#ask-heading").await;
+    assert_eq!(
+        (heading.as_str(), &*browser.text("#ask-do").await),
+        ("Pause api", "See what it would do")
+    );
+    assert!(browser.text("#ask-plan").await.contains("Nothing is done before"));
+
+    // Neither does the late one keep this one from being asked.
+    browser.run("document.querySelector('#ask-token').focus()").await;
+    browser.press(&format!("{TOKEN}{ENTER}")).await;
+    browser.run("asked[1].answer({ changed: {} })").await;
+    browser.until("#ask-do", "Pause api").await;
+    browser.press(&format!("{TAB}{ENTER}")).await;
+    assert_eq!(browser.run("return asked[2].isDone").await, true);
+    browser.run("asked[2].answer({ transitions: [], generation: 1 })").await;
+    browser.until("#ask-plan", "Done.").await;
+    browser.run("document.querySelector('#ask-token').focus()").await;
+    browser.press(ENTER).await;
+    assert_eq!(browser.run("return asked.length").await, 3, "it is not done once more");
+    browser.close().await;
+}

@@ -5,9 +5,10 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const TOKEN = "cutover-token";
-  let order; // What is asked for: the verb, the service, and how that is called.
-  let isBusy = false;
-  let isSeen = false; // Whether what is on show is what would be done.
+  const PATIENCE_MS = 70000; // Longer than the server takes for anything.
+  // What the open dialog asks for: the verb, the service, what it breaks; whether what is on show is what would
+  // be done; and whether an answer is awaited. None when it is closed, or done.
+  let order;
 
   const element = (name, children = [], attributes = {}) => {
     const made = document.createElement(name);
@@ -21,7 +22,7 @@
     byId("ask-plan").focus();
   };
   const offer = (label, seen) => {
-    isSeen = seen;
+    order.isSeen = seen;
     byId("ask-do").textContent = label;
     byId("ask-do").classList.toggle("danger", seen);
     byId("ask-do").hidden = false;
@@ -32,8 +33,14 @@
   const titled = ({ verb, service, to }) =>
     verb === "rollback" ? `Roll back ${service} to ${to}` : `${titles[verb]} ${service}`;
 
+  // What is still on its way is of no use then, and must not turn up in another dialog.
+  const forget = () => {
+    order?.asking?.abort();
+    order = undefined;
+  };
   const open = (button) => {
-    order = { ...button.dataset, force: [] };
+    forget();
+    order = { ...button.dataset, force: [], isSeen: false, asking: undefined };
     byId("ask-heading").textContent = titled(order);
     byId("ask-token").value = sessionStorage.getItem(TOKEN) ?? "";
     byId("ask").showModal();
@@ -81,6 +88,8 @@
     byId("ask-do").hidden = true;
     byId("ask-leave").textContent = "Close";
     byId("ask-leave").focus();
+    // Enter still submits the form: it must not be done once more.
+    forget();
   };
   const showRefused = ({ why, stands, rules }) => {
     const possible = stands?.possible.join(", ");
@@ -108,28 +117,35 @@
 
   // ------------------------------------------------------------------------------------------------------
 
-  const ask = async (isDone) => {
+  const ask = async (asked) => {
+    const isDone = asked.isSeen;
     const token = byId("ask-token").value.trim();
     const force = [...document.querySelectorAll("#ask-plan [name=force]:checked")].map((it) => it.value);
-    if (!isSeen) order.force = [...new Set([...order.force, ...force])];
-    isBusy = true;
+    if (!isDone) asked.force = [...new Set([...asked.force, ...force])];
+    const asking = new AbortController();
+    asked.asking = asking;
+    const late = setTimeout(() => asking.abort(new Error(`none within ${self.cutoverSpan(PATIENCE_MS / 1000)}`)), PATIENCE_MS);
     try {
-      const reply = await fetch(`/api/v1/services/${encodeURIComponent(order.service)}/${order.verb}`, {
+      const reply = await fetch(`/api/v1/services/${encodeURIComponent(asked.service)}/${asked.verb}`, {
         method: "POST",
         headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
-        body: JSON.stringify({ force: order.force, dry_run: !isDone }),
+        body: JSON.stringify({ force: asked.force, dry_run: !isDone }),
+        signal: asking.signal,
       });
       const said = await reply.json();
+      if (asked !== order) return;
       if (reply.status !== 401) sessionStorage.setItem(TOKEN, token);
       if (!reply.ok) showUndone(reply.status, said);
       else if (isDone) showDone(said);
       else showPlan(said);
     } catch (error) {
+      if (asked !== order) return;
       // Whether it was done is not known: what the page shows is.
       show(element("p", [sign(false, "No answer"), `: ${error.message}. Look at the page for what has become of it.`]));
       offer("See what it would do", false);
     } finally {
-      isBusy = false;
+      clearTimeout(late);
+      asked.asking = undefined;
     }
   };
 
@@ -140,9 +156,14 @@
     });
     byId("ask-form").addEventListener("submit", (event) => {
       event.preventDefault();
-      if (!isBusy) ask(isSeen);
+      if (order && !order.asking) ask(order);
     });
-    byId("ask-token").addEventListener("input", () => offer("See what it would do", false));
+    byId("ask-token").addEventListener("input", () => {
+      if (order) offer("See what it would do", false);
+    });
+    byId("ask").addEventListener("close", () => {
+      if (!byId("ask").open) forget(); // Told late, it may be open anew.
+    });
     byId("ask-leave").addEventListener("click", () => byId("ask").close());
   });
 })();
