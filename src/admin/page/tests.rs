@@ -314,3 +314,36 @@ fn a_rollback_under_way_says_until_when_caches_hold_what_it_takes_back() {
     let until = "caches are clear from <time datetime=\"2026-11-26T18:01:00Z\">18:01:00</time>";
     assert!(board.contains(until), "{board}");
 }
+
+#[test]
+fn who_comes_again_is_sent_what_was_still_waiting() {
+    let status = status(1000, 0);
+    let shown = shown(5, &status, &ViewName::Overview, None);
+    let beat_of = |event: &str| {
+        let head = event.lines().nth(1).and_then(|line| line.strip_prefix("data: "));
+        let head: Value = serde_json::from_str(head.expect("a head")).expect("JSON");
+        head["beat"].as_u64().expect("a number")
+    };
+    let mut watcher = Watcher::new(0);
+    let event = watcher.event(Duration::ZERO, &shown);
+    assert!(!event.contains("id=\"row-s999\""), "not all at once");
+    let again = Watcher::new(beat_of(&event)).event(Duration::from_secs(1), &shown);
+    assert!(again.contains("id=\"row-s0\""), "what waited is sent: {again}");
+    let mut seconds = 1..120;
+    let last = seconds.find_map(|second| {
+        let event = watcher.event(Duration::from_secs(second), &shown);
+        (beat_of(&event) == 5).then_some(event)
+    });
+    assert!(last.expect("all is sent").contains("id=\"row-"), "told with the last of it");
+    let after =
+        self::shown(6, &self::status(1000, 500), &ViewName::Overview, Some((&status, &shown)));
+    let event = Watcher::new(5).event(Duration::ZERO, &after);
+    assert_eq!(beat_of(&event), 5, "it still has what it had");
+}
+
+#[test]
+fn who_has_a_later_beat_than_there_has_been_is_sent_all() {
+    let shown = shown(5, &status(10, 0), &ViewName::Overview, None);
+    let event = Watcher::new(6).event(Duration::ZERO, &shown);
+    assert!(event.contains("id=\"row-s8\"") && event.contains("\"rows\":["), "{event}");
+}
