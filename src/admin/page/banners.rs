@@ -6,7 +6,7 @@ use super::{
     view::{Fragment, Urgency},
     words::{self, said},
 };
-use crate::admin::status::{FileError, FreezeStatus, HookStatus, Status, StoreStatus};
+use crate::admin::status::{FileError, FileStatus, FreezeStatus, HookStatus, Status, StoreStatus};
 
 /// Mistakes of a file that are shown; `cutover check` shows all.
 const MISTAKES_MAX: usize = 8;
@@ -22,6 +22,7 @@ pub(super) fn head(status: &Status) -> Markup {
                 li { "serial " (status.serial) }
                 li {
                     @match (&file.loaded_at, file.accepted) {
+                        (_, true) if file.waiting => span.sign.warn { "file waits" },
                         (Some(at), true) => {
                             span.sign.good { "file accepted" } ", read " (words::time(at, &status.now))
                         }
@@ -57,7 +58,7 @@ fn banner(id: &str, class: &str, what: Markup, more: Markup) -> Markup {
 fn file(status: &Status) -> Option<Markup> {
     let file = &status.file;
     if file.accepted {
-        return None;
+        return file.waiting.then(|| waiting(file));
     }
     let served = match &file.loaded_at {
         Some(at) => html! { "What is served is what was read " (words::time(at, &status.now)) "." },
@@ -81,6 +82,18 @@ fn file(status: &Status) -> Option<Markup> {
             @if left > 0 { p { "And " (left) " more: " code { "cutover check" } " shows all." } }
         },
     ))
+}
+
+/// A good one that cannot be carried out yet.
+fn waiting(file: &FileStatus) -> Markup {
+    let what = html! { "The file on disk is good, and waits" };
+    let why = html! {
+        p {
+            code { (file.path) } ": it is to be carried out once that can be kept. "
+            "Until then what is served is what was read before."
+        }
+    };
+    banner("b-file", "warn", what, why)
 }
 
 fn zones(status: &Status) -> Option<Markup> {

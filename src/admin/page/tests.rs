@@ -347,3 +347,14 @@ fn who_has_a_later_beat_than_there_has_been_is_sent_all() {
     let event = Watcher::new(6).event(Duration::ZERO, &shown);
     assert!(event.contains("id=\"row-s8\"") && event.contains("\"rows\":["), "{event}");
 }
+
+#[test]
+fn a_good_file_that_cannot_be_kept_yet_is_not_said_to_be_carried_out() {
+    let mut status = status(1, 0);
+    status.file.accepted = true;
+    let shown = shown(1, &status, &ViewName::Overview, None);
+    let head = &shown.fragments["head"].html;
+    assert!(head.contains("file waits") && !head.contains("sign good"), "{head}");
+    assert!(shown.fragments["b-file"].html.contains("once that can be kept"));
+    assert!(shown.title.contains("the file waits"), "{}", shown.title);
+}

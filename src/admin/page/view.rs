@@ -219,6 +219,7 @@ fn title(status: &Status) -> String {
     let zone = &status.zone;
     let stands = match released.as_slice() {
         [] => match status.file.accepted {
+            true if status.file.waiting => "⚠ the file waits".to_owned(),
             true => "Steady".to_owned(),
             false => "⚠ the file is refused".to_owned(),
         },
