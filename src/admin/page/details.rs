@@ -31,6 +31,17 @@ pub(super) fn head(scene: Scene<'_>, name: &str, service: &ServiceStatus) -> Mar
     }
 }
 
+/// The same of a service that is not answered any more.
+pub(super) fn gone(scene: Scene<'_>, name: &str) -> Markup {
+    html! {
+        div #head.head {
+            nav aria-label="Where you are" { a href="/" { (scene.status.zone) } " / " }
+            h1 { (name) }
+            span.sign.bad { "no longer answered" }
+        }
+    }
+}
+
 /// The board, and the pictures.
 pub(super) fn release(scene: Scene<'_>, name: &str, service: &ServiceStatus) -> Vec<Fragment> {
     let release = service.release.as_ref();

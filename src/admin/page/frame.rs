@@ -28,7 +28,7 @@ pub(super) fn page(name: &ViewName, shown: &Shown, acts: bool) -> String {
             a.skip href="#main" { "Skip to the content" }
             header.top {
                 div.within {
-                    (one(shown, "head"))
+                    @if shown.is_known { (one(shown, "head")) }
                     (link(&shown.now))
                 }
             }

@@ -358,3 +358,21 @@ fn a_good_file_that_cannot_be_kept_yet_is_not_said_to_be_carried_out() {
     assert!(shown.fragments["b-file"].html.contains("once that can be kept"));
     assert!(shown.title.contains("the file waits"), "{}", shown.title);
 }
+
+#[test]
+fn nothing_of_a_service_that_has_gone_stays_on_its_page() {
+    let name = ViewName::Service("s0".to_owned());
+    let (was, mut status) = (status(1, 1), status(0, 0));
+    status.freeze = None;
+    let before = shown(5, &was, &name, None);
+    let after = shown(6, &status, &name, Some((&was, &before)));
+    let event = Watcher::new(5).event(Duration::ZERO, &after);
+    for slot in ["cards", "endpoints", "past"] {
+        assert!(event.contains(&format!("\"{slot}\":[]")), "{event}");
+    }
+    assert!(event.contains("no longer answered") && event.contains("<tbody id=\"pools\"></tbody>"));
+    assert!(event.contains("<section id=\"proof\" hidden></section>"), "{event}");
+    assert!(!event.contains("sign good"), "{event}");
+    let page = frame::page(&name, &after, true);
+    assert_eq!(page.matches("<h1>").count(), 1, "one who asks for it anew is told so once");
+}

@@ -172,7 +172,12 @@ pub(super) fn service(scene: Scene<'_>, name: &str, history: &Result<Vec<Past>, 
         let gone =
             html! { p #spoken { (name) " is no longer answered: nothing here is known of it." } };
         view.alone("spoken", Urgency::Banner, gone);
+        view.alone("head", Urgency::Card, details::gone(scene, name));
         view.slot("banners", banners::banners(status));
+        // Whoever watched it while it was there still has all of this.
+        ["cards", "endpoints", "past"].into_iter().for_each(|slot| view.slot(slot, Vec::new()));
+        view.alone("proof", Urgency::Card, html! { section #proof hidden {} });
+        view.alone("pools", Urgency::Row, html! { tbody #pools {} });
         return view;
     };
     let mut view = View::new(format!("{} — {}", sign_of(name, service), status.zone));
