@@ -8,6 +8,7 @@
 //! Read [`phase`] first: each phase is a type that holds just what that phase needs, and each
 //! edge consumes one and makes the next.
 
+mod answered;
 mod answering;
 mod back;
 pub mod course;
@@ -47,7 +48,8 @@ use std::{
     sync::Arc,
 };
 
-pub use answering::{Answered, Answering, Basis, Moved, Shown, Timed};
+pub use answered::Answered;
+pub use answering::{Answering, Basis, Moved, Shown, Timed};
 pub use group::{Bond, Waits};
 pub use history::{Ending, Record, STEPS_MAX, Step};
 pub use horizons::{CACHE_CLOCK, Horizons};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::{
     Cutover,
-    answering::{Answered, Shown, alike, best, eligible},
+    answered::{Answered, alike, best, eligible},
+    answering::Shown,
 };
 use crate::{
     health::{ServiceHealth, Verdict},
