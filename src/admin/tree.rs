@@ -173,7 +173,8 @@ fn pool_lines(name: &str, pool: &PoolStatus) -> Vec<String> {
     let answered = pool.answered.as_ref().map(answered).unwrap_or_default();
     let (share, caches) = (pool.share, caches(pool));
     let mut lines = vec![format!("{name}  {share:>3} %{answered}{caches}{in_file}")];
-    lines.extend(pool.target.iter().map(|target| format!("│  {}", target_line(target))));
+    let stem = if pool.endpoints.is_empty() { "   " } else { "│  " };
+    lines.extend(pool.target.iter().map(|target| format!("{stem}{}", target_line(target))));
     lines.extend(branches(pool.endpoints.iter().map(|endpoint| vec![endpoint_line(endpoint)])));
     lines
 }

@@ -111,11 +111,16 @@ impl Targets {
             }
             Err(trouble) => {
                 if known.trouble.as_ref().is_none_or(|(before, _)| before != trouble) {
-                    let kept = known.resolution.as_ref().map(|kept| &kept.addresses);
-                    warn!(
-                        %name, why = %trouble, ?kept,
-                        "a name that pools point to cannot be looked up: what was found last stays"
-                    );
+                    match known.resolution.as_ref().map(|kept| &kept.addresses) {
+                        Some(kept) => warn!(
+                            %name, why = %trouble, ?kept,
+                            "a name that pools point to is not found: what was found last stays"
+                        ),
+                        None => warn!(
+                            %name, why = %trouble,
+                            "a name that pools point to is not found, and never has been"
+                        ),
+                    }
                 }
                 let since = known.trouble.as_ref().map_or(now, |(_, since)| *since);
                 known.trouble = Some((trouble.clone(), since));

@@ -3,7 +3,7 @@
 use tracing::{info, warn};
 
 use crate::{
-    cutover::{Answering, Basis},
+    cutover::{Answered, Answering, Basis},
     model::{PoolName, ServiceName},
 };
 
@@ -14,7 +14,12 @@ pub(super) fn tell_basis(name: &ServiceName, before: Option<&Answering>, now: &A
     let was_whole = before.is_none_or(|before| before.out().next().is_none());
     let (pool, basis) = (&now.split, now.basis.name());
     let out: Vec<&str> = now.out().map(PoolName::as_str).collect();
+    let is_known = |part: &Answered| !part.endpoints.is_empty() || part.cname.is_some();
     match (was_live, now.basis) {
+        (_, Basis::Open) if !now.parts.iter().any(is_known) => info!(
+            service = %name, %pool,
+            "nothing is known yet of the name that the serving pool points to: SERVFAIL until it is"
+        ),
         (_, Basis::Live) if !out.is_empty() => warn!(
             service = %name, %pool, down = out.join(", "),
             "of the serving pools, some are down: the others answer their clients"
