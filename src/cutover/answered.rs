@@ -20,7 +20,8 @@ pub struct Answered {
     pub texts: Vec<TextRecord>,
     /// The longest time for which caches may keep its endpoints, if others set it.
     pub ttl_max: Option<Ttl>,
-    /// Families that the pool has and that nothing can be said of; only under [`Basis::Closed`].
+    /// Families that the pool has, or may have, and that nothing can be said of: where nothing is up and
+    /// nothing may stand in, and of a name that has not been looked up.
     pub lost: Vec<Family>,
 }
 
