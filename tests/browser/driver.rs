@@ -28,6 +28,8 @@ use tokio::net::TcpStream;
 
 use super::common::{PATIENCE, pause};
 
+/// So often a driver is started until one stays.
+const STARTS_MAX: usize = 5;
 /// Nothing of the browser's own business may mix with the page's.
 const FLAGS: [&str; 11] = [
     "--headless=new",
@@ -105,10 +107,7 @@ impl Browser {
     /// The same with further preferences.
     pub(super) async fn open_with(preferences: &[(&str, Value)]) -> Option<Self> {
         let (driver, chromium) = (program("chromedriver")?, program("chromium")?);
-        let mut command = Command::new(driver);
-        command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = Process(command.spawn().expect("it runs"));
-        let port = port(&mut process.0);
+        let (process, port) = started(&driver);
         let profile = tempfile::tempdir().expect("a scratch folder");
         let mut flags: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
         flags.push(format!("--user-data-dir={}", profile.path().display()));
@@ -265,8 +264,19 @@ impl Browser {
     }
 }
 
-/// Which port it has chosen.
-fn port(process: &mut Child) -> u16 {
+/// A driver, and which port it has chosen. Where many start at once, one may end without having said so.
+fn started(driver: &Path) -> (Process, u16) {
+    let start = || {
+        let mut command = Command::new(driver);
+        command.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = Process(command.spawn().expect("it runs"));
+        let port = port(&mut process.0)?;
+        Some((process, port))
+    };
+    (0..STARTS_MAX).find_map(|_| start()).expect("it says its port")
+}
+
+fn port(process: &mut Child) -> Option<u16> {
     let out = process.stdout.take().expect("piped");
     let mut lines = BufReader::new(out).lines();
     let said = lines.by_ref().map(|line| line.expect("text")).find_map(|line| {
@@ -274,7 +284,7 @@ fn port(process: &mut Child) -> u16 {
     });
     // What else it says goes nowhere, but must go.
     std::thread::spawn(move || lines.for_each(drop));
-    said.expect("it says its port")
+    said
 }
 
 /// The driver is asked over a connection for each question.
