@@ -1,4 +1,4 @@
-//! A file that is damaged, later or of another zone: it is told, nothing of it is lost, and the
+//! A file that is damaged, of another format or of another zone: it is told, nothing of it is lost, and the
 //! release file decides.
 
 use std::fs;
@@ -52,21 +52,37 @@ async fn a_damaged_file_is_set_aside_as_it_was() {
     assert_eq!(fs::read(files.folder().join("state").join(aside)).expect("there"), octets);
 }
 
+fn set_format(files: &Files, format: &str) {
+    let database = Database::open(files.folder().join("state/state.redb")).expect("good");
+    let writing = database.begin_write().expect("writable");
+    writing.open_table(ABOUT).expect("there").insert("format", format).expect("written");
+    writing.commit().expect("written");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_format_is_set_aside_and_said_to_be_one() {
+    let files = used().await;
+    set_format(&files, "1");
+    let mut running = run(&files);
+    assert_eq!(running.answered().await.len(), 1);
+    running.process.until_logged("it has format 1, of an earlier version");
+    running.process.until_logged("it has been set aside");
+    let status = running.until("it is kept", |status| status.ready).await;
+    assert_eq!(status.store.error, None);
+    assert_eq!(names(&files).len(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_later_format_is_never_written_to() {
     let files = used().await;
     let path = files.folder().join("state/state.redb");
-    let database = Database::open(&path).expect("good");
-    let writing = database.begin_write().expect("writable");
-    writing.open_table(ABOUT).expect("there").insert("format", "2").expect("written");
-    writing.commit().expect("written");
-    drop(database);
+    set_format(&files, "3");
     let before = fs::read(&path).expect("there");
     let mut running = run(&files);
     assert_eq!(running.answered().await.len(), 1);
     let status = running.until("it is told", |status| status.store.error.is_some()).await;
     let error = status.store.error.expect("told");
-    assert!(error.contains("it has format 2, and this version knows 1"), "{error}");
+    assert!(error.contains("it has format 3, and this version knows 2"), "{error}");
     files.write_release(&RELEASE.replace("192.0.2.1", "192.0.2.9"));
     running.until("the edit is read", |status| status.file.accepted).await;
     assert_eq!(running.answered().await[0].to_string(), "192.0.2.1", "it waits");
