@@ -91,11 +91,23 @@ static double percentile_us(double percent)
 	return received + lost ? lost_after_ms * 1e3 : 0;
 }
 
+/* The number of a type, below 256; 0 when it is not known here. */
+static uint16_t type_code(const char *type)
+{
+	static const struct { const char *name; uint16_t code; } types[] = {
+		{ "A", 1 }, { "TXT", 16 }, { "AAAA", 28 }, { "SRV", 33 }, { "SVCB", 64 }, { "HTTPS", 65 },
+	};
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if (!strcmp(type, types[i].name))
+			return types[i].code;
+	return 0;
+}
+
 /* Writes a query with an OPT record; 0 when it is none. */
 static int write_query(struct query *query, const char *name, const char *type)
 {
 	static const uint8_t opt[11] = { 0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0 };
-	uint16_t code = !strcmp(type, "A") ? 1 : !strcmp(type, "AAAA") ? 28 : !strcmp(type, "TXT") ? 16 : 0;
+	uint16_t code = type_code(type);
 	uint8_t *at = query->bytes + 12;
 	if (!code || strlen(name) > 253)
 		return 0;

@@ -20,6 +20,7 @@ sys.dont_write_bytecode = True  # nothing is left in the repository
 
 import crowd
 import instructions
+import kinds
 import loads
 import own
 import rrl
@@ -34,7 +35,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 MODES = {"udp": loads.udp, "half": loads.half, "tcp": loads.tcp, "names": loads.names,
          "instructions": instructions.run, "swaps": swaps.run, "rrl": rrl.run,
-         "shares": shares.run, "crowd": crowd.run, "user": user.run}
+         "shares": shares.run, "kinds": kinds.run, "crowd": crowd.run, "user": user.run}
 
 
 def main():
