@@ -44,11 +44,7 @@ impl Names {
     ) -> BTreeSet<ServiceName> {
         let mut again = BTreeSet::new();
         for Named { service, owner, records } in &all {
-            let known = self.others.entry(service.clone()).or_default();
-            let gone = known.keys().filter(|name| !records.contains_key(*name));
-            let gone: Vec<DnsName> = gone.cloned().collect();
-            known.retain(|name, _| records.contains_key(name));
-            for name in gone {
+            for name in self.take(service, |name| !records.contains_key(name)) {
                 again.extend(self.free(&name));
                 change.removed.push(name);
             }
@@ -66,9 +62,19 @@ impl Names {
                     self.set(&service, name, records, change);
                 }
             }
-            self.others.retain(|_, names| !names.is_empty());
         }
         again
+    }
+
+    /// Takes from a service those of its other names that are gone.
+    fn take(&mut self, service: &ServiceName, is_gone: impl Fn(&DnsName) -> bool) -> Vec<DnsName> {
+        let Some(names) = self.others.get_mut(service) else { return Vec::new() };
+        let gone = names.keys().filter(|name| is_gone(name)).cloned().collect();
+        names.retain(|name, _| !is_gone(name));
+        if names.is_empty() {
+            self.others.remove(service);
+        }
+        gone
     }
 
     /// Every name, and whose it is.
@@ -90,7 +96,7 @@ impl Names {
                 return;
             }
             // Whoever has it otherwise is not asked.
-            self.others.entry(other.clone()).or_default().remove(owner);
+            self.take(&other, |name| name == owner);
             self.wait(&other, owner, service);
         }
         self.give(service, owner);
