@@ -57,8 +57,6 @@ pub type NamedRecords = std::collections::BTreeMap<DnsName, ServiceRecords>;
 /// The numbers of the types that are not looked for among a name's records.
 const SOA: u16 = 6;
 const ANY: u16 = 255;
-/// The number of the type that stands for all others.
-const HINFO: u16 = 13;
 
 /// What an answer needs, all of one generation.
 #[derive(Clone, Debug)]
@@ -241,7 +239,7 @@ impl Table {
         now: Timestamp,
         chance: impl FnOnce() -> u64,
     ) -> Answer<'_> {
-        self.answer_at(self.names.get(question.name), question, now, chance)
+        self.answer_at(self.names.get(question.name), question, now, |_| {}, chance)
     }
 
     /// Decides up to [`LOOKUPS_MAX`] answers at once, which is cheaper than one by one: they wait
@@ -257,8 +255,8 @@ impl Table {
         chance: impl Fn() -> u64 + Copy,
         mut show: impl FnMut(usize, Answer<'t>),
     ) {
-        self.names.find(asked, near, |index, question, node| {
-            show(index, self.answer_at(node, question, now, chance));
+        self.names.find(asked, &near, |index, question, node| {
+            show(index, self.answer_at(node, question, now, &near, chance));
         });
     }
 
@@ -268,17 +266,18 @@ impl Table {
         node: Option<Node<'t>>,
         question: Question<'_>,
         now: Timestamp,
+        near: impl Fn(&u8),
         chance: impl FnOnce() -> u64,
     ) -> Answer<'t> {
         let Question { name, kind, client } = question;
         let Some(node) = node else {
             return self.absent(name);
         };
-        let (rrsets, kind) = match kind {
-            ANY | SOA => self.special(node.rrsets(), name, kind),
-            kind => (node.rrsets_for(kind), kind),
+        let found = match kind {
+            ANY | SOA => self.special(node, name, kind),
+            kind => node.find(kind),
         };
-        let (packed, ttl) = match Packed::find(rrsets, kind) {
+        let (packed, ttl) = match found {
             Some(packed) if packed.is_special() => match part(packed, client, now, chance) {
                 Some((part, _)) if part.is_lost() && !part.is_service() => return Answer::Composed,
                 Some((part, _)) if part.is_lost() => return Answer::Unavailable(part.audience()),
@@ -290,22 +289,20 @@ impl Table {
             Some(packed) if !packed.is_empty() => (packed, packed.ttl()),
             _ => return self.nothing(node, name),
         };
-        Answer::Records(packed.records_for(ttl, |salt| client_fraction(salt, client)))
+        Answer::Records(packed.records_for(ttl, near, |salt| client_fraction(salt, client)))
     }
 
-    /// Where to find, and as what, that which is asked for by a type that is not among the records of
-    /// a name.
+    /// What is asked for by a type that is not among the records of a name.
     #[cold]
-    fn special<'t>(&'t self, rrsets: &'t [u8], name: &[u8], kind: u16) -> (&'t [u8], u16) {
+    fn special<'t>(&'t self, node: Node<'t>, name: &[u8], kind: u16) -> Option<Packed<'t>> {
         let is_apex = |zone: &&Zone| zone.apex().wire() == name;
-        match kind {
-            ANY if !rrsets.is_empty() && Packed::find(rrsets, kind).is_none() => (&self.any, HINFO),
-            SOA => match self.zone_of(name).filter(is_apex) {
-                Some(zone) => (zone.soa_packed(), kind),
-                None => (rrsets, kind),
-            },
-            _ => (rrsets, kind),
-        }
+        let of_zone = || self.zone_of(name).filter(is_apex).map(Zone::soa_packed);
+        let instead = match kind {
+            ANY if node.rrsets().next().is_some() && node.find(kind).is_none() => Some(&*self.any),
+            SOA => of_zone(),
+            _ => None,
+        };
+        instead.map_or_else(|| node.find(kind), |packed| Packed::all(packed).next())
     }
 
     /// There is nothing of a type: where no service can come to have it, as long as the zone says.

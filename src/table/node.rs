@@ -3,18 +3,20 @@
 use super::{
     ServiceRecords,
     octets::{u16_at, u32_at, u32_of, u64_at},
-    packed::{A, AAAA, Packed},
+    packed::{HEAD_LEN, Packed},
 };
 
 /// Of a cache. A node begins on a line, so that it lies on as few as can be.
 pub(super) const LINE_LEN: usize = 64;
 
-/// Head of a node: its length, the length of its name's labels before those of the apex.
-const NODE_HEAD_LEN: usize = 5;
+/// Head of a node: its length, the length of its name's labels before those of the apex, how many
+/// rrsets it has. Behind the labels are the heads of all of these, so that a type is found on the first
+/// lines, however much there is of others; and then their bodies, in the same order.
+const NODE_HEAD_LEN: usize = 7;
 const PREFIX_LEN: usize = 4;
-/// Behind its name: where the first of its rrsets begins that has no addresses, counted from the first
-/// one. Whoever asks for another type begins there, so that it hardly costs more.
-const OTHERS_LEN: usize = 2;
+const RRSETS: usize = 5;
+/// The number of the type CNAME.
+const CNAME: u16 = 5;
 /// Tail of a node, which no lookup reads: how many names stand directly below it, and its hash.
 const NODE_TAIL_LEN: usize = 12;
 
@@ -23,8 +25,8 @@ const NODE_TAIL_LEN: usize = 12;
 pub(super) struct Node<'t> {
     /// The labels of its name before those of the apex.
     pub(super) prefix: &'t [u8],
-    /// Where the others are, packed rrsets, the static ones first, and the tail.
-    rest: &'t [u8],
+    /// Where it begins, and others behind it.
+    octets: &'t [u8],
 }
 
 /// A node to be made.
@@ -40,43 +42,62 @@ pub(super) struct NodeParts {
 }
 
 impl<'t> Node<'t> {
-    /// The node at the start of some octets, and its length.
+    /// The node at the start of some octets.
     #[inline]
-    pub(super) fn first(octets: &'t [u8]) -> (Self, usize) {
-        let len = u32_at(octets, 0) as usize;
+    pub(super) fn first(octets: &'t [u8]) -> Self {
         let prefix_len = usize::from(octets[PREFIX_LEN]);
-        let (prefix, rest) = octets[NODE_HEAD_LEN..len].split_at(prefix_len);
-        (Self { prefix, rest }, len)
+        Self { prefix: &octets[NODE_HEAD_LEN..NODE_HEAD_LEN + prefix_len], octets }
     }
 
-    /// Packed; the static ones first.
-    #[inline]
-    pub(super) fn rrsets(&self) -> &'t [u8] {
-        &self.rest[OTHERS_LEN..self.rest.len() - NODE_TAIL_LEN]
+    /// How long it is.
+    pub(super) fn len(&self) -> usize {
+        u32_at(self.octets, 0) as usize
     }
 
-    /// The same from where the first of a type can be.
+    /// The heads of its rrsets, and where their bodies begin.
     #[inline]
-    pub(super) fn rrsets_for(&self, kind: u16) -> &'t [u8] {
-        match kind {
-            A | AAAA => self.rrsets(),
-            _ => &self.rrsets()[usize::from(u16_at(self.rest, 0))..],
+    fn heads(&self) -> (&'t [[u8; HEAD_LEN]], u32) {
+        let begin = NODE_HEAD_LEN + self.prefix.len();
+        let end = begin + HEAD_LEN * usize::from(u16_at(self.octets, RRSETS));
+        (self.octets[begin..end].as_chunks().0, end as u32)
+    }
+
+    /// Its first rrset of a type, or an alias, which stands for every type (RFC 1034 §3.6.2); a static
+    /// one goes before one of a service.
+    #[inline]
+    pub(super) fn find(&self, kind: u16) -> Option<Packed<'t>> {
+        // A sum of so small numbers is in range: so a place is compared with the end, and no more.
+        let (heads, mut begin) = self.heads();
+        for head in heads {
+            let (of_head, len) = Packed::kind_and_len(head);
+            if of_head == kind || of_head == CNAME {
+                let body = self.octets.get(begin as usize..begin as usize + len as usize)?;
+                return Some(Packed { head, body });
+            }
+            begin += len;
         }
+        None
+    }
+
+    /// The static ones first.
+    pub(super) fn rrsets(&self) -> impl Iterator<Item = Packed<'t>> {
+        let (heads, begin) = self.heads();
+        let mut bodies = &self.octets[begin as usize..];
+        heads.iter().map_while(move |head| {
+            let (packed, behind) = Packed::with_head(head, bodies)?;
+            bodies = behind;
+            Some(packed)
+        })
     }
 
     /// Whether a service answers for it too: the last of its rrsets is the service's.
     #[cold]
     pub(super) fn has_service(&self) -> bool {
-        let mut rest = self.rrsets();
-        let mut is_service = false;
-        while let Some((packed, after)) = Packed::split_first(rest) {
-            (is_service, rest) = (packed.is_service(), after);
-        }
-        is_service
+        self.rrsets().last().is_some_and(|packed| packed.is_service())
     }
 
     fn tail(&self) -> &'t [u8] {
-        &self.rest[self.rest.len() - NODE_TAIL_LEN..]
+        &self.octets[self.len() - NODE_TAIL_LEN..self.len()]
     }
 
     fn children(&self) -> u32 {
@@ -89,17 +110,13 @@ impl<'t> Node<'t> {
 
     /// What it was made from.
     pub(super) fn parts(&self) -> NodeParts {
-        let mut service = self.rrsets();
-        while let Some((packed, after)) = Packed::split_first(service) {
-            if packed.is_service() {
-                break;
-            }
-            service = after;
+        let (mut fixed, mut service) = (Vec::new(), Vec::new());
+        for packed in self.rrsets() {
+            let of_its_kind = if packed.is_service() { &mut service } else { &mut fixed };
+            packed.pack_into(of_its_kind);
         }
-        let fixed = &self.rrsets()[..self.rrsets().len() - service.len()];
         let service = (!service.is_empty()).then(|| ServiceRecords { packed: service.into() });
-        let (prefix, fixed) = (self.prefix.into(), fixed.to_vec());
-        NodeParts { prefix, fixed, service, children: self.children() }
+        NodeParts { prefix: self.prefix.into(), fixed, service, children: self.children() }
     }
 }
 
@@ -115,36 +132,21 @@ impl NodeParts {
 
     pub(super) fn pack_into(&self, hash: u64, out: &mut Vec<u8>) {
         let service = self.service.as_ref().map_or(&[][..], |records| &records.packed);
+        let rrsets = || Packed::all(&self.fixed).chain(Packed::all(service));
         let prefix = &self.prefix;
-        let named = NODE_HEAD_LEN + prefix.len() + OTHERS_LEN;
-        let len = named + self.fixed.len() + service.len() + NODE_TAIL_LEN;
+        let len = NODE_HEAD_LEN + prefix.len() + self.fixed.len() + service.len() + NODE_TAIL_LEN;
         let end = out.len() + whole_lines(len);
         out.extend(u32_of(len).to_le_bytes());
         out.push(u8::try_from(prefix.len()).expect("invariant: a name has at most 255 octets"));
+        let count = u16::try_from(rrsets().count());
+        out.extend(count.expect("invariant: no more rrsets than types").to_le_bytes());
         out.extend(prefix);
-        let others_at = out.len();
-        out.extend([0; OTHERS_LEN]);
-        out.extend(&self.fixed);
-        out.extend(service);
-        let others = others(&out[others_at + OTHERS_LEN..]);
-        out[others_at..][..OTHERS_LEN].copy_from_slice(&others.to_le_bytes());
+        rrsets().for_each(|packed| out.extend(packed.head));
+        rrsets().for_each(|packed| out.extend(packed.body));
         out.extend(self.children.to_le_bytes());
         out.extend(hash.to_le_bytes());
         out.resize(end, 0);
     }
-}
-
-/// Where behind the first rrsets with addresses others begin, or as near to it as a small number says.
-fn others(rrsets: &[u8]) -> u16 {
-    let mut rest = rrsets;
-    let mut others = 0;
-    while let Some((packed, after)) = Packed::split_first(rest)
-        && matches!(packed.kind(), A | AAAA)
-        && let Ok(behind) = u16::try_from(rrsets.len() - after.len())
-    {
-        (others, rest) = (behind, after);
-    }
-    others
 }
 
 /// Whether some labels are the same; by a register or two, which costs less than a call.
@@ -169,49 +171,4 @@ fn have_same_ends<const LEN: usize>(one: &[u8], other: &[u8]) -> bool {
 /// How long something is with what is left of its last line.
 pub(super) fn whole_lines(len: usize) -> usize {
     len.next_multiple_of(LINE_LEN)
-}
-
-#[cfg(test)]
-mod tests {
-    use hickory_proto::rr::RecordType;
-
-    use super::{
-        super::packed::{Audience, Body, Parts},
-        *,
-    };
-    use crate::model::{Spread, Timing};
-
-    fn rrset(kind: RecordType, len: usize) -> Vec<u8> {
-        let (count, ttl, tally, is_lost) = (1, 60, None, false);
-        let (body, spread) = (Body::Records(vec![7; len]), Spread::Sticky);
-        let (audience, timing) = (Audience::Everyone, Timing::Lasting);
-        let mut packed = Vec::new();
-        Parts { kind, ttl, count, body, is_lost, spread, tally, audience, timing }
-            .pack_into(&mut packed);
-        packed
-    }
-
-    #[test]
-    fn no_type_is_looked_for_behind_its_first_rrset() {
-        use RecordType::{A, AAAA, CNAME, HTTPS, MX, TXT};
-        let more_than_is_skipped = usize::from(u16::MAX) + 1;
-        for (kinds, len) in [
-            (&[][..], 0),
-            (&[A], 4),
-            (&[A, AAAA], 16),
-            (&[A, AAAA, HTTPS, TXT], 20),
-            (&[TXT, A, HTTPS, TXT], 20),
-            (&[A, CNAME, TXT], 20),
-            (&[A, TXT], more_than_is_skipped),
-        ] {
-            let fixed = kinds.iter().flat_map(|kind| rrset(*kind, len)).collect();
-            let mut packed = Vec::new();
-            NodeParts { fixed, ..NodeParts::new(b"\x03api") }.pack_into(1, &mut packed);
-            let (node, _) = Node::first(&packed);
-            for kind in [A, AAAA, CNAME, HTTPS, MX, TXT].map(u16::from) {
-                let found = Packed::find(node.rrsets_for(kind), kind);
-                assert_eq!(found, Packed::find(node.rrsets(), kind), "{kind} of {kinds:?}");
-            }
-        }
-    }
 }

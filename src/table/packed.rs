@@ -11,6 +11,7 @@ use hickory_proto::rr::RecordType;
 
 use super::{
     instant,
+    node::LINE_LEN,
     octets::{u16_at, u32_at, u32_of},
     ready::Ready,
     records::Records,
@@ -27,7 +28,7 @@ pub(super) const TO_QUESTION: [u8; 2] = [0xc0, QUESTION_AT as u8];
 
 /// Type, how many records an answer has, TTL, tally, length of what follows with the flags above
 /// it.
-const HEAD_LEN: usize = 16;
+pub(super) const HEAD_LEN: usize = 16;
 pub(super) const COUNT: usize = 2;
 const TTL: usize = 4;
 pub(super) const TALLY: usize = 8;
@@ -52,6 +53,9 @@ const IS_ADDRESSES: u32 = 1 << 26;
 /// Before it stands the instant at which it changes, or has changed.
 pub(super) const IS_TIMED: u32 = 1 << 25;
 const LEN_MASK: u32 = IS_TIMED - 1;
+
+/// How much of a body is brought near: no more than a datagram that need not be fragmented.
+const NEAR_MAX: usize = 1_232;
 
 /// What an answer counts for: a number that stands for one pool of one service. It stays the same
 /// from one table to the next.
@@ -166,30 +170,41 @@ impl<'t> Packed<'t> {
     /// The first of several, and the rest.
     #[inline]
     pub(super) fn split_first(octets: &'t [u8]) -> Option<(Self, &'t [u8])> {
-        let (head, rest) = octets.split_first_chunk::<HEAD_LEN>()?;
-        let (body, rest) = rest.split_at_checked((u32_at(head, LEN) & LEN_MASK) as usize)?;
+        let (head, rest) = octets.split_first_chunk()?;
+        Self::with_head(head, rest)
+    }
+
+    /// All of several.
+    pub(super) fn all(mut octets: &'t [u8]) -> impl Iterator<Item = Self> {
+        std::iter::from_fn(move || {
+            let (packed, rest) = Self::split_first(octets)?;
+            octets = rest;
+            Some(packed)
+        })
+    }
+
+    /// The one with a head whose body comes first, and what is behind that.
+    pub(super) fn with_head(
+        head: &'t [u8; HEAD_LEN],
+        bodies: &'t [u8],
+    ) -> Option<(Self, &'t [u8])> {
+        let (body, rest) = bodies.split_at_checked(Self::kind_and_len(head).1 as usize)?;
         Some((Self { head, body }, rest))
     }
 
-    /// The first of several of one type, or an alias, which stands for every type
-    /// (RFC 1034 §3.6.2); a static one goes before one of a service.
+    /// The number of the type that a head says, and how long the body is.
     #[inline]
-    pub(super) fn find(octets: &'t [u8], kind: u16) -> Option<Self> {
-        // A sum of so small numbers is in range: so a place is compared with the end, and no more.
-        let mut begin: u32 = 0;
-        loop {
-            let at = begin as usize;
-            let body_at = at + HEAD_LEN;
-            let head = octets.get(at..body_at)?.first_chunk()?;
-            let (of_head, len) = (u16_at(head, 0), u32_at(head, LEN) & LEN_MASK);
-            if of_head == kind || of_head == CNAME {
-                let body = octets.get(body_at..body_at + len as usize)?;
-                return Some(Self { head, body });
-            }
-            begin += HEAD_LEN as u32 + len;
-        }
+    pub(super) fn kind_and_len(head: &[u8; HEAD_LEN]) -> (u16, u32) {
+        (u16_at(head, 0), u32_at(head, LEN) & LEN_MASK)
     }
 
+    /// As it was packed.
+    pub(super) fn pack_into(&self, out: &mut Vec<u8>) {
+        out.extend(self.head);
+        out.extend(self.body);
+    }
+
+    #[inline]
     pub(super) fn kind(&self) -> u16 {
         u16_at(self.head, 0)
     }
@@ -252,16 +267,29 @@ impl<'t> Packed<'t> {
     }
 
     /// What the client at `u()` is given of it, for `ttl` seconds; `u` is asked for only if it makes
-    /// a difference.
+    /// a difference. Of its body nothing is read without need: `near` is given what will be when the
+    /// records are written.
     #[inline(always)]
-    pub(super) fn records_for(self, ttl: u32, u: impl FnOnce(u64) -> u64) -> Records<'t> {
+    pub(super) fn records_for(
+        self,
+        ttl: u32,
+        near: impl Fn(&u8),
+        u: impl FnOnce(u64) -> u64,
+    ) -> Records<'t> {
         let count = u32::from(u16_at(self.head, COUNT));
         let octets_len = match self.form() {
             Form::V4 => count * A_LEN as u32,
             Form::V6 => count * AAAA_LEN as u32,
-            Form::Ready => self.ready().map_or(0, Ready::octets_len),
+            Form::Ready => Records::LEN_UNREAD,
             Form::Records => u32_of(self.body.len()),
         };
+        match self.form() {
+            Form::V4 | Form::V6 => self.body.last().into_iter().for_each(near),
+            Form::Ready | Form::Records => {
+                let len = self.body.len().min(NEAR_MAX);
+                (0..len).step_by(LINE_LEN).for_each(|at| near(&self.body[at]));
+            }
+        }
         let place = if self.has(IS_WEIGHTED) { self.place(u) } else { 0 };
         Records { packed: self, place, octets_len, ttl }
     }
@@ -327,11 +355,8 @@ pub(super) enum Within<'t> {
     Preview(&'t [u8]),
 }
 
-/// The number of the type CNAME.
-const CNAME: u16 = 5;
-/// The numbers of the types of addresses.
-pub(super) const A: u16 = 1;
-pub(super) const AAAA: u16 = 28;
+/// The number of the type A.
+const A: u16 = 1;
 /// What comes before the data of a record whose owner is a pointer (RFC 1035 §3.2.1).
 pub(super) const FIXED_LEN: usize = 12;
 /// Lengths of addresses and of their records (RFC 1035 §3.4.1, RFC 3596 §2.2).

@@ -165,7 +165,7 @@ impl<'t> Ready<'t> {
 
     /// How long the records are.
     #[inline]
-    pub(super) fn octets_len(self) -> u32 {
+    pub(super) fn octets_len(self) -> usize {
         u16_at(self.head, 0).into()
     }
 
@@ -187,8 +187,8 @@ impl<'t> Ready<'t> {
 
     /// The first records of what was packed, so many octets of them.
     #[inline]
-    pub(super) fn records(octets: &[u8], len: u32) -> Option<&[u8]> {
-        octets.get(HEAD_LEN..HEAD_LEN + len as usize)
+    pub(super) fn first(self, len: usize) -> Option<&'t [u8]> {
+        self.records.get(..len)
     }
 
     /// Writes over them what is not always the same: their TTL, and what is picked for the client that
@@ -211,7 +211,7 @@ impl<'t> Ready<'t> {
     }
 
     fn behind(self) -> &'t [u8] {
-        &self.records[self.octets_len() as usize..]
+        &self.records[self.octets_len()..]
     }
 
     fn ttls(self) -> impl Iterator<Item = usize> {

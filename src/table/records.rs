@@ -25,11 +25,15 @@ pub struct Records<'t> {
     pub(super) packed: Packed<'t>,
     /// [`Packed::place`].
     pub(super) place: u64,
+    /// How many octets they are; [`Records::LEN_UNREAD`] if it is for what lies ready to say so.
     pub(super) octets_len: u32,
     pub(super) ttl: u32,
 }
 
 impl Records<'_> {
+    /// No records have this length.
+    pub(super) const LEN_UNREAD: u32 = 0;
+
     /// The number of their type.
     pub fn kind(&self) -> u16 {
         self.packed.kind()
@@ -63,7 +67,7 @@ impl Records<'_> {
     #[inline]
     pub fn additional(&self) -> u16 {
         match self.packed.ready() {
-            Some(ready) if self.octets_len == ready.octets_len() => ready.additional(),
+            Some(ready) if self.octets_len == Self::LEN_UNREAD => ready.additional(),
             _ => 0,
         }
     }
@@ -77,7 +81,10 @@ impl Records<'_> {
     /// How many octets they are as they are sent, with those of the additional section.
     #[inline]
     pub fn octets_len(&self) -> usize {
-        self.octets_len as usize
+        match self.octets_len {
+            Self::LEN_UNREAD => Ready::unpack(self.packed.body).map_or(0, Ready::octets_len),
+            octets_len => octets_len as usize,
+        }
     }
 
     /// Writes them behind a question; says how long they are, or nothing if there is no room.
@@ -87,19 +94,21 @@ impl Records<'_> {
             Form::V4 => self.write_addresses::<V4_LEN, { END_LEN + V4_LEN }, A_LEN>(out)?,
             Form::V6 => self.write_addresses::<V6_LEN, { END_LEN + V6_LEN }, AAAA_LEN>(out)?,
             Form::Ready => {
-                let out = out.get_mut(..self.octets_len())?;
-                out.copy_from_slice(Ready::records(self.packed.body, self.octets_len)?);
+                let (len, ready) = (self.octets_len(), Ready::unpack(self.packed.body)?);
+                let out = out.get_mut(..len)?;
+                out.copy_from_slice(ready.first(len)?);
                 // Most are always the same, and do not pay for the others.
                 if self.packed.has(IS_TIMED | IS_WEIGHTED) {
-                    self.packed.ready()?.fill(self.ttl, self.place, out)?;
+                    ready.fill(self.ttl, self.place, out)?;
                 }
+                return Some(len);
             }
             Form::Records => {
                 let records = self.packed.body;
                 out.get_mut(..records.len())?.copy_from_slice(records);
             }
         }
-        Some(self.octets_len())
+        Some(self.octets_len as usize)
     }
 
     /// Of lengths that are known here each is written without a call.

@@ -183,7 +183,7 @@ impl<'t> Search<'t> {
     /// The node, if it has this name's labels before those of the apex.
     #[inline(always)] // Or else it goes through memory.
     pub(super) fn node(&self, prefix: &[u8]) -> Option<Node<'t>> {
-        let node = Node::first(&self.lines[self.line? as usize * LINE_LEN..]).0;
+        let node = Node::first(&self.lines[self.line? as usize * LINE_LEN..]);
         if same(node.prefix, prefix) { Some(node) } else { self.node_further(prefix) }
     }
 
@@ -191,7 +191,7 @@ impl<'t> Search<'t> {
     #[cold]
     fn node_further(&self, prefix: &[u8]) -> Option<Node<'t>> {
         let [group, next] = self.groups;
-        let node_at = |line: u32| Node::first(&self.lines[line as usize * LINE_LEN..]).0;
+        let node_at = |line: u32| Node::first(&self.lines[line as usize * LINE_LEN..]);
         let mut tagged = group.all_with(self.tag).map(node_at);
         if let Some(node) = tagged.find(|node| node.prefix == prefix) {
             return Some(node);
@@ -211,8 +211,8 @@ static NOWHERE: [Group; 2] = [Group::NONE; 2];
 /// Every node of some lines, and its octets.
 fn nodes_of(mut lines: &[u8]) -> impl Iterator<Item = (Node<'_>, &[u8])> {
     std::iter::from_fn(move || {
-        let (node, len) = (lines.len() >= LINE_LEN).then(|| Node::first(lines))?;
-        let (octets, after) = lines.split_at(whole_lines(len));
+        let node = (lines.len() >= LINE_LEN).then(|| Node::first(lines))?;
+        let (octets, after) = lines.split_at(whole_lines(node.len()));
         lines = after;
         Some((node, octets))
     })

@@ -1,6 +1,10 @@
 //! What a service answers beside its addresses: of one client always of one pool.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use hickory_proto::rr::{
     RData, Record, RecordType,
@@ -13,7 +17,7 @@ use crate::{
         Binding, ClientNetwork, ClientRange, DnsName, Endpoint, Family, Kinds, PoolName, Share,
         Spread, SrvAnswers, SrvSetting, Target, TargetKind, TextRecord, Timing, Ttl,
     },
-    table::{Part, Preview, Question, ServiceRecords, Shares, Shift, Tally},
+    table::{Part, Preview, Question, ServiceRecords, Shares, Shift, Tally, node::LINE_LEN},
 };
 
 const V1: &str = "192.0.2.";
@@ -429,4 +433,40 @@ fn a_static_alias_leads_to_the_name_that_a_service_is_answered_with() {
         composition.answers.iter().map(|record| record.data.to_string()).collect();
     assert_eq!(targets, ["api.svc.example.test.", "v1.lb.example.net."]);
     assert_eq!(composition.given.map(|(tally, ttl)| (tally.0, ttl)), Some((0, 60)));
+}
+
+/// Also of names with much else, and of parts of a split: whoever writes many answers at once waits for
+/// none of them.
+#[test]
+fn what_is_written_has_been_brought_near_but_for_a_last_line() {
+    let scene = Scene::new(SrvAnswers::One);
+    let (from, to) = ([scene.part(0)], [scene.part(1)]);
+    for shares in [Shares::new(&from), Shares { shift: Some(half(&to)), ..Shares::new(&from) }] {
+        let table = scene.table(&shares);
+        for (name, kind) in [
+            ("api", RecordType::HTTPS),
+            ("api", RecordType::TXT),
+            ("_dns.api", RecordType::SVCB),
+            ("_http._tcp.api", RecordType::SRV),
+        ] {
+            let name = owner(name);
+            let question = Question { name: name.wire(), kind: kind.into(), client: client(1) };
+            let near = RefCell::new(BTreeSet::new());
+            let line = |octet: &u8| std::ptr::from_ref(octet).addr() / LINE_LEN;
+            let note = |octet: &u8| drop(near.borrow_mut().insert(line(octet)));
+            let mut found = None;
+            table.answers(&[question], NOW, note, || 0, |_, answer| found = Some(answer));
+            let (near, Some(Answer::Records(records))) = (near.take(), found) else {
+                panic!("{found:?}")
+            };
+            let written = &records.packed.body[..records.octets_len()];
+            let lines: BTreeSet<usize> = written.iter().map(line).collect();
+            let last = lines.last().copied().expect("a line");
+            let missing: Vec<&usize> = lines.difference(&near).collect();
+            assert!(
+                lines.len() > 1 && missing.iter().all(|it| **it == last),
+                "{kind}: {missing:?}"
+            );
+        }
+    }
 }

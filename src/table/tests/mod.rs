@@ -7,6 +7,7 @@ mod generations;
 mod instants;
 mod kinds;
 mod model;
+mod nodes;
 mod random;
 mod services;
 mod shards;

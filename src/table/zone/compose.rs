@@ -206,7 +206,7 @@ impl<'t> Composer<'t, '_> {
         let is_apex_of_child = table.zone_of(name).is_some_and(|it| it.apex() != zone.apex());
         let node = table.names.get(name).filter(|_| !is_apex_of_child);
         let answer = match node {
-            Some(node) => table.answer_at(Some(node), question, self.now, || self.chance),
+            Some(node) => table.answer_at(Some(node), question, self.now, |_| {}, || self.chance),
             None => Answer::Composed,
         };
         self.out.depends_on_client |= answer.depends_on_client();
