@@ -11,8 +11,10 @@ from measure import measure_rounds, summarise
 from servers import Target
 from zones import HEALTH_ADDRESSES, labels, put
 
-# What is asked for, and where: the name of the service, or one below it.
-KINDS = [("A", ""), ("HTTPS", ""), ("TXT", ""), ("SVCB", "_dns."), ("SRV", "_http._tcp.")]
+# What is asked for, and where: the name of the service, or one below it. A longer name costs more whatever
+# is asked for, so that A is also asked of a service whose name is as long as that of SRV.
+LONGER = "ahttp.atcp."
+KINDS = [("A", ""), ("HTTPS", ""), ("TXT", ""), ("SVCB", "_dns."), ("SRV", "_http._tcp."), ("A", LONGER)]
 PORT = 8443
 TEXTS = ["v=spf1 ip4:192.0.2.0/24 -all", "owner=platform", "stage=production"]
 
@@ -23,7 +25,7 @@ def run(bench):
     own.must_be_good(options, server.config)
     targets = [target(options, server, zone, kind, prefix) for kind, prefix in KINDS]
     try:
-        server.start().wait_until_it_answers(targets[0].names)
+        server.start().wait_until_it_answers(targets[0].names, patience_secs=600)
         slices = measure_rounds(options, targets, bench.loads.blast)
         rows = [summarise(target, slices[target.name]) for target in targets]
         bench.report("kinds", title(bench, "types of a service, asked for alone"), COLUMNS, rows)
@@ -41,11 +43,14 @@ svcb = [{{ prefix = "_dns", alpn = ["dot"] }}]
 txt = [{quoted(TEXTS)}]
 srv = ["_http._tcp"]
 pools.v1 = {{ port = {PORT}, endpoints = [{quoted(HEALTH_ADDRESSES)}] }}
+[services."{LONGER}{name}"]
+live = "v1"
+pools.v1.endpoints = [{quoted(HEALTH_ADDRESSES)}]
 """ for name in labels("w", count))
 
 
 def target(options, server, zone, kind, prefix):
     names = [f"{label}.{zone}" for label in labels("w", options.names)]
-    queries = f"{options.work}/kinds-{kind}.queries"
+    queries = f"{options.work}/kinds-{prefix}{kind}.queries"
     put(queries, *(f"{prefix}{name} {kind}\n" for name in random.Random(7).sample(names, len(names))))
-    return Target(kind, server, queries, names)
+    return Target(f"{prefix}… {kind}", server, queries, names)
