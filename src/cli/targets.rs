@@ -12,7 +12,6 @@ use crate::{
 
 /// Names that are looked up at once.
 const CONCURRENT_MAX: usize = 16;
-const DNS_PORT: u16 = 53;
 
 /// What came of it.
 #[derive(Default)]
@@ -31,8 +30,7 @@ pub(super) fn names(desired: &Desired) -> BTreeSet<DnsName> {
 
 /// Looks all of them up, by the resolvers that the daemon asks.
 pub(super) async fn look_up_all(settings: &Settings, names: BTreeSet<DnsName>) -> Found {
-    let of_the_system = || resolver::resolvers().into_iter().map(|ip| (ip, DNS_PORT).into());
-    let servers = settings.resolvers.clone().unwrap_or_else(|| of_the_system().collect());
+    let servers = settings.resolvers.clone().unwrap_or_else(|| resolver::resolvers().into());
     let own: Vec<DnsName> = settings.zones.all().iter().map(|zone| zone.apex.clone()).collect();
     let (servers, own) = (&servers, &own);
     let each = names.into_iter().map(|name| async move {

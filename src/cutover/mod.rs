@@ -287,7 +287,7 @@ impl Cutover {
     /// Every pool that points to a name has the addresses of that name. Nobody has edited anything, and
     /// nothing is decided: [`Event::Resolved`] does that too.
     pub fn follow(&mut self, name: &DnsName, resolution: &Resolution, facts: Facts<'_>) {
-        let is_there = |pool: &&Arc<Pool>| pool.target.as_ref().is_some_and(|it| it.name == *name);
+        let is_there = |pool: &&Arc<Pool>| pool.points_to(name);
         let resolved = |pool: &Arc<Pool>| (pool.name.clone(), Arc::new(pool.resolved(resolution)));
         let of_file: Vec<_> = self.spec.pools.values().filter(is_there).map(resolved).collect();
         if !of_file.is_empty() {
@@ -301,7 +301,7 @@ impl Cutover {
 
     /// Whether its pools are what following a name would make of them, or are about to be.
     pub fn follows(&self, name: &DnsName, resolution: &Resolution) -> bool {
-        let is_there = |pool: &&Arc<Pool>| pool.target.as_ref().is_some_and(|it| it.name == *name);
+        let is_there = |pool: &&Arc<Pool>| pool.points_to(name);
         let latest = |pool: &Arc<Pool>| {
             let known = self.spec.pools.get(&pool.name).or(self.dropped.get(&pool.name));
             known.is_some_and(|known| **known == known.resolved(resolution))

@@ -23,7 +23,6 @@ use crate::{
 
 /// Names that are looked up at once, each by two sockets.
 const CONCURRENT_MAX: usize = 16;
-const DNS_PORT: u16 = 53;
 /// How long to sleep when nothing is due; a new name wakes us.
 const NOTHING_DUE: Duration = Duration::from_secs(3_600);
 
@@ -131,8 +130,7 @@ impl Seeker {
 /// Read each time: a machine that moves to another network gets others.
 async fn of_the_system() -> Arc<[SocketAddr]> {
     // Files may hang, and the control plane must not.
-    let read = task::spawn_blocking(resolvers).await.unwrap_or_default();
-    read.into_iter().map(|address| (address, DNS_PORT).into()).collect()
+    task::spawn_blocking(resolvers).await.unwrap_or_default().into()
 }
 
 #[cfg(test)]

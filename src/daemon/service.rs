@@ -243,9 +243,7 @@ impl Service {
 
     /// What answers although nothing of it was known is presumed to be up, as at the start.
     fn presume(&mut self, now: Timestamp, name: &DnsName, resolution: &Resolution) {
-        let is_new = |pool: &Arc<Pool>| {
-            pool.is_unresolved() && pool.target.as_ref().is_some_and(|it| it.name == *name)
-        };
+        let is_new = |pool: &Arc<Pool>| pool.is_unresolved() && pool.points_to(name);
         if self.cutover.answered_pools(&self.health).any(is_new) {
             let addresses =
                 self.cutover.addresses().into_iter().chain(resolution.addresses.clone());

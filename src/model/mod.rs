@@ -23,6 +23,7 @@ mod probe;
 mod resolution;
 mod rrl;
 mod rules;
+mod server;
 mod service;
 mod split;
 mod synthetic;
@@ -63,6 +64,7 @@ pub use probe::{
 pub use resolution::Resolution;
 pub use rrl::RrlSettings;
 pub use rules::{RuleError, broken_rules};
+pub use server::{DNS_PORT, dns_server};
 pub use service::{Desired, FailPolicy, Pool, RampStep, ReleasePolicy, ServiceSpec};
 pub use split::{Split, Spread};
 pub use synthetic::synthetic_client;

@@ -58,6 +58,11 @@ impl Pool {
         self.target.is_some() && self.endpoints.is_empty()
     }
 
+    /// Whether it points to this name.
+    pub fn points_to(&self, name: &DnsName) -> bool {
+        self.target.as_ref().is_some_and(|target| target.name == *name)
+    }
+
     /// The name to which it points, if clients are answered with that name itself.
     pub fn cname(&self) -> Option<&Target> {
         self.target.as_ref().filter(|target| target.kind == TargetKind::Cname)

@@ -6,7 +6,7 @@ mod walk;
 
 use std::{
     io::{self, Write},
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     str::FromStr,
 };
 
@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::{
     delegation::{self, Finding, Level, ParentSeen, Says, Seen, ServerSeen, text},
-    model::ZoneSpec,
+    model::{DNS_PORT, ZoneSpec, dns_server},
     table::to_hickory,
 };
 
@@ -40,8 +40,6 @@ pub(super) struct Options {
     port: u16,
 }
 
-const DNS_PORT: u16 = 53;
-
 /// An address, with a port or the usual one.
 #[derive(Clone, Copy, Debug)]
 struct Server(SocketAddr);
@@ -50,9 +48,7 @@ impl FromStr for Server {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let plain = |text: &str| text.parse().ok().map(|it: IpAddr| SocketAddr::new(it, DNS_PORT));
-        let address = text.parse().ok().or_else(|| plain(text));
-        address.map(Self).ok_or_else(|| {
+        dns_server(text).map(Self).ok_or_else(|| {
             "not an address, such as 192.0.2.1, 192.0.2.1:53 or [2001:db8::1]:53".to_owned()
         })
     }

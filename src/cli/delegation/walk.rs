@@ -11,10 +11,10 @@ use hickory_proto::{
     rr::{Name, RData, RecordType},
 };
 
-use super::{DNS_PORT, Options, Server};
+use super::{Options, Server};
 use crate::{
     delegation::{self, Lookup, ParentSeen, Seen, ServerSeen, text},
-    model::ZoneSpec,
+    model::{DNS_PORT, ZoneSpec},
     resolver::{self, By, Question, ask},
     table::to_hickory,
 };
@@ -107,8 +107,7 @@ struct Resolvers(Vec<SocketAddr>);
 impl Resolvers {
     fn of(options: &Options) -> Self {
         let given: Vec<SocketAddr> = options.resolver.iter().map(|Server(it)| *it).collect();
-        let of_system = || resolver::resolvers().into_iter().map(|it| (it, DNS_PORT).into());
-        Self(if given.is_empty() { of_system().collect() } else { given })
+        Self(if given.is_empty() { resolver::resolvers() } else { given })
     }
 
     /// The parent zone, and the addresses of its name servers.

@@ -1,14 +1,13 @@
 //! `resolvers`: who looks up the names that pools point at.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::{
     config::{document::Value, schema::parts},
-    model::{Endpoint, Weight},
+    model::{Endpoint, Weight, dns_server},
 };
 
 const COUNT_MAX: usize = 8;
-const DNS_PORT: u16 = 53;
 
 pub(super) fn resolvers(value: &Value<'_>) -> Option<Vec<SocketAddr>> {
     let items = value.array()?;
@@ -37,8 +36,7 @@ pub(super) fn resolvers(value: &Value<'_>) -> Option<Vec<SocketAddr>> {
 fn resolver(value: &Value<'_>) -> Option<SocketAddr> {
     const HINT: &str = r#"write "192.0.2.53", "192.0.2.53:5353" or "[2001:db8::53]:5353""#;
     let text = value.text()?;
-    let plain = || text.parse().ok().map(|it: IpAddr| SocketAddr::new(it, DNS_PORT));
-    let Some(resolver) = text.parse().ok().or_else(plain) else {
+    let Some(resolver) = dns_server(text) else {
         value.wrong_with_hint("not an address, with a port or without", HINT);
         return None;
     };
