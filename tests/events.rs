@@ -11,7 +11,7 @@ use std::{
 };
 
 use common::{
-    House, PATIENCE,
+    House, PATIENCE, add_zone,
     pools::Pools,
     receiver::{Heard, Mood, Receiver, assert_no_gap},
 };
@@ -19,7 +19,7 @@ use cutover::{
     admin::client,
     config::Settings,
     cutover::{Order, Verb},
-    model::{Hook, HookKind, ZoneSpec, Zones},
+    model::{Hook, HookKind},
 };
 use data_encoding::BASE64;
 use ring::digest::{SHA256, digest};
@@ -117,10 +117,7 @@ async fn events_name_the_zone_of_their_service_and_one_source() {
     let folder = tempfile::tempdir().expect("a folder");
     let edit = |settings: &mut Settings| {
         settings.events = vec![web(&receiver, None)];
-        let first = settings.zones.first().clone();
-        let apex = "other.test".parse().expect("a name");
-        let other = ZoneSpec { apex, records: Vec::new(), ..first.clone() };
-        settings.zones = Zones::new(vec![first, other]).expect("two zones");
+        add_zone(settings, "other.test");
     };
     fs::write(folder.path().join("release.toml"), in_other("v1")).expect("writable");
     let house = House::start_in(folder, "127.0.0.1", edit).await;

@@ -21,6 +21,7 @@ use cutover::{
     admin::status::{ServiceStatus, Status},
     config::Settings,
     daemon::Daemon,
+    model::{ZoneSpec, Zones},
 };
 use tempfile::TempDir;
 
@@ -192,6 +193,14 @@ data = ["hello"]
     );
     fs::write(&path, text).expect("writable");
     cutover::config::load_settings(&path).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Another zone like the first one, without its records.
+pub fn add_zone(settings: &mut Settings, apex: &str) {
+    let first = settings.zones.first().clone();
+    let apex = apex.parse().expect("a name");
+    let other = ZoneSpec { apex, records: Vec::new(), ..first.clone() };
+    settings.zones = Zones::new(vec![first, other]).expect("two zones");
 }
 
 /// A release file for `api` with two pools, probed by HTTP on `port`.

@@ -2,12 +2,12 @@
 
 use std::{fs, net::SocketAddr, time::Duration};
 
-use cutover::model::{Confirmer, ZoneSpec, Zones};
+use cutover::model::Confirmer;
 use data_encoding::BASE64;
 use ring::hmac;
 
 use crate::{
-    common::{House, pools::Pools},
+    common::{House, add_zone, pools::Pools},
     release,
     server::Server,
 };
@@ -95,10 +95,7 @@ async fn who_is_asked_is_told_the_zone_of_the_service() {
     let hook = Confirmer { url, secret_file: None, timeout, interval };
     let house = House::start_with("127.0.0.1", &file("v1"), |settings| {
         settings.outside.confirm.insert("board".parse().expect("a label"), hook);
-        let first = settings.zones.first().clone();
-        let apex = "other.test".parse().expect("a name");
-        let other = ZoneSpec { apex, records: Vec::new(), ..first.clone() };
-        settings.zones = Zones::new(vec![first, other]).expect("two zones");
+        add_zone(settings, "other.test");
     })
     .await;
     house.until_pool_is("v2", "up").await;
