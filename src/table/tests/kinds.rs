@@ -453,7 +453,9 @@ fn what_is_written_has_been_brought_near_but_for_a_last_line() {
             let question = Question { name: name.wire(), kind: kind.into(), client: client(1) };
             let near = RefCell::new(BTreeSet::new());
             let line = |octet: &u8| std::ptr::from_ref(octet).addr() / LINE_LEN;
-            let note = |octet: &u8| drop(near.borrow_mut().insert(line(octet)));
+            let note = |octet: &u8| {
+                near.borrow_mut().insert(line(octet));
+            };
             let mut found = None;
             table.answers(&[question], NOW, note, || 0, |_, answer| found = Some(answer));
             let (near, Some(Answer::Records(records))) = (near.take(), found) else {
