@@ -8,6 +8,7 @@ use std::{
 };
 
 use common::{House, endpoints, pools::Pools, release};
+use cutover::admin::status::Status;
 
 struct Scene {
     house: House,
@@ -155,6 +156,25 @@ async fn a_missing_service_goes_on_and_a_removed_one_ends() {
     house.until("api is gone", |status| !status.services.contains_key("api")).await;
     assert_eq!(house.client.ask("api.zone.test", "A").await.rcode, "NXDOMAIN");
     assert_eq!(house.client.ask("web.zone.test", "A").await.answers, 1);
+}
+
+/// Whoever sees only the status must not take the one for the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_another_service_has_now_is_shown() {
+    let scene = Scene::open("").await;
+    let house = &scene.house;
+    let other = "version = 1\n[services.shop]\nname = \"api\"\nlive = \"a\"\n\
+                 pools.a.endpoints = [\"192.0.2.9\"]\n";
+    house.save(other);
+    let is_taken = |status: &Status| {
+        status.services["api"].taken.get("api.zone.test").is_some_and(|other| other == "shop")
+    };
+    let status = house.until("api's name is shop's", is_taken).await;
+    assert!(status.services["api"].orphaned && status.services["shop"].taken.is_empty());
+    assert_eq!(house.client.ask("api.zone.test", "A").await.answers, 1);
+    house.save(&format!("removed = [\"api\"]\n{other}"));
+    house.until("api is gone", |status| !status.services.contains_key("api")).await;
+    assert_eq!(house.client.ask("api.zone.test", "A").await.answers, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

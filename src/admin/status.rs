@@ -190,6 +190,8 @@ pub struct ServiceStatus {
     pub waits: Option<String>,
     /// Whether a restart would forget where it stands.
     pub unkept: bool,
+    /// Its names that are answered as those of another service: of which one.
+    pub taken: BTreeMap<String, String>,
     /// The release in progress, or the one that failed.
     pub release: Option<ReleaseStatus>,
     /// The pools by name.

@@ -125,6 +125,9 @@ fn service_lines(name: &str, service: &ServiceStatus) -> Vec<String> {
     lines.extend(service.clients.map(|clients| {
         format!("│  answers stray like those of {clients:.0} equally busy client networks")
     }));
+    lines.extend(service.taken.iter().map(|(name, other)| {
+        format!("│  {name} IS ANSWERED AS A NAME OF {other}, until that is removed or forgotten")
+    }));
     // With a release it is the reason, unless something worse is.
     if service.release.is_none() {
         lines.extend(service.waits.iter().map(|waits| format!("│  waits: {waits}")));

@@ -262,6 +262,7 @@ mod tests {
             group: None,
             waits: None,
             unkept: false,
+            taken: BTreeMap::new(),
             release: None,
             pools: [("v1".to_owned(), v1)].into(),
         }

@@ -82,6 +82,18 @@ impl Names {
         self.owners.iter()
     }
 
+    /// The names that services would have, and whose they are instead.
+    pub(super) fn taken(&self) -> BTreeMap<&ServiceName, Vec<(&DnsName, &ServiceName)>> {
+        let mut taken: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (name, waiting) in &self.waiting {
+            let Some(other) = self.owners.get(name) else { continue };
+            waiting
+                .iter()
+                .for_each(|service| taken.entry(service).or_default().push((name, other)));
+        }
+        taken
+    }
+
     /// Gives a service its own name, unless it is another one's own who goes before it.
     fn own(
         &mut self,
@@ -241,6 +253,11 @@ mod tests {
         assert_eq!(set, ["shop.zone.test"]);
         let (set, removed) = answer(&mut names, "held", &[("shop", "old"), ("v1.shop", "1")]);
         assert_eq!((set.len(), removed.len()), (0, 0));
+        let [shop, v1] = ["shop", "v1.shop"].map(name);
+        let [held, store] =
+            ["held", "store"].map(|it| it.parse::<ServiceName>().expect("a service"));
+        let taken = [(&held, vec![(&shop, &store)]), (&store, vec![(&v1, &held)])];
+        assert_eq!(names.taken(), taken.into());
         // What was the new one's stays, and what it has waited for is its.
         let again = vec!["store".to_owned()];
         assert_eq!(forget(&mut names, "held", "shop"), (vec![name("v1.shop")], again));

@@ -78,6 +78,7 @@ fn service(is_released: bool) -> Value {
             json!({ "to": "v1", "refused": null, "clears_at": at, "clears_in_secs": 15 })
         }),
         "clients": 35.2, "orphaned": true, "group": "checkout", "waits": "for another", "unkept": true,
+        "taken": { "v1.s0.zone.test": "v1.s0" },
         "release": is_released.then_some(release), "pools": { "v1": pool(80), "v2": pool(20) },
     })
 }

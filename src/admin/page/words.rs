@@ -144,6 +144,9 @@ pub(super) fn tags(service: &ServiceStatus) -> Markup {
         @if let Some(group) = &service.group { " " span.tag { "group " (group) } }
         @if service.orphaned { " " span.tag.warn { "orphaned: no longer in the file" } }
         @if service.unkept { " " span.tag.bad { "not kept: a restart would forget this" } }
+        @for (name, other) in &service.taken {
+            " " span.tag.bad { (name) " is answered as a name of " (other) }
+        }
     }
 }
 

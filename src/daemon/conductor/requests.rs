@@ -66,7 +66,7 @@ impl Conductor {
                     events: self.outbox.report(),
                     doubted_since: self.doubt.since().map(|since| since.to_string()),
                     zones_refused: self.zones.rejected.clone(),
-                    ..report::status(now, &table, file, services, around, keeping)
+                    ..report::status(now, &table, file, services, around, keeping, &self.names)
                 })));
             }
             Request::Courses(names, reply) => drop(reply.send(self.tell_courses(&names))),

@@ -14,7 +14,7 @@ pub(super) use outlook::course;
 
 use super::{
     caches::Caches, conductor::Unkept, courses::Courses, drafts::mistakes, file::FileState,
-    keeper::Keeper, service::Service, targets::Targets,
+    keeper::Keeper, names::Names, service::Service, targets::Targets,
 };
 use crate::{
     admin::{
@@ -43,7 +43,9 @@ pub(super) fn status(
     services: &BTreeMap<ServiceName, Service>,
     (caches, courses, targets): (&Caches, &Courses, &Targets),
     (keeper, unkept): (&Keeper, &Unkept),
+    names: &Names,
 ) -> Status {
+    let taken = names.taken();
     let is_ahead = |name: &ServiceName| services.get(name).is_some_and(Service::is_ahead);
     Status {
         now: now.to_string(),
@@ -69,7 +71,9 @@ pub(super) fn status(
             .map(|(name, service)| {
                 let unkept = unkept.ahead().contains(name) && service.is_ahead();
                 let status = service_status(now, service, (caches, courses.open(name), targets));
-                (name.to_string(), ServiceStatus { unkept, ..status })
+                let taken = taken.get(name).into_iter().flatten();
+                let taken = taken.map(|(name, other)| (name.to_string(), other.to_string()));
+                (name.to_string(), ServiceStatus { unkept, taken: taken.collect(), ..status })
             })
             .collect(),
     }
@@ -189,6 +193,7 @@ fn service_status(
         group: cutover.group().map(ToString::to_string),
         waits,
         unkept: false,
+        taken: BTreeMap::new(),
         release,
         pools: pools(now, service, &answering, (caches, &horizons), (course, targets)),
     }
