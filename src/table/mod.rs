@@ -305,8 +305,16 @@ impl Table {
         instead.map_or_else(|| node.find(kind), |packed| Packed::all(packed).next())
     }
 
-    /// There is nothing of a type: where no service can come to have it, as long as the zone says.
+    /// There is nothing of a type: where no service can come to have it, as long as the zone says. Before
+    /// the services are known, one may have the name of a zone, or a name that is only on the way to others.
     fn nothing(&self, node: Node<'_>, name: &[u8]) -> Answer<'_> {
+        let may_be_a_service = || {
+            node.rrsets().next().is_none()
+                || self.zones.iter().any(|zone| zone.apex().wire() == name)
+        };
+        if !self.complete && may_be_a_service() {
+            return Answer::NotReady;
+        }
         let secs = if node.has_service() { NEGATIVE_TTL.secs() } else { u32::MAX };
         self.no_data(name, Audience::Everyone, secs)
     }

@@ -144,6 +144,10 @@ fn until_the_services_are_known_no_name_is_said_to_be_absent() {
     assert_eq!(ask(&table, "x.y.z", RecordType::ANY), Answer::NotReady);
     assert!(matches!(ask(&table, "ns1", RecordType::A), Answer::Records(_)));
     assert!(matches!(ask(&table, "@", RecordType::SOA), Answer::Records(_)));
+    // A service may have the name of the zone, or one on the way to others; no name with records.
+    assert_eq!(ask(&table, "@", RecordType::A), Answer::NotReady);
+    assert_eq!(ask(&table, "er.text", RecordType::A), Answer::NotReady);
+    assert!(matches!(ask(&table, "ns1", RecordType::AAAA), Answer::NoData(..)));
     let outside: DnsName = "example.test".parse().expect("a name");
     assert_eq!(ask_as(&table, outside.wire(), RecordType::A, CLIENT), Answer::Refused);
     let known = table.with(Change::default(), super::NOON);

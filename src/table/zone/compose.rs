@@ -222,6 +222,7 @@ impl<'t> Composer<'t, '_> {
             }
             Answer::NoData(authority, _, ttl) => self.deny(authority, ttl),
             Answer::Unavailable(_) => self.out.verdict = Verdict::Unavailable,
+            Answer::NotReady => self.out.verdict = Verdict::NotReady,
             // Of this type there is nothing, at a name that others answer for, or a wildcard.
             _ => self.deny(zone.authority(), zone.authority().ttl()),
         }
