@@ -32,6 +32,8 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use hickory_proto::rr::{RData, RecordType};
 
 pub use authority::Authority;
@@ -52,8 +54,10 @@ use zone::Zone;
 pub use zone::{Composition, Verdict};
 
 /// Names of a service, and what is answered at each.
-pub type NamedRecords = std::collections::BTreeMap<DnsName, ServiceRecords>;
+pub type NamedRecords = BTreeMap<DnsName, ServiceRecords>;
 
+/// The number of the type CNAME.
+const CNAME_KIND: u16 = 5;
 /// The numbers of the types that are not looked for among a name's records.
 const SOA: u16 = 6;
 const ANY: u16 = 255;
@@ -188,11 +192,12 @@ impl Table {
         next.generation += 1;
         next.complete = true;
         let owners = || change.set.iter().map(|(owner, _)| owner).chain(&change.removed);
-        let changed: Vec<bool> = match (self.zones.len(), owners().next()) {
-            (1, _) | (_, None) => vec![true; self.zones.len()],
-            _ => self.zones.iter().map(|zone| owners().any(|it| self.is_of(it, zone))).collect(),
+        let are_all = next.zones.len() == 1 || owners().next().is_none();
+        let changed: BTreeSet<&DnsName> = match are_all {
+            true => self.zones.iter().map(Zone::apex).collect(),
+            false => owners().filter_map(|it| self.zone_of(it.wire())).map(Zone::apex).collect(),
         };
-        for (zone, _) in next.zones.iter_mut().zip(changed).filter(|(_, changed)| *changed) {
+        for zone in next.zones.iter_mut().filter(|zone| changed.contains(zone.apex())) {
             zone.grow(unix_secs);
         }
         let mut edit = next.names.edit();
@@ -204,10 +209,6 @@ impl Table {
         }
         edit.finish();
         next
-    }
-
-    fn is_of(&self, owner: &DnsName, zone: &Zone) -> bool {
-        self.zone_of(owner.wire()).is_some_and(|it| it.apex() == zone.apex())
     }
 
     /// The number of this table; only grows.
