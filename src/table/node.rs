@@ -1,7 +1,7 @@
 //! A node: what one name has, in one piece.
 
 use super::{
-    ServiceRecords,
+    CNAME_KIND, ServiceRecords,
     octets::{u16_at, u32_at, u32_of, u64_at},
     packed::{HEAD_LEN, Packed},
 };
@@ -15,10 +15,11 @@ pub(super) const LINE_LEN: usize = 64;
 const NODE_HEAD_LEN: usize = 7;
 const PREFIX_LEN: usize = 4;
 const RRSETS: usize = 5;
-/// The number of the type CNAME.
-const CNAME: u16 = 5;
-/// Tail of a node, which no lookup reads: how many names stand directly below it, and its hash.
+/// Tail of a node, which no lookup reads: how many names stand directly below it, with the flag above,
+/// and its hash.
 const NODE_TAIL_LEN: usize = 12;
+/// Of a name that a service answers for, even if it has nothing to say there.
+const HAS_SERVICE: u32 = 1 << 31;
 
 /// A node where it lies: what one name has.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +71,7 @@ impl<'t> Node<'t> {
         let (heads, mut begin) = self.heads();
         for head in heads {
             let (of_head, len) = Packed::kind_and_len(head);
-            if of_head == kind || of_head == CNAME {
+            if of_head == kind || of_head == CNAME_KIND {
                 let body = self.octets.get(begin as usize..begin as usize + len as usize)?;
                 return Some(Packed { head, body });
             }
@@ -90,10 +91,10 @@ impl<'t> Node<'t> {
         })
     }
 
-    /// Whether a service answers for it too: the last of its rrsets is the service's.
+    /// Whether a service answers for it too.
     #[cold]
     pub(super) fn has_service(&self) -> bool {
-        self.rrsets().last().is_some_and(|packed| packed.is_service())
+        u32_at(self.tail(), 0) & HAS_SERVICE != 0
     }
 
     fn tail(&self) -> &'t [u8] {
@@ -101,7 +102,7 @@ impl<'t> Node<'t> {
     }
 
     fn children(&self) -> u32 {
-        u32_at(self.tail(), 0)
+        u32_at(self.tail(), 0) & !HAS_SERVICE
     }
 
     pub(super) fn hash(&self) -> u64 {
@@ -115,7 +116,7 @@ impl<'t> Node<'t> {
             let of_its_kind = if packed.is_service() { &mut service } else { &mut fixed };
             packed.pack_into(of_its_kind);
         }
-        let service = (!service.is_empty()).then(|| ServiceRecords { packed: service.into() });
+        let service = self.has_service().then(|| ServiceRecords { packed: service.into() });
         NodeParts { prefix: self.prefix.into(), fixed, service, children: self.children() }
     }
 }
@@ -143,7 +144,8 @@ impl NodeParts {
         out.extend(prefix);
         rrsets().for_each(|packed| out.extend(packed.head));
         rrsets().for_each(|packed| out.extend(packed.body));
-        out.extend(self.children.to_le_bytes());
+        let flag = if self.service.is_some() { HAS_SERVICE } else { 0 };
+        out.extend((self.children | flag).to_le_bytes());
         out.extend(hash.to_le_bytes());
         out.resize(end, 0);
     }

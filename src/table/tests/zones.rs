@@ -3,8 +3,8 @@
 use hickory_proto::rr::RecordType;
 
 use super::{
-    Answer, Change, DnsName, NOON, NOW, StaticRecord, Table, ZoneSpec, a, ask, owner, record,
-    records, removed, set,
+    Answer, Change, DnsName, NOON, NOW, ServiceRecords, StaticRecord, Table, ZoneSpec, a, ask,
+    owner, record, records, removed, set,
 };
 use crate::model::Start;
 
@@ -57,6 +57,26 @@ fn what_is_delegated_is_left_to_others_though_an_inner_zone_is_below_it() {
     let set = vec![(owner("s.a.b.c"), records("s.a.b.c", &["192.0.2.1"]))];
     let next = table.with(Change { set, removed: Vec::new() }, NOON);
     assert!(matches!(ask(&next, "s.a.b.c", RecordType::A), Answer::Records(_)));
+}
+
+/// Such a name is one of a type that none of its pools has yet.
+#[test]
+fn a_service_with_nothing_to_say_keeps_its_name() {
+    let before = [zone_at(super::apex(), Vec::new())];
+    let silent = ServiceRecords { packed: Box::default() };
+    let change = Change { set: vec![(owner("api"), silent)], removed: Vec::new() };
+    let table = Table::of_zones(&before, (1, 2), NOON).with(change, NOON);
+    let mut after = before.clone();
+    after[0].records.push(record("t", 60, a("192.0.2.7")));
+    for table in [
+        &table,
+        &table.with_zones(&before, &after, NOON),
+        &table.with(set("x.api", &["192.0.2.1"]), NOON),
+    ] {
+        let node = table.names.get(owner("api").wire()).expect("it is there");
+        assert!(node.has_service() && node.parts().service.is_some());
+        assert!(matches!(ask(table, "api", RecordType::A), Answer::NoData(..)));
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use hickory_proto::rr::{Name, RData, Record, RecordType, rdata::CNAME, rdata::NU
 
 use super::{
     super::{
-        ANY, Answer, Asks, Authority, Question, Rrset, Table, Tally,
+        ANY, Answer, Asks, Authority, CNAME_KIND, Question, Rrset, Table, Tally,
         codec::{name_of, wire_of},
         fixed, to_hickory,
     },
@@ -25,7 +25,6 @@ pub(in super::super) const CHAIN_MAX: usize = 16;
 const ADDITIONAL_MAX: usize = 64;
 /// As much data as a message holds, and a little less.
 const RRSET_LEN_MAX: usize = 64_000;
-const CNAME_KIND: u16 = 5;
 const DNAME_KIND: u16 = 39;
 const DS_KIND: u16 = 43;
 
