@@ -1,11 +1,11 @@
 //! What caches out there may hold: the horizons that the data plane has noted, and what is not
 //! known of them yet.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::service::Service;
 use crate::{
-    cutover::{CACHE_CLOCK, Horizons},
+    cutover::{CACHE_CLOCK, Horizons, PREVIEW_TTL},
     dns::Plane,
     model::{PoolName, ServiceName, Timestamp, Ttl},
     table::Table,
@@ -44,14 +44,15 @@ impl Caches {
         let name = &service.cutover.spec().name;
         let leaving = self.leaving.iter().filter_map(|table| table.services.get(name));
         let leaving = leaving.filter(|left| !left.is_alike);
-        let still_answered = leaving.map(|left| now + left.ttl.duration() + CACHE_CLOCK).max();
+        let behind = behind(service);
+        let still_answered = leaving.map(|left| now + left.ttl.duration() + behind).max();
         let is_unsettled = still_answered.is_some();
         let floor = still_answered.unwrap_or_default().max(service.unknown_until);
         let mut known = self.known(service);
         // What the stored table answers, a cache may be given now.
         if let Some(answering) = &service.published {
             for pool in answering.pools() {
-                let given_now = now + answering.ttl_max(now).duration() + CACHE_CLOCK;
+                let given_now = now + answering.ttl_max(now).duration() + behind;
                 let horizon = known.entry(pool.clone()).or_default();
                 *horizon = given_now.max(*horizon);
             }
@@ -63,10 +64,10 @@ impl Caches {
     /// is no longer answered this is the last word.
     pub(super) fn known(&self, service: &Service) -> BTreeMap<PoolName, Timestamp> {
         let noted = self.plane.counters.horizons(&service.cutover.spec().name).into_iter();
-        let mut known = service.remembered.clone();
+        let (mut known, behind) = (service.remembered.clone(), behind(service));
         for (pool, sent) in noted {
             let horizon = known.entry(pool).or_default();
-            *horizon = (sent + CACHE_CLOCK).max(*horizon);
+            *horizon = (sent + behind).max(*horizon);
         }
         known
     }
@@ -109,10 +110,15 @@ impl Caches {
     }
 }
 
+/// How long after an answer has expired by its TTL something of it may still be in caches: its SRV records
+/// lead to names that are asked for by themselves, and kept for as long as they were.
+fn behind(service: &Service) -> Duration {
+    let has_targets = service.published.as_ref().is_some_and(|it| !it.kinds.srv.is_empty());
+    if has_targets { CACHE_CLOCK + PREVIEW_TTL.duration() } else { CACHE_CLOCK }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use arc_swap::ArcSwap;
     use prometheus::Registry;
 
@@ -137,7 +143,7 @@ pools.v2.endpoints = ["192.0.2.2"]
     }
 
     /// A daemon's caches and the one service of the file, which nobody has asked for.
-    fn scene() -> (Caches, Service) {
+    fn scene(file: &str) -> (Caches, Service) {
         let zone = ZoneSpec {
             apex: name("zone.test"),
             nameservers: vec![name("ns1.zone.test")],
@@ -147,7 +153,7 @@ pools.v2.endpoints = ["192.0.2.2"]
         };
         let desired = release::parse(
             "release.toml".as_ref(),
-            FILE,
+            file,
             &zone.clone().into(),
             &Outside::default(),
         )
@@ -174,16 +180,27 @@ pools.v2.endpoints = ["192.0.2.2"]
 
     #[test]
     fn what_is_answered_may_be_given_at_any_time() {
-        let (caches, mut service) = scene();
+        let (caches, mut service) = scene(FILE);
         assert_eq!(horizon(&caches, &service, 5, "v1"), Timestamp::default());
         service.published = Some(service.cutover.answering(&service.health));
         assert_eq!(horizon(&caches, &service, 5, "v1"), at(5 + 60 + 1));
         assert_eq!(horizon(&caches, &service, 5, "v2"), Timestamp::default());
     }
 
+    /// Who asks for an endpoint's name just before the SRV records expire.
+    #[test]
+    fn what_balancers_are_sent_to_is_in_caches_for_longer_than_that_they_are() {
+        let (caches, mut service) = scene(&FILE.replace(
+            "pools.v1.endpoints = [",
+            "srv = [\"_http._tcp\"]\npools.v1.port = 80\npools.v2.port = 80\npools.v1.endpoints = [",
+        ));
+        service.published = Some(service.cutover.answering(&service.health));
+        assert_eq!(horizon(&caches, &service, 5, "v1"), at(5 + 60 + 5 + 1));
+    }
+
     #[test]
     fn a_table_that_was_replaced_counts_until_nobody_answers_from_it() {
-        let (mut caches, service) = scene();
+        let (mut caches, service) = scene(FILE);
         let table = caches.plane.store.load_full();
         let reader = table.clone();
         let api = service.cutover.spec().name.clone();

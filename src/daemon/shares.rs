@@ -63,7 +63,8 @@ pub(super) fn records(
         Some((name.clone(), ServiceRecords::new(name, &Shares::new(&part))))
     };
     let mut records: NamedRecords = by_name.iter().filter_map(of_pool).collect();
-    records.extend(targets(owner, named.iter().map(|pool| &**pool), *ttl));
+    // Asked for just before the SRV records expire, they are in caches for longer than these.
+    records.extend(targets(owner, named.iter().map(|pool| &**pool), short));
     let all = |shares: &Shares<'_>| ServiceRecords::all(owner, kinds, shares, together);
     records.extend(show(answering, tally, all));
     records

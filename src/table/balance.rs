@@ -154,7 +154,8 @@ fn target(owner: &DnsName, pool: &PoolName, endpoint: &Endpoint) -> Option<DnsNa
     DnsName::within(&format!("{label}.{}", pool.label()), owner).ok()
 }
 
-/// The names of all endpoints of these pools, each with its address.
+/// The names of all endpoints of these pools, each with its address, which is kept for `ttl` and no longer
+/// than what is found where the pool points to.
 pub fn targets<'p>(
     owner: &DnsName,
     pools: impl IntoIterator<Item = &'p Pool>,
@@ -166,6 +167,7 @@ pub fn targets<'p>(
         let named = pool.endpoints.iter().filter(|_| pool.cname().is_none());
         for endpoint in named.filter(|endpoint| endpoint.port().is_some()) {
             let Some(name) = target(owner, &pool.name, endpoint) else { continue };
+            let ttl = pool.ttl_max.map_or(ttl, |most| most.min(ttl));
             let part = [Part::new(&pool.name, ttl, std::slice::from_ref(endpoint))];
             let records = ServiceRecords::new(&name, &Shares::new(&part));
             names.insert(name, records);

@@ -65,6 +65,9 @@ async fn an_answer_that_names_both_pools_is_in_the_horizons_of_both() {
     let said = Ask::new(dns, "_http._tcp.api.zone.test", "SRV").send().await;
     let (answered, ttl) = (SystemTime::now(), Duration::from_secs(20));
     assert_eq!((said.answers.len(), said.ttl), (4, Some(20)));
+    // Asked for when the answer that led there is about to expire.
+    let address = Ask::new(dns, "127-0-1-1.v1.api.zone.test", "A").send().await;
+    assert_eq!((address.answers.len(), address.ttl), (1, Some(5)));
     house.save(&of_api("\"v1\""));
     house.until_phase("Draining").await;
     // Once nobody answers from the table before any longer, it is the last word.
