@@ -126,7 +126,7 @@ fn service_lines(name: &str, service: &ServiceStatus) -> Vec<String> {
         format!("│  answers stray like those of {clients:.0} equally busy client networks")
     }));
     lines.extend(service.taken.iter().map(|(name, other)| {
-        format!("│  {name} IS ANSWERED AS A NAME OF {other}, until that is removed or forgotten")
+        format!("│  {name} IS ANSWERED AS A NAME OF {other}, until that has it no longer")
     }));
     // With a release it is the reason, unless something worse is.
     if service.release.is_none() {

@@ -23,6 +23,8 @@ pub(super) struct Names {
     others: BTreeMap<ServiceName, NamedRecords>,
     /// Who else would have a name.
     waiting: BTreeMap<DnsName, BTreeSet<ServiceName>>,
+    /// The same by who waits.
+    waits: BTreeMap<ServiceName, BTreeSet<DnsName>>,
 }
 
 /// A service, its own name, and what is to be answered at that and at its other names.
@@ -116,31 +118,35 @@ impl Names {
 
     fn give(&mut self, service: &ServiceName, name: &DnsName) {
         self.owners.insert(name.clone(), service.clone());
-        if let Some(waiting) = self.waiting.get_mut(name) {
-            waiting.remove(service);
-            if waiting.is_empty() {
-                self.waiting.remove(name);
-            }
-        }
+        self.wait_no_longer(service, |it| it == name);
     }
 
     fn wait(&mut self, service: &ServiceName, name: &DnsName, other: &ServiceName) {
+        self.waits.entry(service.clone()).or_default().insert(name.clone());
         if self.waiting.entry(name.clone()).or_default().insert(service.clone()) {
             warn!(
                 %service, %name, %other,
-                "this name is taken: it is answered as that of the other service, until that is \
-                 removed or forgotten"
+                "this name is taken: it is answered as that of the other service, until that has it \
+                 no longer"
             );
         }
     }
 
     fn wait_no_longer(&mut self, service: &ServiceName, is_gone: impl Fn(&DnsName) -> bool) {
-        self.waiting.retain(|name, waiting| {
-            if is_gone(name) {
+        let Some(names) = self.waits.get_mut(service) else { return };
+        names.retain(|name| {
+            let is_gone = is_gone(name);
+            if is_gone && let Some(waiting) = self.waiting.get_mut(name) {
                 waiting.remove(service);
+                if waiting.is_empty() {
+                    self.waiting.remove(name);
+                }
             }
-            !waiting.is_empty()
+            !is_gone
         });
+        if names.is_empty() {
+            self.waits.remove(service);
+        }
     }
 
     /// Nobody has this name; gives those who wait for it.
@@ -241,7 +247,8 @@ mod tests {
         let (set, _) = answer(&mut names, "api", &[("api", "a"), ("v1.api", "1")]);
         assert_eq!(set, ["v1.api.zone.test", "api.zone.test"]);
         assert_eq!(forget(&mut names, "api", "api").0, [name("v1.api"), name("api")]);
-        assert!(names.owners.is_empty() && names.others.is_empty() && names.waiting.is_empty());
+        assert!(names.owners.is_empty() && names.others.is_empty());
+        assert!(names.waiting.is_empty() && names.waits.is_empty());
     }
 
     #[test]
