@@ -133,10 +133,11 @@ impl Conductor {
         let is_alike = |before: &Answering| {
             service.published.as_ref().is_some_and(|it| it.is_held_like(before))
         };
-        left.extend(before.map(|before| {
-            let left = Left { ttl: before.ttl_max(now), is_alike: is_alike(&before) };
-            (name.clone(), left)
-        }));
+        // Whoever is answered anew because of a name has left what it was answered with first.
+        if let Some(before) = before.filter(|_| !left.contains_key(name)) {
+            let of_it = Left { ttl: before.ttl_max(now), is_alike: is_alike(&before) };
+            left.insert(name.clone(), of_it);
+        }
         Some(Named { service: name.clone(), owner, records })
     }
 }
