@@ -24,7 +24,6 @@ pub(super) struct RecordRow {
     ended: Option<(u64, String)>,
     steps: Vec<(u64, String, String, String)>,
     omitted: u64,
-    #[serde(default)]
     tests: Vec<TestRow>,
 }
 

@@ -48,7 +48,6 @@ pub(super) struct Row {
     orphaned: bool,
     releases: u64,
     last_step: Option<u64>,
-    #[serde(default)]
     last_swap: Option<u64>,
     stage: StageRow,
     pools: Vec<PoolRow>,

@@ -78,7 +78,6 @@ struct PacedRow {
 /// Durations are in microseconds.
 #[derive(Serialize, Deserialize)]
 struct PolicyRow {
-    #[serde(default)]
     group: Option<String>,
     ramp: Vec<(u8, u64)>,
     at: Option<u64>,
@@ -96,7 +95,6 @@ struct PolicyRow {
     pin_allowance: u64,
     drain_grace: u64,
     preview: Vec<String>,
-    #[serde(default)]
     proofs: ProofsRow,
 }
 
