@@ -267,8 +267,9 @@ impl<'t> Packed<'t> {
     }
 
     /// What the client at `u()` is given of it, for `ttl` seconds; `u` is asked for only if it makes
-    /// a difference. Of its body nothing is read without need: `near` is given what will be when the
-    /// records are written.
+    /// a difference. Of a body nothing is read without need: `near` is given where that lies which will be
+    /// when the records are written; of addresses the end, because the others are near already unless
+    /// they are very many.
     #[inline(always)]
     pub(super) fn records_for(
         self,
