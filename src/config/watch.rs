@@ -4,8 +4,8 @@
 //! Kubernetes swaps the directory behind a link. After a change it waits until nothing happens
 //! for a while, so that a file is not read half written. It also looks by itself now and then,
 //! for file systems that do not tell. What it reads is compared with what it read before, so that
-//! nothing is told twice. A file that was refused may be good beside other zones: it is read again when
-//! they change.
+//! nothing is told twice. What is good or not beside some zones may be otherwise beside others: it is
+//! judged again when they change.
 
 use std::{
     os::unix::fs::MetadataExt,
@@ -36,6 +36,8 @@ pub struct Reading {
     pub checksum: Option<Checksum>,
     /// What it asks for.
     pub says: Result<Arc<Desired>, Rejected>,
+    /// The zones that it was judged beside.
+    pub beside: Arc<Zones>,
 }
 
 /// Why the watcher looks at the file.
@@ -70,7 +72,7 @@ impl ReleaseWatch {
             told,
             wake: wake.clone(),
             last: None,
-            refused: None,
+            judged: None,
             watcher: None,
             watched: None,
             complained: false,
@@ -106,8 +108,8 @@ struct Watching<F> {
     wake: mpsc::Sender<Wake>,
     /// What was read last: the text, or why there was none.
     last: Option<Result<String, String>>,
-    /// Beside which zones it was refused, and why.
-    refused: Option<(Arc<Zones>, Rejected)>,
+    /// Beside which zones it was judged, and why it was refused if it was.
+    judged: Option<(Arc<Zones>, Option<Rejected>)>,
     watcher: Option<RecommendedWatcher>,
     /// Device and inode of the directory that `watcher` watches.
     watched: Option<(u64, u64)>,
@@ -180,9 +182,9 @@ impl<F: FnMut(Reading)> Watching<F> {
         self.last.as_ref() != Some(&seen) || self.is_to_be_judged_anew(&self.zones.load())
     }
 
-    /// Whether it was refused beside other zones than these.
+    /// Whether it was judged beside other zones than these.
     fn is_to_be_judged_anew(&self, zones: &Arc<Zones>) -> bool {
-        self.refused.as_ref().is_some_and(|(beside, _)| !Arc::ptr_eq(beside, zones))
+        self.judged.as_ref().is_some_and(|(beside, _)| !Arc::ptr_eq(beside, zones))
     }
 
     fn look(&mut self, asked: bool) {
@@ -198,11 +200,13 @@ impl<F: FnMut(Reading)> Watching<F> {
             Ok(text) => release::parse(&self.path, &text, &zones, &self.outside).map(Arc::new),
             Err(error) => Err(Rejected::unreadable(&self.path, &error)),
         };
-        let refused = says.as_ref().err().map(|why| (zones, why.clone()));
-        let before = std::mem::replace(&mut self.refused, refused);
-        let why = |refused: &Option<(_, Rejected)>| refused.as_ref().map(|(_, why)| why.clone());
-        if !is_told || why(&before) != why(&self.refused) {
-            (self.told)(Reading { checksum, says });
+        let why = says.as_ref().err().cloned();
+        // Whoever is told of a file that is good beside older zones leaves that for this.
+        let is_known =
+            is_told && why.is_some() && self.judged.as_ref().is_some_and(|it| it.1 == why);
+        self.judged = Some((zones.clone(), why));
+        if !is_known {
+            (self.told)(Reading { checksum, says, beside: zones });
         }
     }
 }
@@ -220,4 +224,49 @@ fn wait_for_quiet(wakes: &mpsc::Receiver<Wake>) -> Option<bool> {
         }
     }
     Some(asked)
+}
+
+#[cfg(test)]
+mod tests {
+    use hickory_proto::rr::RData;
+
+    use super::*;
+    use crate::model::{Start, StaticRecord, Ttl, ZoneSpec};
+
+    const FILE: &str =
+        "version = 1\n[services.api]\nlive = \"v1\"\npools.v1.endpoints = [\"192.0.2.1\"]\n";
+
+    fn zones(records: Vec<StaticRecord>) -> Arc<Zones> {
+        let name = |text: &str| text.parse().expect("a name");
+        let (apex, hostmaster) = (name("zone.test"), name("host.zone.test"));
+        let nameservers = vec![name("ns.elsewhere.test")];
+        let start = Start::default();
+        Arc::new(ZoneSpec { apex, nameservers, hostmaster, start, records }.into())
+    }
+
+    #[test]
+    fn a_file_is_judged_again_beside_other_zones() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("release.toml");
+        std::fs::write(&path, FILE).expect("writable");
+        let first = zones(Vec::new());
+        let now = Arc::new(ArcSwap::new(first.clone()));
+        let (tell, told) = mpsc::channel();
+        let tell = move |reading| drop(tell.send(reading));
+        let watch = ReleaseWatch::start(path, (now.clone(), Outside::default()), tell);
+        let watch = watch.expect("a thread");
+        let next = || told.recv_timeout(Duration::from_secs(30)).expect("a reading");
+        let reading = next();
+        assert!(reading.says.is_ok() && Arc::ptr_eq(&reading.beside, &first));
+        let owner = "api.zone.test".parse().expect("a name");
+        let data = RData::A(std::net::Ipv4Addr::new(192, 0, 2, 9).into());
+        let record = StaticRecord { owner, ttl: Ttl::from_secs_const(60), data };
+        for (records, is_good) in [(vec![record], false), (Vec::new(), true)] {
+            let other = zones(records);
+            now.store(other.clone());
+            watch.wake.send(Wake::Changed).expect("it runs");
+            let reading = next();
+            assert!(reading.says.is_ok() == is_good && Arc::ptr_eq(&reading.beside, &other));
+        }
+    }
 }

@@ -261,16 +261,22 @@ impl Conductor {
         match event {
             Event::Handing(handing) => self.handed.note(handing),
             Event::Zones(read) => self.rezone(read),
-            Event::File(Reading { checksum, says }) => {
-                self.file.checksum = checksum;
-                match says {
-                    Ok(desired) => self.accept(now, &desired),
-                    Err(rejected) => self.reject(rejected),
-                }
-            }
+            Event::File(reading) => self.note_file(now, reading),
             Event::Tried(tried) => self.weigh(now, tried),
             Event::Found(found) => self.note_found(now, found),
             Event::Looked(looked) => self.note_looked(now, looked),
+        }
+    }
+
+    fn note_file(&mut self, now: Timestamp, Reading { checksum, says, beside }: Reading) {
+        if !Arc::ptr_eq(&beside, &self.zones.now.load()) {
+            info!("the zones are others since the release file was read: it is judged again");
+            return;
+        }
+        self.file.checksum = checksum;
+        match says {
+            Ok(desired) => self.accept(now, &desired),
+            Err(rejected) => self.reject(rejected),
         }
     }
 

@@ -170,6 +170,23 @@ impl Scene {
     }
 }
 
+/// It may have had a name that the zones have now.
+#[tokio::test]
+async fn a_file_that_was_read_beside_other_zones_is_left_to_be_read_again() {
+    let mut scene = Scene::start().await;
+    let text =
+        "version = 1\n[services.shop]\nlive = \"v1\"\npools.v1.endpoints = [\"192.0.2.7\"]\n";
+    let read = |beside: Arc<Zones>| {
+        let says = release::parse("release.toml".as_ref(), text, &beside, &Outside::default());
+        Reading { checksum: None, says: says.map(Arc::new), beside }
+    };
+    let now = scene.conductor.now();
+    scene.conductor.note_file(now, read(Arc::new(scene.zone.clone().into())));
+    assert!(!scene.conductor.services.contains_key(&name("shop")));
+    scene.conductor.note_file(now, read(scene.conductor.zones.now.load_full()));
+    assert!(scene.conductor.services.contains_key(&name("shop")));
+}
+
 #[tokio::test]
 async fn a_step_that_was_refused_and_is_in_the_file_all_the_same_is_undone_there() {
     let mut scene = Scene::start().await;
