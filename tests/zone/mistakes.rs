@@ -82,6 +82,18 @@ fn records(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn names_may_be_relative_to_the_root() {
+    let absolute = records("a A 192.0.2.1\n_s SRV 0 0 1 a\nb MX 1 a\n");
+    let relative = "$ORIGIN .\na.zone.test A 192.0.2.1\n$ORIGIN test.\n_s.zone SRV 0 0 1 a.zone\n\
+                    $ORIGIN .\nb.zone.test MX 1 a.zone.test\n";
+    assert_eq!(records(relative), absolute);
+    for wrong in ["a..b", "..", "a.."] {
+        let found = mistakes(&format!("{HEAD}$ORIGIN {wrong}\n"));
+        assert!(found.contains("not a name"), "{wrong}: {found}");
+    }
+}
+
+#[test]
 fn only_the_same_record_is_the_same() {
     // The octets of one type say nothing of another, and texts are more than what is shown of them.
     let unlike = "a TYPE65280 \\# 1 00\na TYPE65281 \\# 1 00\n\

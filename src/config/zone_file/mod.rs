@@ -125,7 +125,7 @@ impl<'t> Reader<'t> {
         match (directive.to_ascii_uppercase().as_str(), argument) {
             ("$ORIGIN", Some((name, at))) => {
                 let origin = self.absolute(name);
-                match origin.trim_end_matches('.').parse::<domain::base::Name<Vec<u8>>>() {
+                match origin.parse::<domain::base::Name<Vec<u8>>>() {
                     Ok(_) => self.origin = origin,
                     Err(error) => self.mistakes.add(at, format!("not a name: {error}")),
                 }
