@@ -34,6 +34,9 @@ pub enum RuleError {
     /// What these records name must not be an alias.
     #[error("the {1} record of {0} names {2}, which has a CNAME record (RFC 2181 §10.3)")]
     TargetIsAlias(DnsName, RecordType, DnsName),
+    /// What no message can hold at all.
+    #[error("the data of the {1} record of {0} cannot be sent: a part of it is too long")]
+    NotSendable(DnsName, RecordType),
     /// More than a message can hold.
     #[error(
         "the {1} records of {0} do not fit into a message: {2} octets of 65,535 (RFC 1035 §4.2.2)"
@@ -54,9 +57,13 @@ pub fn broken_rules(zone: &ZoneSpec) -> Vec<(usize, RuleError)> {
     for (index, record) in zone.records.iter().enumerate() {
         broken.extend(around.broken(record).map(|rule| (index, rule)));
         let kind = record.data.record_type();
+        let Some(len) = len_of(&record.data) else {
+            broken.push((index, RuleError::NotSendable(record.owner.clone(), kind)));
+            continue;
+        };
         let size = sizes.entry((&record.owner, kind)).or_default();
         let before = *size;
-        *size += RECORD_LEN + len_of(&record.data);
+        *size += RECORD_LEN + len;
         if before <= MESSAGE_ROOM && *size > MESSAGE_ROOM {
             broken.push((index, RuleError::TooLarge(record.owner.clone(), kind, *size)));
         }
@@ -150,8 +157,28 @@ fn name_of(name: &hickory_proto::rr::Name) -> Option<DnsName> {
     DnsName::from_octets(&wire).ok()
 }
 
-/// How long the data of a record is without compression.
-fn len_of(data: &RData) -> usize {
+/// How long the data of a record is without compression, if it can be sent.
+fn len_of(data: &RData) -> Option<usize> {
     use hickory_proto::serialize::binary::BinEncodable;
-    data.to_bytes().map_or(MESSAGE_ROOM, |octets| octets.len())
+    data.to_bytes().ok().map(|octets| octets.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use hickory_proto::rr::rdata::TXT;
+
+    use super::*;
+    use crate::model::{Start, Ttl};
+
+    #[test]
+    fn data_that_cannot_be_sent_is_not_taken_for_large_data() {
+        let apex: DnsName = "zone.test".parse().expect("a name");
+        let data = RData::TXT(TXT::new(vec!["x".repeat(256)]));
+        let ttl = Ttl::from_secs_const(60);
+        let records = vec![StaticRecord { owner: apex.clone(), ttl, data }];
+        let (nameservers, hostmaster, start) = (Vec::new(), apex.clone(), Start::default());
+        let zone = ZoneSpec { apex: apex.clone(), nameservers, hostmaster, start, records };
+        let expected = RuleError::NotSendable(apex, RecordType::TXT);
+        assert_eq!(broken_rules(&zone), [(0, expected)]);
+    }
 }

@@ -161,6 +161,53 @@ nameserver = []
     insta::assert_snapshot!(settings(more).expect_err("refused"));
 }
 
+/// The data of one record of `cutover.toml`.
+fn datum(kind: &str, data: &str) -> Result<String, String> {
+    let more = format!(
+        "nameservers = [\"ns.elsewhere.test\"]\nhostmaster = \"a@elsewhere.test\"\n\
+         records = [{{ name = \"a\", type = \"{kind}\", data = ['{data}'] }}]\n"
+    );
+    Ok(format!("a.zone.test {:?}", settings(&more)?.zones.first().records[0].data))
+}
+
+#[test]
+fn texts_of_both_files_are_read_alike() {
+    let texts = [
+        ("TXT", "plain"),
+        ("TXT", r#""v=DMARC1; p=none""#),
+        ("TXT", r#""one" two "\"three\"""#),
+        ("TXT", r#""\195\169" \195\169"#),
+        ("TXT", r"a\;b"),
+        ("CAA", r#"0 issue "ca.example; policy=ev""#),
+        ("CAA", "128 issuewild ca.example"),
+    ];
+    for (kind, data) in texts {
+        let there = records(&format!("a {kind} {data}\n"));
+        assert_eq!(datum(kind, data).as_ref(), Ok(&there[0]), "{data}");
+    }
+    let plain = datum("TXT", "caf\u{e9}").expect("good");
+    for text in ["caf\u{e9}", "\"caf\u{e9}\"", "caf\\\u{e9}"] {
+        assert_eq!(plain, records(&format!("a TXT {text} ; \u{e9}\n"))[0]);
+    }
+    assert_eq!(Ok(&plain), datum("TXT", r#""caf\195\169""#).as_ref());
+    assert_eq!(Ok(&plain), datum("TXT", "\"caf\u{e9}\"").as_ref());
+}
+
+#[test]
+fn nothing_of_a_text_is_lost_unseen() {
+    let long = format!("\"{}\"", "x".repeat(256));
+    for (kind, data, why) in [
+        ("TXT", "v=DMARC1; p=none", "what follows the `;` is a comment"),
+        ("MX", "10 mail ; x", "what follows the `;` is a comment"),
+        ("CAA", "0 issue ;", "what follows the `;` is a comment"),
+        ("TXT", &long, "255"),
+        ("TXT", "\"open", "is not closed"),
+    ] {
+        let found = datum(kind, data).expect_err("refused");
+        assert!(found.contains(why) && found.contains("cutover.toml:6:"), "{found}");
+    }
+}
+
 #[test]
 fn services_stand_where_there_is_room() {
     let more = r#"nameservers = ["ns.elsewhere.test"]

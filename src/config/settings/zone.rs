@@ -14,7 +14,7 @@ use crate::{
     config::{
         document::{Table, Value},
         schema::{Notes, parts},
-        zone_file::{data, kind_of},
+        zone_file::{data, has_comment, kind_of},
     },
     model::{
         DnsName, NameError, RuleError, Start, StaticRecord, Ttl, ZoneSpec, Zones, broken_rules,
@@ -221,15 +221,14 @@ fn record(value: &Value<'_>, apex: &DnsName) -> Option<Vec<(Range<usize>, Static
 /// The data of one record; names in it are relative to the apex unless they end with a dot.
 fn record_data(value: &Value<'_>, kind: RecordType, apex: &DnsName) -> Option<RData> {
     let text = value.text()?;
-    let is_ours = matches!(
-        kind,
-        RecordType::A
-            | RecordType::AAAA
-            | RecordType::CAA
-            | RecordType::MX
-            | RecordType::SRV
-            | RecordType::TXT
-    );
+    if has_comment(text) {
+        let hint =
+            r#"put the text in quotes, as in '"v=DMARC1; p=none"', or leave the comment out"#;
+        value.wrong_with_hint("what follows the `;` is a comment here, and would be lost", hint);
+        return None;
+    }
+    let is_ours =
+        matches!(kind, RecordType::A | RecordType::AAAA | RecordType::MX | RecordType::SRV);
     if !is_ours || text.starts_with("\\#") {
         return other_data(value, kind, text, apex);
     }
@@ -253,7 +252,7 @@ fn record_data(value: &Value<'_>, kind: RecordType, apex: &DnsName) -> Option<RD
 /// Data that is read as a zone file's is.
 fn other_data(value: &Value<'_>, kind: RecordType, text: &str, apex: &DnsName) -> Option<RData> {
     let origin = format!("{apex}.");
-    let in_ascii = |word: &str| match word.is_ascii() {
+    let in_ascii = |word: &str| match word.is_ascii() || data::TEXTS.contains(&kind) {
         true => word.to_owned(),
         false => DnsName::to_ascii(word).unwrap_or_else(|_| word.to_owned()),
     };

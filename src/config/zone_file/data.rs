@@ -31,6 +31,9 @@ const RECORD_FIXED_LEN: usize = 10;
 /// Types that are none of records, or that are made for each answer (RFC 6895 §3.1, RFC 4034).
 const NOT_STORED: [u16; 5] = [41, 46, 47, 50, 51];
 
+/// Types whose data is no name: letters of other scripts in it are octets.
+pub(in crate::config) const TEXTS: [RecordType; 2] = [RecordType::CAA, RecordType::TXT];
+
 /// Reads a record: `owner` is absolute, names in `data` are relative to `origin`.
 pub(in crate::config) fn record(
     owner: &str,
@@ -49,15 +52,19 @@ pub(in crate::config) fn record(
     let origin: Name<Bytes> =
         origin.parse().map_err(|error| DataError::new(format!("{error}: {origin}")))?;
     let head = format!("{owner} 0 IN TYPE{number} ");
-    let mut file = Zonefile::from(format!("{head}{data}\n").as_bytes());
+    let is_numbered = TEXTS.contains(&kind) && !data.is_ascii();
+    let ascii = if is_numbered { numbered(data) } else { data.to_owned() };
+    let mut file = Zonefile::from(format!("{head}{ascii}\n").as_bytes());
     file.set_origin(origin);
     file.set_default_class(Class::IN);
     let entry = match file.next_entry() {
         Ok(Some(Entry::Record(record))) => record,
         Ok(_) => return Err(DataError::new("there is no record here")),
         Err(error) => {
-            return by_the_codec(owner, kind, data)
-                .ok_or_else(|| placed(&error.to_string(), &head, data));
+            return by_the_codec(owner, kind, data).ok_or_else(|| {
+                let DataError { message, at } = placed(&error.to_string(), &head, data);
+                DataError { message, at: at.filter(|_| !is_numbered) }
+            });
         }
     };
     let name: Name<Vec<u8>> = entry.owner().to_name();
@@ -66,6 +73,21 @@ pub(in crate::config) fn record(
     let mut octets = Vec::new();
     entry.data().compose_rdata(&mut octets).map_err(|error| DataError::new(error.to_string()))?;
     Ok((owner, decoded(kind, &octets).ok_or_else(|| no_data_of(kind))?))
+}
+
+/// A text in ASCII, which is all that the reader takes: other octets as numbers (RFC 1035 §5.1).
+fn numbered(text: &str) -> String {
+    let (mut ascii, mut is_escaped) = (String::new(), false);
+    for octet in text.bytes() {
+        let was_escaped = is_escaped;
+        is_escaped = octet == b'\\' && !was_escaped;
+        match octet {
+            0..=0x7F => ascii.push(char::from(octet)),
+            other if was_escaped => ascii.push_str(&other.to_string()),
+            other => ascii.push_str(&format!("\\{other}")),
+        }
+    }
+    ascii
 }
 
 /// A type as zone files have it.
@@ -154,6 +176,7 @@ fn in_plain_words(message: &str) -> String {
         "bad name" => {
             "not a name: a label has at most 63 octets and a name 255 (RFC 1035 §2.3.4)".to_owned()
         }
+        "bad charstr" => "a string has at most 255 octets (RFC 1035 §3.3)".to_owned(),
         "trailing tokens" => "there is more here than the record has".to_owned(),
         other => other.to_owned(),
     }

@@ -103,6 +103,12 @@ pub(super) fn is_one(text: &str) -> bool {
     entries(text).next().is_none_or(|entry| entry.fault.is_none() && entry.span.end == text.len())
 }
 
+/// Whether some of a text is a comment.
+pub(in crate::config) fn has_comment(text: &str) -> bool {
+    let mut at = State::default();
+    text.bytes().any(|octet| at.step(octet).is_ok() && at.is_comment)
+}
+
 /// The words of an entry, with their places in it; parentheses and comments are none.
 pub(super) fn words(entry: &str) -> impl Iterator<Item = Range<usize>> {
     let octets = entry.as_bytes();

@@ -15,6 +15,7 @@ use hickory_proto::rr::{RData, RecordType};
 use super::{Rejected, document::Mistakes};
 use crate::model::{DnsName, StaticRecord, Ttl, ZoneSpec, broken_rules};
 use apex::{nameservers, no_addresses, start};
+pub(super) use entries::has_comment;
 use entries::{depth, entries, unquoted, words};
 
 /// Types that have names in their data, and no texts: there `@` is the origin.
