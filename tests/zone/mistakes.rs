@@ -105,6 +105,24 @@ fn only_the_same_record_is_the_same() {
 }
 
 #[test]
+fn the_same_record_twice_breaks_no_rule() {
+    let once = records("a CNAME b\nd DNAME e\n");
+    assert_eq!(records("a CNAME b\na CNAME B\nd DNAME e\nd DNAME e\n"), once);
+    // What tools print of a whole zone ends with the SOA record that it begins with.
+    let again = "@ SOA ns hostmaster 1 3600 600 86400 60\n";
+    assert_eq!(records(&format!("a CNAME b\nd DNAME e\n{again}")), once);
+    let another = mistakes(&format!("{HEAD}{}", again.replace("600 86400", "601 86400")));
+    assert!(another.contains("a zone has one SOA record"), "{another}");
+    // A cache may keep it as long as each of them says.
+    let zone = file(&format!("{HEAD}a 90 A 192.0.2.1\na 30 A 192.0.2.1\n")).expect("good");
+    assert_eq!(zone.records[1].ttl.secs(), 30);
+    // The place of a broken rule is that of its record.
+    let found =
+        mistakes(&format!("{HEAD}a A 192.0.2.1\na A 192.0.2.1\nb CNAME c\nb A 192.0.2.1\n"));
+    assert!(found.contains("zone.db:8:1"), "{found}");
+}
+
+#[test]
 fn parentheses_in_texts_and_comments_are_none() {
     let plain = records("a TXT \"b\"\nc TXT \"d)\"\n");
     assert_eq!(records("a ( TXT \"b\" )\nc ( TXT \"d)\" )\n"), plain);

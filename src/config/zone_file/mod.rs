@@ -277,7 +277,7 @@ impl<'t> Reader<'t> {
         let mut zone = self.zone.clone();
         let (mut placed, mut spans) = (Vec::new(), Vec::new());
         let (mut starts, mut servers) = (Vec::new(), Vec::new());
-        for Placed { span, record } in self.records {
+        for Placed { span, record } in dedup(self.records) {
             let is_at_apex = record.owner == zone.apex;
             match &record.data {
                 RData::SOA(_) if is_at_apex => starts.push((span, record)),
@@ -309,18 +309,27 @@ impl<'t> Reader<'t> {
             }
         }
         no_addresses(&zone, &servers, self.mistakes);
-        dedup(&mut zone);
         Some(zone)
     }
 }
 
-/// RFC 2181 §5: the same record twice is one.
-fn dedup(zone: &mut ZoneSpec) {
-    let mut known = std::collections::BTreeSet::new();
-    zone.records.retain(|StaticRecord { owner, data, .. }| {
-        let kind = u16::from(data.record_type());
-        data::canonical(data).is_none_or(|octets| known.insert((owner.clone(), kind, octets)))
-    });
+/// RFC 2181 §5: the same record twice is one, with the lesser of the two TTLs (§5.2).
+fn dedup(records: Vec<Placed>) -> Vec<Placed> {
+    let mut known = BTreeMap::new();
+    let mut kept: Vec<Placed> = Vec::with_capacity(records.len());
+    for placed in records {
+        let StaticRecord { owner, data, ttl } = &placed.record;
+        if let Some(octets) = data::canonical(data) {
+            let key = (owner.clone(), u16::from(data.record_type()), octets);
+            let at = *known.entry(key).or_insert(kept.len());
+            if let Some(first) = kept.get_mut(at) {
+                first.record.ttl = first.record.ttl.min(*ttl);
+                continue;
+            }
+        }
+        kept.push(placed);
+    }
+    kept
 }
 
 /// A record type by its name, or by its number (RFC 3597 §5).
