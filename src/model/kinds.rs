@@ -199,12 +199,16 @@ impl FromStr for Prefix {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
+        // An A-label has no underscore in front, whatever it is made of.
+        let ascii = DnsName::to_ascii(text)?.to_ascii_lowercase();
         // The limits of names are those of any.
-        text.parse::<DnsName>()?;
-        if text.ends_with('.') || text.split('.').any(|label| !label.starts_with('_')) {
-            return Err(NameError::Prefix);
+        ascii.parse::<DnsName>()?;
+        for form in [text, &ascii] {
+            if form.ends_with('.') || form.split('.').any(|label| !label.starts_with('_')) {
+                return Err(NameError::Prefix);
+            }
         }
-        Ok(Self(text.to_ascii_lowercase().into()))
+        Ok(Self(ascii.into()))
     }
 }
 
@@ -233,7 +237,8 @@ mod tests {
     #[test]
     fn prefixes_are_labels_with_underscores() {
         assert_eq!("_HTTP._tcp".parse::<Prefix>().expect("good").as_str(), "_http._tcp");
-        for wrong in ["http", "_http.tcp", "_http._tcp.", "", "_a..b", "*"] {
+        for wrong in ["http", "_http.tcp", "_http._tcp.", "", "_a..b", "*", "_ü", "_Ü", "_a._ü"]
+        {
             assert!(wrong.parse::<Prefix>().is_err(), "{wrong}");
         }
     }
