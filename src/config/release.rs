@@ -168,9 +168,8 @@ fn previews(
 ) -> BTreeMap<PoolName, DnsName> {
     let has_texts =
         !records.kinds.txt.is_empty() || pools.values().any(|pool| !pool.texts.is_empty());
-    if has_texts && around.has_texts(owner) {
-        let hint = "write these texts there, or those here";
-        key.wrong_with_hint(format!("{owner} has texts of the zone's own already"), hint);
+    if let Some(why) = around.taken.why_no_texts(owner).filter(|_| has_texts) {
+        key.wrong_with_hint(why, "write these texts there, or those here");
     }
     let keys = at.and_then(Value::table);
     let keys: Vec<_> = keys.iter().flat_map(Table::entries).map(|(key, _)| key).collect();

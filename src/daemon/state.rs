@@ -95,5 +95,11 @@ fn usable(mut found: Found, zones: &Zones) -> Found {
     let clashes = clashes
         .map(|(name, kept)| (name.to_string(), RowError::new(&clash(&kept).unwrap_or_default())));
     found.wrong.extend(clashes);
+    for (service, kept) in &found.services {
+        // What it answers at its own name is worth more than what it lacks elsewhere.
+        if let Some(why) = taken.why_not_all(&kept.snapshot.spec) {
+            warn!(%service, why, "it is answered all the same, but not all of it");
+        }
+    }
     found
 }

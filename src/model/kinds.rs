@@ -20,6 +20,16 @@ pub struct Kinds {
     pub previews: BTreeMap<PoolName, DnsName>,
 }
 
+impl Kinds {
+    /// The names that a service at `owner` has beside its own, but for those of its endpoints.
+    pub fn names(&self, owner: &DnsName) -> impl Iterator<Item = DnsName> {
+        let svcb = self.svcb.iter().map(|(prefix, _)| prefix);
+        let prefixes = svcb.chain(self.srv.iter().map(|setting| &setting.prefix));
+        let below = prefixes.filter_map(|prefix| DnsName::within(prefix.as_str(), owner).ok());
+        below.chain(self.previews.values().cloned())
+    }
+}
+
 /// How a service is spoken to (RFC 9460).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {

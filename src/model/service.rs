@@ -114,6 +114,11 @@ impl ServiceSpec {
         let pool = |name| self.pools.get(name).expect("invariant: `live` names some of the pools");
         self.live.pools().map(pool)
     }
+
+    /// Whether it may answer something of type TXT at its own name.
+    pub fn has_texts(&self) -> bool {
+        !self.kinds.txt.is_empty() || self.pools.values().any(|pool| !pool.texts.is_empty())
+    }
 }
 
 /// What is answered when no endpoint of the serving pool is up, nor of another one of its split.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hickory_proto::rr::RecordType;
 
 use super::{Name, Table};
-use crate::model::{DnsName, Outside, ServiceName, Zones};
+use crate::model::{DnsName, Outside, ServiceName, ServiceSpec, Zones};
 
 /// What stands for the apex of a zone.
 pub(super) const APEX: &str = "@";
@@ -16,6 +16,8 @@ const OF_SERVICES: [RecordType; 3] = [RecordType::A, RecordType::AAAA, RecordTyp
 pub struct Taken<'z> {
     zones: &'z Zones,
     names: BTreeSet<&'z DnsName>,
+    /// Where there are records of type TXT.
+    texts: BTreeSet<&'z DnsName>,
     /// Below these nothing is ours.
     borders: BTreeMap<&'z DnsName, RecordType>,
 }
@@ -23,7 +25,8 @@ pub struct Taken<'z> {
 impl<'z> Taken<'z> {
     /// Of these zones.
     pub fn new(zones: &'z Zones) -> Self {
-        let (mut names, mut borders) = (BTreeSet::new(), BTreeMap::new());
+        let (mut names, mut texts) = (BTreeSet::new(), BTreeSet::new());
+        let mut borders = BTreeMap::new();
         for zone in zones.all() {
             for record in &zone.records {
                 if zones.of(&record.owner).is_some_and(|nearer| nearer.apex != zone.apex) {
@@ -36,6 +39,9 @@ impl<'z> Taken<'z> {
                 if !leaves_room {
                     names.insert(&record.owner);
                 }
+                if kind == RecordType::TXT {
+                    texts.insert(&record.owner);
+                }
                 let is_border = match kind {
                     RecordType::NS => record.owner != zone.apex,
                     kind => kind == RecordType::DNAME,
@@ -45,7 +51,7 @@ impl<'z> Taken<'z> {
                 }
             }
         }
-        Self { zones, names, borders }
+        Self { zones, names, texts, borders }
     }
 
     /// Why a service cannot stand at a name, if it cannot.
@@ -70,11 +76,25 @@ impl<'z> Taken<'z> {
     }
 }
 
+impl Taken<'_> {
+    /// Why a service cannot have its texts or one of its names beside its own, if it cannot.
+    pub fn why_not_all(&self, spec: &ServiceSpec) -> Option<String> {
+        let texts = spec.has_texts().then(|| self.why_no_texts(&spec.owner)).flatten();
+        texts.or_else(|| spec.kinds.names(&spec.owner).find_map(|name| self.why_not(&name)))
+    }
+
+    /// Why a service cannot have texts at its own name, if it cannot.
+    pub(super) fn why_no_texts(&self, owner: &DnsName) -> Option<String> {
+        let has_texts = self.texts.contains(owner);
+        has_texts.then(|| format!("{owner} has texts of the zone's own already"))
+    }
+}
+
 /// The zones, who is outside of them, and the names in them that are taken.
 pub(super) struct Surroundings<'z> {
     pub(super) zones: &'z Zones,
     pub(super) outside: &'z Outside,
-    taken: Taken<'z>,
+    pub(super) taken: Taken<'z>,
 }
 
 impl<'z> Surroundings<'z> {
@@ -128,13 +148,6 @@ impl<'z> Surroundings<'z> {
         let (owner, apex_text) = (owner.to_string(), format!(".{apex}"));
         let relative = owner.strip_suffix(&apex_text).unwrap_or_default().to_owned();
         Some((apex, relative))
-    }
-
-    /// Whether the settings or a zone file have texts at a name.
-    pub(super) fn has_texts(&self, name: &DnsName) -> bool {
-        let records = self.zones.of(name).map(|zone| zone.records.as_slice()).unwrap_or_default();
-        let is_text = |kind| kind == RecordType::TXT;
-        records.iter().any(|it| it.owner == *name && is_text(it.data.record_type()))
     }
 
     /// Why another name of a service of the zone at `apex` cannot be had, if it cannot.

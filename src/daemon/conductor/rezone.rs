@@ -67,13 +67,15 @@ impl Conductor {
         }
     }
 
-    /// A name that the zones would have beside a service of ours.
+    /// What the zones would have beside a service of ours.
     fn clash(&self, zones: &Zones) -> Option<String> {
         let taken = crate::config::release::Taken::new(zones);
-        let own = self.services.iter().map(|(name, it)| (&it.cutover.spec().owner, name));
-        own.chain(self.names.all()).find_map(|(name, service)| {
-            let why = taken.why_not(name)?;
-            Some(format!("the service {service} is being answered, and {why}"))
+        let specs = self.services.iter().map(|(name, it)| (name, it.cutover.spec()));
+        let own = specs.clone().map(|(service, spec)| (service, taken.why_not(&spec.owner)));
+        let all = specs.map(|(service, spec)| (service, taken.why_not_all(spec)));
+        let names = self.names.all().map(|(name, service)| (service, taken.why_not(name)));
+        own.chain(all).chain(names).find_map(|(service, why)| {
+            Some(format!("the service {service} is being answered, and {}", why?))
         })
     }
 }

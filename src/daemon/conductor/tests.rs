@@ -14,7 +14,9 @@ use crate::{
     cutover::{Order, Verb},
     daemon::{events, keeper::Unwritten},
     dns::{Clock, Counters, Responder},
-    model::{ClientNetwork, CookieSecrets, Outside, RrlSettings, Start, ZoneSpec},
+    model::{
+        ClientNetwork, CookieSecrets, Outside, RrlSettings, Start, StaticRecord, Ttl, ZoneSpec,
+    },
     store::{self, Batch},
     table::{Answer, Question, Table, to_hickory},
 };
@@ -260,4 +262,46 @@ async fn a_name_is_answered_as_the_file_has_it_and_never_lost() {
     scene.settle().await;
     assert_eq!(hosts(&scene), (Some(9), Some(9)));
     assert_eq!(scene.host("v2.api.zone.test"), None);
+}
+
+#[tokio::test]
+async fn zones_that_leave_no_room_for_all_of_a_service_are_refused() {
+    let mut scene = Scene::start().await;
+    let pool = "live = \"v1\"\nprobe = \"none\"\npools.v1.endpoints = [\"192.0.2.9\"]\n";
+    let text = |txt: &str| {
+        format!(
+            "version = 1\n[services.api]\n{pool}svcb = [{{ prefix = \"_dns\" }}]\n\
+             [services.root]\nname = \"@\"\n{txt}{pool}"
+        )
+    };
+    scene.read(&text("txt = [\"of the service\"]\n")).await;
+    let zones = |scene: &Scene, owner: &str, kind: &str, data: &str| {
+        let kind = kind.parse().expect("a type");
+        let (owner, data) = (owner.parse(), RData::try_from_str(kind, data));
+        let record = StaticRecord {
+            owner: owner.expect("a name"),
+            ttl: Ttl::from_secs_const(60),
+            data: data.expect("data"),
+        };
+        Box::new(ZoneSpec { records: vec![record], ..scene.zone.clone() }.into())
+    };
+    for (owner, kind, data, why) in [
+        ("zone.test", "TXT", "theirs", Some("zone.test has texts of the zone's own already")),
+        ("_dns.api.zone.test", "TXT", "theirs", Some("already has static records")),
+        ("v1.api.zone.test", "A", "192.0.2.1", Some("already has static records")),
+        ("zone.test", "MX", "1 mail.elsewhere.test.", None),
+    ] {
+        let zones = zones(&scene, owner, kind, data);
+        scene.conductor.rezone(Ok(zones));
+        let said = scene.conductor.zones.rejected.as_deref();
+        match why {
+            Some(why) => assert!(said.is_some_and(|said| said.contains(why)), "{owner}: {said:?}"),
+            None => assert_eq!(said, None, "{owner}"),
+        }
+    }
+    // Without texts of its own there is room for those of the zone.
+    scene.read(&text("")).await;
+    let zones = zones(&scene, "zone.test", "TXT", "theirs");
+    scene.conductor.rezone(Ok(zones));
+    assert_eq!(scene.conductor.zones.rejected, None);
 }
