@@ -227,6 +227,33 @@ fn nothing_of_a_text_is_lost_unseen() {
 }
 
 #[test]
+fn the_line_of_the_first_record_of_a_name_is_known() {
+    let more = r#"nameservers = ["ns.elsewhere.test"]
+hostmaster = "hostmaster@elsewhere.test"
+records = [
+    { name = "a", type = "A", data = [
+        "192.0.2.1",
+        "192.0.2.2",
+    ] },
+    { name = "b", type = "MX", data = ["1 a", "1 b", "2 a"] },
+    { name = "a", type = "TXT", data = ["x", "X", '"x" ""'] },
+]
+[[zones]]
+zone = "other.test"
+nameservers = ["ns.elsewhere.test"]
+hostmaster = "hostmaster@elsewhere.test"
+records = [{ name = "c", type = "A", data = ["192.0.2.1"] }]
+"#;
+    let sources = settings(more).expect("good").sources;
+    let line = |zone: usize, name: &str| sources[zone].lines[&name.parse().expect("a name")];
+    assert_eq!((line(0, "a.zone.test"), line(0, "b.zone.test")), (8, 11));
+    assert_eq!((line(1, "c.other.test"), sources[0].spec.records.len()), (18, 8));
+    // Records are told apart as resolvers do it.
+    let twice = settings(&more.replace("1 b", "1 A")).expect_err("refused");
+    assert!(twice.contains("cutover.toml:11:") && twice.contains("(RFC 2181 §5)"), "{twice}");
+}
+
+#[test]
 fn services_stand_where_there_is_room() {
     let more = r#"nameservers = ["ns.elsewhere.test"]
 hostmaster = "hostmaster@elsewhere.test"

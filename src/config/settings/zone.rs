@@ -2,7 +2,7 @@
 //! zone file that stands beside it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::Range,
     path::{Path, PathBuf},
     time::Duration,
@@ -40,13 +40,14 @@ pub struct ZoneSource {
 
 /// The zone at the top, and `[[zones]]`.
 pub(super) fn zones(root: &mut Table<'_>, text: &str, beside: &Path) -> Option<Vec<ZoneSource>> {
-    let first = zone(root, text, beside);
+    let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
+    let first = zone(root, &ends, beside);
     let mut sources = vec![first];
     let others = root.optional("zones").map_or(Some(Vec::new()), |value| value.array());
     for value in others.iter().flatten() {
         let Some(mut table) = value.table() else { continue };
         let at = table.optional("zone");
-        let source = zone(&mut table, text, beside);
+        let source = zone(&mut table, &ends, beside);
         table.finish();
         let is_known = |source: &ZoneSource| {
             sources.iter().flatten().any(|known| known.spec.apex == source.spec.apex)
@@ -69,7 +70,8 @@ pub(super) fn without_files(sources: &[ZoneSource]) -> Option<Zones> {
     Zones::new(sources.iter().map(|source| source.spec.clone()).collect())
 }
 
-fn zone(root: &mut Table<'_>, text: &str, beside: &Path) -> Option<ZoneSource> {
+/// `ends` are those of the lines of the file.
+fn zone(root: &mut Table<'_>, ends: &[usize], beside: &Path) -> Option<ZoneSource> {
     let apex = root.required("zone", r#""svc.example.com""#).and_then(|v| v.parse::<DnsName>());
     let file = root.optional("zone_file").map_or(Some(None), |value| self::file(&value, beside));
     let has_file = file.as_ref().is_none_or(Option::is_some);
@@ -103,7 +105,7 @@ fn zone(root: &mut Table<'_>, text: &str, beside: &Path) -> Option<ZoneSource> {
     check_rules(root, &spec, &spans, has_file);
     let mut lines = BTreeMap::new();
     for (span, record) in spans.iter().zip(&spec.records) {
-        let line = text[..span.start].matches('\n').count() + 1;
+        let line = ends.partition_point(|end| *end < span.start) + 1;
         lines.entry(record.owner.clone()).or_insert(line);
     }
     Some(ZoneSource { spec, file: file?, lines })
@@ -207,10 +209,10 @@ fn record(value: &Value<'_>, apex: &DnsName) -> Option<Vec<(Range<usize>, Static
     if items.is_empty() {
         table_at.wrong("a record set has at least one record");
     }
-    let mut records: Vec<(_, StaticRecord)> = Vec::with_capacity(items.len());
+    let (mut records, mut known) = (Vec::with_capacity(items.len()), BTreeSet::new());
     for item in &items {
         let Some(data) = record_data(item, kind, apex) else { continue };
-        if records.iter().any(|(_, known)| known.data == data) {
+        if data::canonical(&data).is_some_and(|octets| !known.insert(octets)) {
             item.wrong("this record stands here twice (RFC 2181 §5)");
         }
         records.push((item.span(), StaticRecord { owner: owner.clone(), ttl, data }));

@@ -127,7 +127,7 @@ fn decoded(kind: RecordType, octets: &[u8]) -> Option<RData> {
 }
 
 /// The octets by which data of one type is told apart (RFC 4034 §6.2).
-pub(super) fn canonical(data: &RData) -> Option<Vec<u8>> {
+pub(in crate::config) fn canonical(data: &RData) -> Option<Vec<u8>> {
     written(data, true)
 }
 
