@@ -11,6 +11,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc};
+use tracing::warn;
 
 use super::conductor::Event;
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How often that is done while they are being written, before they are read.
+/// How long they must not have changed before they are read, and how often that is looked for in a row.
 const QUIET: Duration = Duration::from_millis(100);
 const QUIET_LOOKS_MAX: u32 = 10;
 
@@ -43,28 +44,48 @@ pub(super) async fn watch(
     if !is_known && events.send(Event::Zones(found)).await.is_err() {
         return;
     }
+    let mut is_asked = false;
     loop {
-        let at_once = tokio::select! {
-            () = tokio::time::sleep(LOOK_EVERY) => false,
-            () = asked.notified() => true,
-        };
-        let Some(mut now) = look(&sources).await else { return };
-        if now == seen && !at_once {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = asked.notified() => is_asked = true,
+        }
+        let Some(now) = look(&sources).await else { return };
+        if now == seen && !is_asked {
             continue;
         }
-        for _ in 0..QUIET_LOOKS_MAX {
-            tokio::time::sleep(QUIET).await;
-            let Some(later) = look(&sources).await else { return };
-            if std::mem::replace(&mut now, later) == now {
-                break;
-            }
-        }
-        seen = now;
+        let Some(settled) = settle(&sources, now).await else { return };
+        // A file that is half written may be good by itself, and lack the other half.
+        let Settled::Still(now) = settled else {
+            warn!("a zone file is being written all the time: it is read when it is done");
+            continue;
+        };
+        (seen, is_asked) = (now, false);
         let Some(found) = read(&sources).await else { return };
         if events.send(Event::Zones(found)).await.is_err() {
             return;
         }
     }
+}
+
+/// Whether the files are done.
+enum Settled {
+    /// They have not changed for a while.
+    Still(Vec<Look>),
+    /// They change and change.
+    Changing,
+}
+
+/// Waits until the files change no more, but not for ever.
+async fn settle(sources: &Arc<Vec<ZoneSource>>, mut now: Vec<Look>) -> Option<Settled> {
+    for _ in 0..QUIET_LOOKS_MAX {
+        tokio::time::sleep(QUIET).await;
+        let later = look(sources).await?;
+        if std::mem::replace(&mut now, later) == now {
+            return Some(Settled::Still(now));
+        }
+    }
+    Some(Settled::Changing)
 }
 
 /// Files may hang, and the control plane must not.
@@ -114,13 +135,35 @@ mod tests {
         zones.store(Arc::from(read));
         // And only that: the first that is told is the next edit.
         let (watched, mut received) = start();
-        let edit = async {
-            while received.is_empty() {
-                fs::write(at("zone.db"), format!("{ZONE}c TXT \"c\"\n")).expect("written");
-                tokio::time::sleep(QUIET).await;
-            }
+        fs::write(at("new.db"), format!("{ZONE}c TXT \"c\"\n")).expect("written");
+        fs::rename(at("new.db"), at("zone.db")).expect("renamed");
+        let Some(Event::Zones(Ok(read))) = received.recv().await else { panic!("zones") };
+        assert_eq!(read.first().records.len(), 2);
+        watched.abort();
+    }
+
+    #[tokio::test]
+    async fn what_is_being_written_is_read_when_it_is_done() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name| folder.path().join(name);
+        let save = |text: &str| {
+            fs::write(at("new.db"), text).expect("written");
+            fs::rename(at("new.db"), at("zone.db")).expect("renamed");
         };
-        edit.await;
+        fs::write(at("cutover.toml"), SETTINGS).expect("written");
+        save(ZONE);
+        let settings = load_settings(&at("cutover.toml")).expect("good");
+        let zones = Arc::new(ArcSwap::from_pointee(settings.zones));
+        let ((events, mut received), asked) = (mpsc::channel(1), Arc::new(Notify::new()));
+        let watched = tokio::spawn(watch(settings.sources, zones, events, asked.clone()));
+        asked.notify_one();
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < QUIET * (QUIET_LOOKS_MAX + 5) {
+            save(&format!("{ZONE}; {}\n", begun.elapsed().as_nanos()));
+            tokio::time::sleep(QUIET / 5).await;
+        }
+        assert!(received.is_empty(), "it was read while it was being written");
+        save(&format!("{ZONE}c TXT \"c\"\n"));
         let Some(Event::Zones(Ok(read))) = received.recv().await else { panic!("zones") };
         assert_eq!(read.first().records.len(), 2);
         watched.abort();
