@@ -26,6 +26,11 @@ pub enum RuleError {
     /// Wildcards of these types mean nothing.
     #[error("a wildcard cannot have {1} records: {0} (RFC 4592 §4)")]
     Wildcard(DnsName, RecordType),
+    /// They are data of the zone above.
+    #[error(
+        "{0} is the apex of this zone, and its DS records stand in the zone above (RFC 4035 §2.4)"
+    )]
+    DsAtApex(DnsName),
     /// A server that nobody can find.
     #[error(
         "the name server {1} of {0} is inside the zone but has no address there (RFC 1034 §4.2.1)"
@@ -121,6 +126,9 @@ impl<'z> Around<'z> {
         }
         if is_wildcard && matches!(kind, RecordType::NS | RecordType::DNAME | RecordType::SOA) {
             return Some(RuleError::Wildcard(owner.clone(), kind));
+        }
+        if kind == RecordType::DS && *owner == self.zone.apex {
+            return Some(RuleError::DsAtApex(owner.clone()));
         }
         let above = owner.ancestors().skip(1).map(DnsName::from_octets);
         let mut renamed = above.flatten().filter(|name| self.renamed.contains_key(name));

@@ -49,6 +49,17 @@ fn each_broken_rule_is_named() {
 }
 
 #[test]
+fn ds_records_of_an_apex_stand_in_the_zone_above() {
+    let found = mistakes(&format!("{HEAD}@ DS 1 13 2 00\n"));
+    assert!(found.contains("zone.db:5:1") && found.contains("(RFC 4035 §2.4)"), "{found}");
+    let more = "nameservers = [\"ns.elsewhere.test\"]\nhostmaster = \"a@elsewhere.test\"\n\
+                records = [{ name = \"@\", type = \"DS\", data = [\"1 13 2 00\"] }]\n";
+    let found = settings(more).expect_err("refused");
+    assert!(found.contains("(RFC 4035 §2.4)"), "{found}");
+    assert_eq!(records("sub NS ns.elsewhere.test.\nsub DS 1 13 2 00\n").len(), 2);
+}
+
+#[test]
 fn name_servers_of_both_files_are_the_same_and_can_be_found() {
     let settings = settings(
         "zone_file = \"zone.db\"\nnameservers = [\"ns.zone.test\", \"ns.elsewhere.test\"]\n",
