@@ -190,7 +190,6 @@ impl<'a> Value<'a> {
         self.value.span()
     }
 
-    /// Where complaints go.
     /// Complains about this value.
     pub(super) fn wrong(&self, message: impl Into<String>) {
         self.mistakes.add(self.span(), message);

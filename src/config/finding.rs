@@ -31,7 +31,7 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
-/// A file that cannot be used, with every reason.
+/// A file that cannot be used, and why: the first reasons, if there are many.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejected {
     /// Which one.

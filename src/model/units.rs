@@ -22,10 +22,11 @@ pub enum UnitError {
     Number,
 }
 
-/// How long a cache may keep an rrset (RFC 2181 §8): 1 s to 7 days.
+/// How long a cache may keep an rrset (RFC 2181 §8): 1 s to 7 days, but for records that others wrote
+/// ([`Ttl::of_record`]).
 ///
-/// Zero is refused: it makes each client ask for each connection, and some resolvers treat it as
-/// they like. More than a week is refused because no cutover could ever finish.
+/// Of a service zero is refused: it makes each client ask for each connection, and some resolvers
+/// treat it as they like. More than a week is refused because no cutover could ever finish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ttl(u32);
 

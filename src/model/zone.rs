@@ -14,7 +14,8 @@ pub const NEGATIVE_TTL: Ttl = Ttl::from_secs_const(30);
 pub struct ZoneSpec {
     /// The name at which the zone begins.
     pub apex: DnsName,
-    /// Its name servers, at least one; the first is the primary of the SOA record.
+    /// Its name servers: none only while its zone file is still to say which. The first is the primary
+    /// of the SOA record, unless [`Start::primary`] is another one.
     pub nameservers: Vec<DnsName>,
     /// The mailbox of the SOA record, as a name (RFC 1035 §8).
     pub hostmaster: DnsName,

@@ -125,27 +125,26 @@ fn bound(
 }
 
 fn parameters(binding: &Binding, part: &Part<'_>, salt: u64, writer: &mut Writer) {
-    let mut parameter = |key: u16, value: &[u8]| {
-        writer.data(&key.to_be_bytes());
-        writer.data(&(value.len() as u16).to_be_bytes());
-        writer.data(value);
-    };
     if !binding.alpn.is_empty() {
         let ids = binding.alpn.iter().flat_map(|id| character_string(id.as_str().as_bytes()));
-        parameter(ALPN, &ids.collect::<Vec<u8>>());
+        parameter(ALPN, &ids.collect::<Vec<u8>>(), writer);
     }
     if let Some(port) = binding.port {
-        parameter(PORT, &port.get().to_be_bytes());
+        parameter(PORT, &port.get().to_be_bytes(), writer);
     }
     if binding.hints {
         hints(V4_HINT, Family::V4, part, salt, writer);
         hints(V6_HINT, Family::V6, part, salt, writer);
     }
     if let Some(path) = &binding.doh_path {
-        writer.data(&DOH_PATH.to_be_bytes());
-        writer.data(&(path.as_str().len() as u16).to_be_bytes());
-        writer.data(path.as_str().as_bytes());
+        parameter(DOH_PATH, path.as_str().as_bytes(), writer);
     }
+}
+
+fn parameter(key: u16, value: &[u8], writer: &mut Writer) {
+    writer.data(&key.to_be_bytes());
+    writer.data(&(value.len() as u16).to_be_bytes());
+    writer.data(value);
 }
 
 /// The addresses of a family that the client is given by itself too.
