@@ -30,7 +30,7 @@ pub(super) fn names(desired: &Desired) -> BTreeSet<DnsName> {
 
 /// Looks all of them up, by the resolvers that the daemon asks.
 pub(super) async fn look_up_all(settings: &Settings, names: BTreeSet<DnsName>) -> Found {
-    let servers = settings.resolvers.clone().unwrap_or_else(|| resolver::resolvers().into());
+    let servers = settings.resolvers.clone().unwrap_or_else(resolver::resolvers);
     let own: Vec<DnsName> = settings.zones.all().iter().map(|zone| zone.apex.clone()).collect();
     let (servers, own) = (&servers, &own);
     let each = names.into_iter().map(|name| async move {

@@ -44,7 +44,7 @@ pub(super) async fn watch(
     if !is_known && events.send(Event::Zones(found)).await.is_err() {
         return;
     }
-    let mut is_asked = false;
+    let (mut is_asked, mut is_told) = (false, false);
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -57,10 +57,12 @@ pub(super) async fn watch(
         let Some(settled) = settle(&sources, now).await else { return };
         // A file that is half written may be good by itself, and lack the other half.
         let Settled::Still(now) = settled else {
-            warn!("a zone file is being written all the time: it is read when it is done");
+            if !std::mem::replace(&mut is_told, true) {
+                warn!("a zone file is being written all the time: it is read when it is done");
+            }
             continue;
         };
-        (seen, is_asked) = (now, false);
+        (seen, is_asked, is_told) = (now, false, false);
         let Some(found) = read(&sources).await else { return };
         if events.send(Event::Zones(found)).await.is_err() {
             return;

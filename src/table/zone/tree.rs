@@ -132,7 +132,7 @@ impl Tree {
             .map(|(owner, it)| (owner, it))
     }
 
-    /// The border that stands at a name, if others answer for it.
+    /// Whether a border stands at a name: there this zone does not answer by itself.
     pub(in super::super) fn is_cut(&self, owner: &DnsName) -> bool {
         let border = self.border(owner.wire());
         border.is_some_and(|border| border.owner == *owner)
