@@ -331,10 +331,12 @@ impl Cutover {
     ) {
         self.orphaned = false;
         let spec = self.keep_probe(spec);
-        if *self.spec == *spec {
+        let is_edited = !self.spec.asks_like(&spec);
+        // What has been found of names is taken over; it is no edit.
+        self.spec = spec;
+        if !is_edited {
             return;
         }
-        self.spec = spec;
         let next_release = self.releases + 1;
         let edited = if self.group().is_some() { group::edited } else { edit::edited };
         self.go(told, |phase, cx| edited(phase, cx, next_release), now, facts);

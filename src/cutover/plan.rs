@@ -204,8 +204,8 @@ impl Subject {
 impl Cutover {
     /// Whether asking for `spec` would change anything.
     pub fn differs_from(&self, spec: &Arc<ServiceSpec>) -> bool {
-        let is_same = self.spec == *spec || self.spec == self.keep_probe(spec.clone());
-        self.orphaned || !is_same
+        let asks_like = |spec: &ServiceSpec| self.spec.asks_like(spec);
+        self.orphaned || !(asks_like(spec) || asks_like(&self.keep_probe(spec.clone())))
     }
 }
 

@@ -50,15 +50,22 @@ impl Targets {
     /// nothing else is.
     pub(super) fn follow(&mut self, services: &mut BTreeMap<ServiceName, Service>) {
         self.users.clear();
-        for (name, service) in services.iter_mut() {
+        let mut kept: BTreeMap<DnsName, Resolution> = BTreeMap::new();
+        for (name, service) in services.iter() {
             for pool in service.cutover.pools() {
                 let Some(target) = &pool.target else { continue };
-                let known = self.known.entry(target.name.clone()).or_default();
-                if known.resolution.is_none() && !pool.is_unresolved() {
-                    known.resolution = Some(found(pool));
-                }
                 self.users.entry(target.name.clone()).or_default().insert(name.clone());
+                // For how long it was known is kept only where the addresses are answered.
+                let is_better = pool.ttl_max.is_some()
+                    && kept.get(&target.name).is_none_or(|other| other.ttl == TTL);
+                if !pool.is_unresolved() && (is_better || !kept.contains_key(&target.name)) {
+                    kept.insert(target.name.clone(), found(pool));
+                }
             }
+        }
+        for name in self.users.keys() {
+            let known = self.known.entry(name.clone()).or_default();
+            known.resolution = known.resolution.take().or_else(|| kept.remove(name));
         }
         self.known.retain(|name, _| self.users.contains_key(name));
         for (name, users) in &self.users {

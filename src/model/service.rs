@@ -74,6 +74,11 @@ impl Pool {
         self.target.is_some() && self.target == other.target && self.texts == other.texts
     }
 
+    /// Whether the file says the same of both, whatever has been found since.
+    fn is_asked_like(&self, other: &Self) -> bool {
+        self == other || (self.name == other.name && self.points_like(other))
+    }
+
     /// The addresses of its endpoints.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.endpoints.iter().map(Endpoint::address)
@@ -118,6 +123,24 @@ impl ServiceSpec {
     /// Whether it may answer something of type TXT at its own name.
     pub fn has_texts(&self) -> bool {
         !self.kinds.txt.is_empty() || self.pools.values().any(|pool| !pool.texts.is_empty())
+    }
+
+    /// Whether the file says the same in both, whatever has been found of the names that pools point to.
+    pub fn asks_like(&self, other: &Self) -> bool {
+        let Self { name, owner, live, spread, ttl, pools, kinds, probe, fail_policy, release } =
+            self;
+        let mut both = pools.values().zip(other.pools.values());
+        *name == other.name
+            && *owner == other.owner
+            && *live == other.live
+            && *spread == other.spread
+            && *ttl == other.ttl
+            && pools.len() == other.pools.len()
+            && both.all(|(one, other)| one.is_asked_like(other))
+            && *kinds == other.kinds
+            && *probe == other.probe
+            && *fail_policy == other.fail_policy
+            && *release == other.release
     }
 }
 

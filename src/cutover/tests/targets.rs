@@ -93,6 +93,26 @@ fn what_is_never_found_fails_at_the_deadline_and_moves_nobody() {
 }
 
 #[test]
+fn what_was_found_meanwhile_is_no_edit() {
+    let asked = |hosts: &[u8], ttl| alias("v2").knowing("v2", &resolution(hosts, ttl));
+    let mut sim = Sim::proven(alias("v1"));
+    sim.save(asked(&[3, 4], 60));
+    sim.run_to(601);
+    assert_eq!(sim.phase(), "Failed");
+    sim.told.clear();
+    // Saved again, or read again by another daemon that knows it by another TTL.
+    for wanted in [asked(&[3, 4], 1), asked(&[5], 60)] {
+        assert_eq!(sim.plan(&wanted), None);
+        sim.save(wanted.clone());
+        assert_eq!((sim.phase(), sim.edges()), ("Failed", Vec::new()));
+        assert_eq!(**sim.cutover.spec(), wanted.0, "what was found is known all the same");
+    }
+    // To point elsewhere is one.
+    sim.save(asked(&[5], 60).pointing("v2", TargetKind::Alias, "other.example.net"));
+    assert_eq!(sim.edges(), [("Failed", "Probing")]);
+}
+
+#[test]
 fn an_alias_that_answers_goes_on_with_what_is_proven_until_the_new_addresses_are() {
     let found = resolution(&[1, 2], 30);
     let mut sim =

@@ -1,5 +1,7 @@
 //! A conductor with a store whose writes are given up and come to their end all the same.
 
+mod targets;
+
 use std::{fmt::Write, fs, sync::Arc};
 
 use arc_swap::ArcSwap;

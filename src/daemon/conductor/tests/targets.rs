@@ -1,0 +1,46 @@
+//! Pools that point to names: what is known of these, and for how long.
+
+use super::*;
+use crate::model::{Resolution, Ttl};
+
+const LB: &str = "lb.example.net";
+
+/// A service whose live pool is this.
+fn service(name: &str, pool: &str) -> String {
+    format!(
+        "[services.{name}]\nlive = \"v1\"\nprobe = \"none\"\nttl = \"60s\"\n\
+         release.bake = \"0s\"\npools.v1.{pool}\n"
+    )
+}
+
+fn file(services: &[String]) -> String {
+    format!("version = 1\n{}", services.concat())
+}
+
+fn target(text: &str) -> DnsName {
+    text.parse().expect("a name")
+}
+
+impl Scene {
+    /// A name was looked up, which nothing has been done about yet.
+    fn look_up(&mut self, text: &str, host: u8, ttl: u32) {
+        let addresses = [std::net::Ipv4Addr::new(192, 0, 2, host).into()].into();
+        let resolution = Resolution { addresses, ttl: Ttl::from_secs_const(ttl) };
+        let looked = Looked { name: target(text), result: Ok(resolution) };
+        self.conductor.note_looked(self.conductor.now(), looked);
+    }
+}
+
+#[tokio::test]
+async fn of_a_name_its_ttl_is_known_again_where_any_pool_has_kept_it() {
+    let mut scene = Scene::start().await;
+    let by_name = service("api", &format!("cname = \"{LB}\""));
+    let by_address = service("web", &format!("alias = \"{LB}\""));
+    scene.read(&file(&[by_name, by_address])).await;
+    scene.look_up(LB, 7, 60);
+    scene.settle().await;
+    let mut targets = Targets::new(watch::channel(BTreeSet::new()).0);
+    targets.follow(&mut scene.conductor.services);
+    let known = targets.of(&target(LB)).and_then(|known| known.resolution.as_ref());
+    assert_eq!(known.map(|known| (known.addresses.len(), known.ttl.secs())), Some((1, 60)));
+}
