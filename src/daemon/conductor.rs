@@ -316,6 +316,8 @@ impl Conductor {
             let told = match self.services.get_mut(name) {
                 Some(service) => {
                     let before = service.cutover.spec().owner.clone();
+                    // Its name may have gone to another one meanwhile, and is its again.
+                    service.is_anew |= service.cutover.is_orphaned();
                     let told = service.desire(now, spec.clone(), &self.around);
                     if service.cutover.spec().owner != before {
                         // It has moved to another name, or zone.

@@ -259,6 +259,12 @@ async fn a_name_is_answered_as_the_file_has_it_and_never_lost() {
     scene.conductor.observe(now, name("api"));
     scene.settle().await;
     assert_eq!(hosts(&scene), (Some(9), Some(1)));
+    // The file before is restored, and so is whose name it is; then the edit is made once more.
+    scene.edit(&[("api", "v2"), ("web", "v1")]).await;
+    assert!(scene.conductor.services[&name("store")].cutover.is_orphaned());
+    assert_eq!(hosts(&scene), (Some(2), Some(1)));
+    scene.read(&text).await;
+    assert_eq!(hosts(&scene), (Some(9), Some(1)));
     // When it goes, what else it had is the other one's.
     scene.conductor.remove(&name("api"));
     scene.settle().await;
