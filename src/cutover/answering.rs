@@ -301,7 +301,10 @@ impl Cutover {
         candidates.find_map(|(side, is_newer)| {
             let may_answer = |pool: &Pool| {
                 let tally = health.tally(pool);
-                tally.covers(&missed) && (!is_newer || tally.is_ready(&self.spec.release))
+                // Nobody knows what a name has that has not been looked up: nothing covers that too.
+                tally.all.eligible > 0
+                    && tally.covers(&missed)
+                    && (!is_newer || tally.is_ready(&self.spec.release))
             };
             let parts: Parts<'_> = side.parts().filter(|(pool, _)| may_answer(pool)).collect();
             (!parts.is_empty()).then_some(Chosen { side, parts, basis: Basis::Previous })

@@ -235,6 +235,18 @@ fn a_name_stands_in_for_addresses_of_every_family() {
 }
 
 #[test]
+fn for_a_name_that_is_not_known_nothing_stands_in_that_is_down() {
+    let mut sim = Sim::proven(alias("v1"));
+    sim.save(alias("v2"));
+    sim.ask(Verb::Promote, true).expect("forced");
+    sim.assert_answers("v1", &[1, 2], Basis::Previous);
+    sim.down(&[1, 2]);
+    assert_eq!((sim.answers().2, sim.part().lost), (Basis::Open, Family::ALL.to_vec()));
+    sim.up(&[1]);
+    sim.assert_answers("v1", &[1], Basis::Previous);
+}
+
+#[test]
 fn it_is_foretold_as_if_every_name_were_found() {
     let mut sim = Sim::proven(alias("v1"));
     sim.run_to(5);
