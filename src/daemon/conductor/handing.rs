@@ -140,10 +140,12 @@ impl Conductor {
 
     /// A predecessor has answered what was kept until now, and may not have ended yet. Whatever was
     /// not to be decided meanwhile is looked at again.
-    fn take_over(&mut self) {
+    pub(super) fn take_over(&mut self) {
         let now = self.now();
         for (name, service) in &mut self.services {
             service.take_over(now, now + LAST_WORDS);
+            // What we have looked up meanwhile is newer than what it has kept.
+            self.targets.tell(now, service, &self.around);
             self.touched.insert(name.clone());
         }
     }

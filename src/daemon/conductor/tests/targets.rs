@@ -44,3 +44,16 @@ async fn of_a_name_its_ttl_is_known_again_where_any_pool_has_kept_it() {
     let known = targets.of(&target(LB)).and_then(|known| known.resolution.as_ref());
     assert_eq!(known.map(|known| (known.addresses.len(), known.ttl.secs())), Some((1, 60)));
 }
+
+#[tokio::test]
+async fn what_was_looked_up_is_not_forgotten_with_taking_over() {
+    let mut scene = Scene::start().await;
+    scene.read(&file(&[service("api", &format!("alias = \"{LB}\""))])).await;
+    // It is not ours to keep it yet.
+    scene.look_up(LB, 7, 60);
+    scene.conductor.take_over();
+    let service = &scene.conductor.services[&name("api")];
+    assert!(!service.cutover.pools().any(|pool| pool.is_unresolved()));
+    scene.settle().await;
+    assert_eq!(scene.host("api.zone.test"), Some(7));
+}
