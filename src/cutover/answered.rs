@@ -1,5 +1,7 @@
 //! What of one pool is answered: its endpoints as far as they may be, or the name to which it points.
 
+use std::sync::Arc;
+
 use crate::{
     health::{ServiceHealth, Verdict},
     model::{Endpoint, Family, Pool, PoolName, Target, TextRecord, Ttl, Weight},
@@ -49,17 +51,31 @@ impl Answered {
     }
 }
 
-/// Of pools that are answered by name and others, the others: a name that is answered to some
-/// questions and addresses to the others do not keep to any shares.
-pub(super) fn alike(mut parts: Vec<Answered>) -> Vec<Answered> {
-    if !are_alike(&parts) {
-        parts.retain(|part| part.cname.is_none());
+/// Of pools that are answered by name and others, the others, as long as they have any endpoint to
+/// answer: a name that is answered to some questions and addresses to the others do not keep to any
+/// shares. Of those by name, the ones that lead somewhere, as long as any does.
+pub(super) fn alike<'c>(
+    parts: impl IntoIterator<Item = (&'c Arc<Pool>, Answered)>,
+) -> Vec<Answered> {
+    let (mut by_name, mut others) = (Vec::new(), Vec::new());
+    for (pool, part) in parts {
+        if pool.cname().is_some() { by_name.push(part) } else { others.push(part) }
     }
-    parts
+    let leads = |part: &Answered| part.cname.is_some();
+    let is_led = by_name.iter().any(leads);
+    let is_answered = others.iter().any(|part| !part.endpoints.is_empty());
+    if is_answered || (!others.is_empty() && !is_led) {
+        return others;
+    }
+    by_name.retain(|part| leads(part) || !is_led);
+    by_name
 }
 
+/// Whether all are answered by name, or none is, but for those of which nothing is answered.
 pub(super) fn are_alike<'a>(parts: impl IntoIterator<Item = &'a Answered>) -> bool {
-    let mut parts = parts.into_iter().map(|part| part.cname.is_some());
+    let says_something = |part: &&Answered| part.cname.is_some() || !part.endpoints.is_empty();
+    let parts = parts.into_iter().filter(says_something);
+    let mut parts = parts.map(|part| part.cname.is_some());
     let first = parts.next();
     parts.all(|is_by_name| Some(is_by_name) == first)
 }

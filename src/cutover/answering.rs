@@ -190,9 +190,11 @@ impl Cutover {
     /// What is to be answered now.
     pub fn answering(&self, health: &ServiceHealth) -> Answering {
         let Chosen { side, parts, basis } = self.chosen(health);
-        let answered =
-            |&(pool, weight): &(&Arc<Pool>, Weight)| self.answered(pool, weight, basis, health);
-        let parts = alike(parts.iter().map(answered).collect());
+        let parts = alike(
+            parts
+                .into_iter()
+                .map(|(pool, weight)| (pool, self.answered(pool, weight, basis, health))),
+        );
         let is_alike = |others: &[Answered]| are_alike(parts.iter().chain(others));
         // What stands in for the main side may be what the others have been moved to.
         let moved = self.moved(health).filter(|_| side.split() != self.phase.serving().split());
@@ -279,10 +281,10 @@ impl Cutover {
     fn moved(&self, health: &ServiceHealth) -> Option<Moved> {
         let share = self.phase.share();
         let release = self.phase.release().filter(|_| share < Percent::ALL)?;
-        let answered = |(pool, weight): (&Arc<Pool>, Weight)| {
-            Answered::new(pool, weight, eligible(pool, health))
-        };
-        let parts = alike(able(&release.to, health)?.into_iter().map(answered).collect());
+        let parts = able(&release.to, health)?.into_iter();
+        let parts = alike(
+            parts.map(|(pool, weight)| (pool, Answered::new(pool, weight, eligible(pool, health)))),
+        );
         let salt = salt(&self.spec.owner, release);
         Some(Moved { parts, share, salt })
     }

@@ -51,12 +51,11 @@ impl Cutover {
         if !self.phase.is_before_all() {
             return None;
         }
-        let shown = |(pool, weight): (&Arc<Pool>, Weight)| {
-            Answered::new(pool, weight, eligible(pool, health))
-        };
-        let parts = alike(
-            release.to.parts().map(shown).filter(|part| !part.endpoints.is_empty()).collect(),
-        );
+        let shown = release
+            .to
+            .parts()
+            .map(|(pool, weight)| (pool, Answered::new(pool, weight, eligible(pool, health))));
+        let parts = alike(shown.filter(|(_, part)| !part.endpoints.is_empty()));
         let networks = networks.clone();
         (!parts.is_empty()).then_some(Shown { networks, parts })
     }

@@ -220,6 +220,48 @@ fn a_split_of_names_and_addresses_is_never_answered() {
 }
 
 #[test]
+fn a_name_that_leads_somewhere_is_answered_to_those_whose_own_leads_nowhere() {
+    let both = file("v1:50+v2:50").policy(FailPolicy::Closed);
+    let both = both.pointing("v1", TargetKind::Cname, "old.example.net");
+    let both = both.knowing("v1", &resolution(&[1, 101], 9));
+    let mut sim = Sim::adopt(
+        both.clone().pointing("v2", TargetKind::Cname, LB).knowing("v2", &resolution(&[3, 103], 9)),
+    );
+    sim.up(&[1, 101, 3, 103]);
+    sim.down(&[1, 101, 103]);
+    assert_eq!(sim.answers().2, Basis::Closed);
+    assert_eq!((sim.part().pool, sim.is_by_name()), (pool_name("v2"), true));
+    sim.down(&[3]);
+    sim.assert_shares(&[("v1", 50), ("v2", 50)]);
+    let parts = sim.cutover.answering(&sim.health).parts;
+    assert!(parts.iter().all(|part| part.cname.is_none() && part.lost == Family::ALL));
+    // Addresses go before a name, unless they are lost.
+    let mut sim = Sim::adopt(both.pool("v2", &[3, 103]));
+    sim.up(&[1, 101, 3, 103]);
+    sim.down(&[1, 101, 103]);
+    assert_eq!((sim.part().pool, sim.part().lost), (pool_name("v2"), vec![Family::V6]));
+    sim.down(&[3]);
+    sim.up(&[1]);
+    assert_eq!((sim.part().pool, sim.is_by_name()), (pool_name("v1"), true));
+}
+
+#[test]
+fn whom_a_ramp_has_moved_to_a_name_keeps_it_when_the_one_before_is_lost() {
+    let ramp = |live| {
+        let file = file(live).policy(FailPolicy::Closed).ramp(&[(10, 60)]);
+        let file = file.pointing("v1", TargetKind::Cname, "old.example.net");
+        let file = file.pointing("v2", TargetKind::Cname, LB);
+        file.knowing("v1", &resolution(&[1, 2], 9)).knowing("v2", &resolution(&[3, 4], 9))
+    };
+    let mut sim = Sim::proven(ramp("v1"));
+    sim.save(ramp("v2"));
+    sim.down(&[1, 2]);
+    assert_eq!((sim.part().lost, sim.is_by_name()), (Family::ALL.to_vec(), false));
+    let moved = sim.cutover.answering(&sim.health).moved.expect("some are moved");
+    assert!(moved.parts[0].cname.is_some());
+}
+
+#[test]
 fn a_name_stands_in_for_addresses_of_every_family() {
     let first = file("v1").pool("v1", &[1, 101]).pointing("v2", TargetKind::Cname, LB);
     let first = first.knowing("v2", &resolution(&[3], 9));
