@@ -26,6 +26,8 @@ const TTL: Ttl = Ttl::from_secs_const(1);
 pub(super) struct Targets {
     known: BTreeMap<DnsName, Known>,
     users: BTreeMap<DnsName, BTreeSet<ServiceName>>,
+    /// The names to which the pools of each service point, of those that have any.
+    used: BTreeMap<ServiceName, BTreeSet<DnsName>>,
     /// Whoever looks names up is told which.
     wanted: watch::Sender<BTreeSet<DnsName>>,
 }
@@ -43,15 +45,29 @@ pub(super) struct Known {
 
 impl Targets {
     pub(super) fn new(wanted: watch::Sender<BTreeSet<DnsName>>) -> Self {
-        Self { known: BTreeMap::new(), users: BTreeMap::new(), wanted }
+        let (known, users, used) = Default::default();
+        Self { known, users, used, wanted }
+    }
+
+    /// Whether what is followed for a service are the names to which its pools point now.
+    pub(super) fn is_followed(&self, name: &ServiceName, service: &Service) -> bool {
+        match self.used.get(name) {
+            Some(used) => *used == names_of(service),
+            None => names_of(service).is_empty(),
+        }
     }
 
     /// From now on these are the services. What they have kept of a name is known of it, as long as
     /// nothing else is.
     pub(super) fn follow(&mut self, services: &mut BTreeMap<ServiceName, Service>) {
         self.users.clear();
+        self.used.clear();
         let mut kept: BTreeMap<DnsName, Resolution> = BTreeMap::new();
         for (name, service) in services.iter() {
+            let used = names_of(service);
+            if !used.is_empty() {
+                self.used.insert(name.clone(), used);
+            }
             for pool in service.cutover.pools() {
                 let Some(target) = &pool.target else { continue };
                 self.users.entry(target.name.clone()).or_default().insert(name.clone());
@@ -138,9 +154,7 @@ impl Targets {
 
     /// A service's pools have what is known of the names that they point to.
     pub(super) fn tell(&self, now: Timestamp, service: &mut Service, around: &Around) {
-        let names = service.cutover.pools().filter_map(|pool| Some(&pool.target.as_ref()?.name));
-        let names: BTreeSet<DnsName> = names.cloned().collect();
-        for name in names {
+        for name in names_of(service) {
             if let Some(resolution) = self.of(&name).and_then(|known| known.resolution.as_ref()) {
                 service.follow(now, &name, resolution, around);
             }
@@ -157,6 +171,12 @@ impl Known {
     pub(super) fn failure(&self) -> Option<String> {
         self.trouble.as_ref().map(|(trouble, _)| trouble.to_string())
     }
+}
+
+/// The names to which the pools of a service point.
+fn names_of(service: &Service) -> BTreeSet<DnsName> {
+    let names = service.cutover.pools().filter_map(|pool| Some(&pool.target.as_ref()?.name));
+    names.cloned().collect()
 }
 
 /// What a pool has of its name.

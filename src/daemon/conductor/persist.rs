@@ -245,6 +245,9 @@ impl Conductor {
         for (name, service) in mem::take(&mut self.unkept.removing) {
             self.gone(&name, &service);
         }
+        if !batch.removed.is_empty() {
+            self.targets.follow(&mut self.services);
+        }
         self.unkept.carrying = None;
     }
 
@@ -305,6 +308,9 @@ impl Conductor {
         let may_go_back = matches!(why, Unwritten::Broken(_));
         // They may have taken a step before they were removed.
         self.services.extend(mem::take(&mut self.unkept.removing));
+        if !batch.removed.is_empty() {
+            self.targets.follow(&mut self.services);
+        }
         let (written, removed) = (batch.services.iter().map(|(name, _)| name), &batch.removed);
         if may_go_back {
             self.unkept.doubtful.extend(written.clone().chain(removed).cloned());

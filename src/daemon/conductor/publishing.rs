@@ -38,6 +38,7 @@ impl Conductor {
             }
         }
         let now = self.now();
+        let mut are_followed = true;
         for name in touched {
             let Some(service) = self.services.get_mut(&name) else { continue };
             // What could not be kept is not decided again before something else happens.
@@ -64,10 +65,15 @@ impl Conductor {
             }
             self.deadlines.extend(next.map(|at| (at, name.clone())));
             self.courses.follow(now, &name, service);
+            are_followed &= self.targets.is_followed(&name, service);
             if !service.is_published(&service.cutover.answering(&service.health), self.tells) {
                 self.touched.insert(name.clone());
             }
             self.keep(now, &name, told);
+        }
+        if !are_followed {
+            // Pools are left without a new file too.
+            self.targets.follow(&mut self.services);
         }
     }
 

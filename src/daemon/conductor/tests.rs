@@ -92,11 +92,15 @@ impl Scene {
 
     /// What the release file has now.
     async fn read(&mut self, text: &str) {
+        self.accept(text);
+        self.settle().await;
+    }
+
+    fn accept(&mut self, text: &str) {
         let path = "release.toml".as_ref();
         let desired = release::parse(path, text, &self.zone.clone().into(), &Outside::default())
             .expect("good");
         self.conductor.accept(self.conductor.now(), &Arc::new(desired));
-        self.settle().await;
     }
 
     /// As [`Conductor::run`] does it.

@@ -29,6 +29,10 @@ impl Scene {
         let looked = Looked { name: target(text), result: Ok(resolution) };
         self.conductor.note_looked(self.conductor.now(), looked);
     }
+
+    fn is_followed(&self, text: &str) -> bool {
+        self.conductor.targets.of(&target(text)).is_some()
+    }
 }
 
 #[tokio::test]
@@ -56,4 +60,36 @@ async fn what_was_looked_up_is_not_forgotten_with_taking_over() {
     assert!(!service.cutover.pools().any(|pool| pool.is_unresolved()));
     scene.settle().await;
     assert_eq!(scene.host("api.zone.test"), Some(7));
+}
+
+#[tokio::test]
+async fn a_name_is_followed_for_as_long_as_a_pool_points_there() {
+    let mut scene = Scene::start().await;
+    let [one, other] = [LB, "other.example.net"];
+    let web = service("web", &format!("alias = \"{other}\""));
+    scene.read(&file(&[service("api", &format!("alias = \"{one}\"")), web.clone()])).await;
+    scene.look_up(one, 7, 60);
+    // The pool is left, and the file drops it: it is followed until no cache can hold it.
+    let next = service("api", "endpoints = [\"192.0.2.9\"]").replace("v1", "v2");
+    scene.read(&file(&[next.clone(), web])).await;
+    assert_eq!((scene.phase("api"), scene.is_followed(one)), ("Draining", true));
+    scene.conductor.meet_deadlines();
+    let later = scene.conductor.now() + std::time::Duration::from_secs(3_600);
+    scene.conductor.observe(later, name("api"));
+    scene.settle().await;
+    assert_eq!((scene.phase("api"), scene.is_followed(one)), ("Steady", false));
+    // A service that is to go, and cannot, is followed as before.
+    scene.accept(&format!("removed = [\"web\"]\n{}", file(&[next.clone()])));
+    scene.write_late().await;
+    assert!(scene.conductor.services.contains_key(&name("web")) && scene.is_followed(other));
+    scene.try_again().await;
+    assert!(!scene.is_followed(other));
+    // One that a person has forgotten is not.
+    let web = service("web", &format!("alias = \"{other}\""));
+    scene.read(&file(&[next.clone(), web])).await;
+    scene.read(&file(&[next])).await;
+    assert!(scene.is_followed(other), "it is held on to");
+    scene.conductor.remove(&name("web"));
+    scene.settle().await;
+    assert!(!scene.is_followed(other));
 }
