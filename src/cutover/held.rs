@@ -1,12 +1,9 @@
 //! The pools that a phase holds on to, and how they follow the file.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use super::{
+    following::Strays,
     phase::{Baking, Draining, Failed, Phase, Probing, Release, Shifting},
     ramp::{Judging, Settling},
     rolling_back::RollingBack,
@@ -23,8 +20,8 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(super) struct Renewal<'a> {
     pub(super) spec: &'a ServiceSpec,
-    /// Pools that the file has dropped, as the names that they point to have them.
-    pub(super) dropped: &'a BTreeMap<PoolName, Arc<Pool>>,
+    /// Pools that the file no longer has so, as the names that they point to have them.
+    pub(super) strays: &'a Strays,
     pub(super) health: &'a ServiceHealth,
     pub(super) is_frozen: bool,
 }
@@ -45,19 +42,20 @@ impl Phase {
 
     /// Lets the held pools follow the file, and the names that they point to. Those that are being
     /// probed and have no clients follow at once; those that clients have, or may be given, follow when
-    /// that takes no capacity away, and the file not while everything is frozen.
+    /// that takes no capacity away, and the file not while everything is frozen. Where the file lets a
+    /// pool point elsewhere, it follows its own name until then.
     pub(super) fn renew(&mut self, cx: &Renewal<'_>) {
-        let Renewal { spec, dropped, health, is_frozen } = *cx;
+        let Renewal { spec, strays, health, is_frozen } = *cx;
         let probed = self.probed();
-        self.for_each_pool(|held| match spec.pools.get(&held.name).or(dropped.get(&held.name)) {
-            Some(wanted)
-                if probed.contains(&held.name)
-                    || ((!is_frozen || held.points_like(wanted))
-                        && may_replace(held, wanted, spec, health)) =>
-            {
+        self.for_each_pool(|held| {
+            let may_be = |wanted: &&Arc<Pool>| {
+                let is_free = !is_frozen || held.points_like(wanted);
+                probed.contains(&held.name) || (is_free && may_replace(held, wanted, spec, health))
+            };
+            let of_file = spec.pools.get(&held.name).filter(may_be);
+            if let Some(wanted) = of_file.or_else(|| strays.latest(held).filter(may_be)) {
                 *held = wanted.clone();
             }
-            _ => {}
         });
     }
 

@@ -14,6 +14,7 @@ mod back;
 pub mod course;
 mod edge;
 mod edit;
+mod following;
 mod forecast;
 mod gate;
 pub mod group;
@@ -71,7 +72,7 @@ use crate::{
     },
 };
 use edge::{Context, Edge};
-use held::Renewal;
+use following::Strays;
 use phase::Phase;
 
 /// What can happen to a service.
@@ -127,8 +128,8 @@ pub struct Cutover {
     last_swap: Option<Timestamp>,
     /// Why it does not go on, where others of its group keep it from that.
     waits: Option<Waits>,
-    /// Pools that point to names and that the file has dropped, as those names have them by now.
-    dropped: BTreeMap<PoolName, Arc<Pool>>,
+    /// What pools are by now that point to names and that the file no longer has so.
+    strays: Strays,
 }
 
 impl Cutover {
@@ -144,7 +145,7 @@ impl Cutover {
             last_step: None,
             last_swap: None,
             waits: None,
-            dropped: BTreeMap::new(),
+            strays: Strays::default(),
         }
     }
 
@@ -179,7 +180,7 @@ impl Cutover {
         // Each pass takes one edge; a chain such as Baking, Draining, Steady takes several.
         while self.group().is_none() && self.go_on(&mut told, now, facts) {}
         self.phase.forget(&self.spec);
-        self.forget_dropped();
+        self.forget_strays();
         told
     }
 
@@ -260,7 +261,7 @@ impl Cutover {
 
     /// Every address that must be probed: those of the file and those that are still held.
     pub fn addresses(&self) -> BTreeSet<IpAddr> {
-        let pools = self.pools().chain(self.dropped.values());
+        let pools = self.pools().chain(self.strays.pools());
         pools.flat_map(|pool| pool.addresses()).collect()
     }
 
@@ -282,44 +283,6 @@ impl Cutover {
     /// Its pools: those of the file, and those that are held.
     pub fn pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
         self.spec.pools.values().chain(self.phase.pools())
-    }
-
-    /// Every pool that points to a name has the addresses of that name. Nobody has edited anything, and
-    /// nothing is decided: [`Event::Resolved`] does that too.
-    pub fn follow(&mut self, name: &DnsName, resolution: &Resolution, facts: Facts<'_>) {
-        let is_there = |pool: &&Arc<Pool>| pool.points_to(name);
-        let resolved = |pool: &Arc<Pool>| (pool.name.clone(), Arc::new(pool.resolved(resolution)));
-        let of_file: Vec<_> = self.spec.pools.values().filter(is_there).map(resolved).collect();
-        if !of_file.is_empty() {
-            Arc::make_mut(&mut self.spec).pools.extend(of_file);
-        }
-        let is_dropped = |pool: &&Arc<Pool>| !self.spec.pools.contains_key(&pool.name);
-        let held = self.phase.pools().into_iter().filter(is_there);
-        self.dropped.extend(held.filter(is_dropped).map(resolved));
-        self.renew(facts);
-    }
-
-    /// Whether its pools are what following a name would make of them, or are about to be.
-    pub fn follows(&self, name: &DnsName, resolution: &Resolution) -> bool {
-        let is_there = |pool: &&Arc<Pool>| pool.points_to(name);
-        let latest = |pool: &Arc<Pool>| {
-            let known = self.spec.pools.get(&pool.name).or(self.dropped.get(&pool.name));
-            known.is_some_and(|known| **known == known.resolved(resolution))
-        };
-        self.pools().filter(is_there).all(latest)
-    }
-
-    fn renew(&mut self, Facts { health, freeze, .. }: Facts<'_>) {
-        let (spec, dropped, is_frozen) = (&*self.spec, &self.dropped, freeze.is_some());
-        self.phase.renew(&Renewal { spec, dropped, health, is_frozen });
-    }
-
-    fn forget_dropped(&mut self) {
-        let Self { dropped, spec, phase, .. } = self;
-        if !dropped.is_empty() {
-            let held: Vec<PoolName> = phase.pools().iter().map(|pool| pool.name.clone()).collect();
-            dropped.retain(|pool, _| !spec.pools.contains_key(pool) && held.contains(pool));
-        }
     }
 
     fn desire(

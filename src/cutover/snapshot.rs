@@ -4,15 +4,12 @@
 //! was being watched is watched anew, for its whole time, and a share that may or may not have been
 //! given is taken as given. Clocks, verdicts and horizons are not part of it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use super::{
     Cutover, Facts, Side, Transition,
     edge::Context,
+    following::Strays,
     paused::{PauseReason, Paused},
     phase::{Baking, Draining, Failed, Phase, Probing, Release, Shifting, Steady},
     ramp::{Judging, Settling},
@@ -176,9 +173,9 @@ impl Cutover {
         let from = stage.name();
         let phase = Phase::steady(Side::live(&spec), None);
         let waits = None;
-        let dropped = BTreeMap::new();
+        let strays = Strays::default();
         let mut cutover =
-            Self { spec, phase, orphaned, releases, last_step, last_swap, waits, dropped };
+            Self { spec, phase, orphaned, releases, last_step, last_swap, waits, strays };
         cutover.phase = resumed(stage, &cutover.context(now, facts));
         let phase = &cutover.phase;
         let told = (phase.name() != from).then(|| Transition {

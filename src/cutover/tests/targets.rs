@@ -160,6 +160,32 @@ fn an_alias_that_the_file_has_dropped_is_followed_as_long_as_it_answers() {
 }
 
 #[test]
+fn an_alias_that_the_file_lets_point_elsewhere_follows_its_name_until_that_is_proven() {
+    let first = file("v1").pointing("v1", TargetKind::Alias, LB);
+    let mut sim = Sim::adopt(first.clone().knowing("v1", &resolution(&[1, 2], 30)));
+    sim.up(&[1, 2]);
+    let other = "other.example.net";
+    sim.save(first.pointing("v1", TargetKind::Alias, other));
+    let latest = resolution(&[5, 6], 30);
+    assert!(!sim.cutover.follows(&name(LB), &latest));
+    sim.look_up(LB, &latest);
+    assert!(sim.cutover.follows(&name(LB), &latest));
+    sim.assert_live("v1");
+    sim.up(&[5, 6]);
+    sim.assert_answers("v1", &[5, 6], Basis::Live);
+    sim.restart();
+    sim.look_up(LB, &resolution(&[7, 8], 30));
+    sim.up(&[7, 8]);
+    sim.assert_answers("v1", &[7, 8], Basis::Live);
+    sim.look_up(other, &resolution(&[3, 4], 30));
+    sim.assert_answers("v1", &[7, 8], Basis::Live);
+    sim.up(&[3, 4]);
+    sim.assert_answers("v1", &[3, 4], Basis::Live);
+    assert!(!sim.cutover.addresses().contains(&address(7)), "nothing is held that is not needed");
+    assert_eq!((sim.phase(), sim.edges()), ("Steady", Vec::new()));
+}
+
+#[test]
 fn a_name_is_answered_at_once_where_there_is_nothing_else_and_only_while_it_is_up_where_that_is_asked_for()
  {
     let mut sim = Sim::adopt(cname("v2"));
