@@ -3,6 +3,7 @@
 mod common;
 
 use std::{
+    collections::BTreeMap,
     io::Write,
     time::{Duration, SystemTime},
 };
@@ -170,8 +171,18 @@ async fn a_name_that_another_service_has_now_is_shown() {
         status.services["api"].taken.get("api.zone.test").is_some_and(|other| other == "shop")
     };
     let status = house.until("api's name is shop's", is_taken).await;
-    assert!(status.services["api"].orphaned && status.services["shop"].taken.is_empty());
-    assert_eq!(house.client.ask("api.zone.test", "A").await.answers, 1);
+    // What is below that name is api's still, as what it tells of its releases.
+    let beside = BTreeMap::from([("_release.api.zone.test".to_owned(), "api".to_owned())]);
+    assert_eq!((status.services["api"].orphaned, &status.services["shop"].taken), (true, &beside));
+    let of_shop = house.client.ask("api.zone.test", "A").await.addresses;
+    assert_eq!(of_shop.len(), 1);
+    // The file before is restored: the name is api's again.
+    scene.save("v1");
+    house.until_answered(&of_shop, &scene.pools.v1).await;
+    let status = house.status().await;
+    assert!(status.services["shop"].orphaned && status.services["api"].taken.is_empty());
+    house.save(other);
+    house.until("api's name is shop's again", is_taken).await;
     house.save(&format!("removed = [\"api\"]\n{other}"));
     house.until("api is gone", |status| !status.services.contains_key("api")).await;
     assert_eq!(house.client.ask("api.zone.test", "A").await.answers, 1);
