@@ -79,7 +79,7 @@ async fn a_name_is_followed_for_as_long_as_a_pool_points_there() {
     scene.settle().await;
     assert_eq!((scene.phase("api"), scene.is_followed(one)), ("Steady", false));
     // A service that is to go, and cannot, is followed as before.
-    scene.accept(&format!("removed = [\"web\"]\n{}", file(&[next.clone()])));
+    scene.accept(&format!("removed = [\"web\"]\n{}", file(std::slice::from_ref(&next))));
     scene.write_late().await;
     assert!(scene.conductor.services.contains_key(&name("web")) && scene.is_followed(other));
     scene.try_again().await;
