@@ -9,7 +9,7 @@ use std::{
 };
 
 use common::{House, endpoints, pools::Pools, release};
-use cutover::admin::status::Status;
+use cutover::admin::{status::Status, tree::tree};
 
 struct Scene {
     house: House,
@@ -171,6 +171,15 @@ async fn a_name_that_another_service_has_now_is_shown() {
         status.services["api"].taken.get("api.zone.test").is_some_and(|other| other == "shop")
     };
     let status = house.until("api's name is shop's", is_taken).await;
+    let mut shown = status.clone();
+    assert!(tree(&shown).contains("api.zone.test IS ANSWERED AS A NAME OF shop"));
+    let of_endpoints = (0..5).map(|number| (format!("{number}.api.zone.test"), "shop".to_owned()));
+    shown.services.get_mut("api").expect("api").taken = of_endpoints.collect();
+    assert_eq!(
+        tree(&shown).matches("IS ANSWERED").count(),
+        3 + shown.services["shop"].taken.len().min(3)
+    );
+    assert!(tree(&shown).contains("and 2 more of its names"));
     // What is below that name is api's still, as what it tells of its releases.
     let beside = BTreeMap::from([("_release.api.zone.test".to_owned(), "api".to_owned())]);
     assert_eq!((status.services["api"].orphaned, &status.services["shop"].taken), (true, &beside));

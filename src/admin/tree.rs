@@ -6,6 +6,9 @@ use super::status::{
     NextStatus, PoolStatus, RollbackStatus, ServiceStatus, Status, StoreStatus, TargetStatus,
 };
 
+/// How many names of a service are shown that another one has: each endpoint may have one.
+pub(super) const TAKEN_MAX: usize = 3;
+
 /// The whole tree, ending with a line feed.
 pub fn tree(status: &Status) -> String {
     let Status { zone, generation, serial, .. } = status;
@@ -125,9 +128,12 @@ fn service_lines(name: &str, service: &ServiceStatus) -> Vec<String> {
     lines.extend(service.clients.map(|clients| {
         format!("│  answers stray like those of {clients:.0} equally busy client networks")
     }));
-    lines.extend(service.taken.iter().map(|(name, other)| {
+    lines.extend(service.taken.iter().take(TAKEN_MAX).map(|(name, other)| {
         format!("│  {name} IS ANSWERED AS A NAME OF {other}, until that has it no longer")
     }));
+    if let Some(more) = service.taken.len().checked_sub(TAKEN_MAX).filter(|more| *more > 0) {
+        lines.push(format!("│  and {more} more of its names"));
+    }
     // With a release it is the reason, unless something worse is.
     if service.release.is_none() {
         lines.extend(service.waits.iter().map(|waits| format!("│  waits: {waits}")));

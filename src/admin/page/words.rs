@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, time::UNIX_EPOCH};
 
 use maud::{Markup, html};
 
-use crate::admin::status::{ServiceStatus, Status};
+use crate::admin::{
+    status::{ServiceStatus, Status},
+    tree::TAKEN_MAX,
+};
 
 /// Colours that pools can have; beyond that they repeat, and names tell them apart.
 const HUES: usize = 6;
@@ -144,7 +147,7 @@ pub(super) fn tags(service: &ServiceStatus) -> Markup {
         @if let Some(group) = &service.group { " " span.tag { "group " (group) } }
         @if service.orphaned { " " span.tag.warn { "orphaned: no longer in the file" } }
         @if service.unkept { " " span.tag.bad { "not kept: a restart would forget this" } }
-        @for (name, other) in &service.taken {
+        @for (name, other) in service.taken.iter().take(TAKEN_MAX) {
             " " span.tag.bad { (name) " is answered as a name of " (other) }
         }
     }
