@@ -1,10 +1,6 @@
 //! What a service answers beside its addresses: of one client always of one pool.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-};
+use std::{collections::BTreeMap, net::IpAddr};
 
 use hickory_proto::rr::{
     RData, Record, RecordType,
@@ -17,7 +13,7 @@ use crate::{
         Binding, ClientNetwork, ClientRange, DnsName, Endpoint, Family, Kinds, PoolName, Share,
         Spread, SrvAnswers, SrvSetting, Target, TargetKind, TextRecord, Timing, Ttl,
     },
-    table::{Part, Preview, Question, ServiceRecords, Shares, Shift, Tally, node::LINE_LEN},
+    table::{Part, Preview, Question, ServiceRecords, Shares, Shift, Tally},
 };
 
 const V1: &str = "192.0.2.";
@@ -50,7 +46,7 @@ fn kinds(answers: SrvAnswers) -> Kinds {
 }
 
 /// Two pools of endpoints that weigh differently, and their texts.
-struct Scene {
+pub(super) struct Scene {
     names: [PoolName; 2],
     endpoints: [Vec<Endpoint>; 2],
     texts: [Vec<TextRecord>; 2],
@@ -58,7 +54,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(answers: SrvAnswers) -> Self {
+    pub(super) fn new(answers: SrvAnswers) -> Self {
         let of = |base: &str, v6: &str| {
             let address = |(host, weight)| endpoint(&format!("{base}{host}"), weight);
             let v4 = [(1, 1), (2, 2), (3, 5)].map(address);
@@ -75,24 +71,24 @@ impl Scene {
         }
     }
 
-    fn part(&self, number: usize) -> Part<'_> {
+    pub(super) fn part(&self, number: usize) -> Part<'_> {
         let of = &self.endpoints[number];
         let part = Part::new(&self.names[number], Ttl::from_secs_const(60), of);
         Part { texts: &self.texts[number], tally: Some(Tally(number as u32)), ..part }
     }
 
-    fn table(&self, shares: &Shares<'_>) -> Table {
+    pub(super) fn table(&self, shares: &Shares<'_>) -> Table {
         let together = |pools: &[&PoolName]| Some(Tally(100 + pools.len() as u32));
         let records = ServiceRecords::all(&owner("api"), &self.kinds, shares, together);
         empty().with(Change { set: records.into_iter().collect(), removed: Vec::new() }, NOON)
     }
 }
 
-fn half<'p>(to: &'p [Part<'p>]) -> Shift<'p> {
+pub(super) fn half<'p>(to: &'p [Part<'p>]) -> Shift<'p> {
     Shift { to, share: Share::from_millionths(500_000).expect("a half"), salt: 1 }
 }
 
-fn client(number: u16) -> ClientNetwork {
+pub(super) fn client(number: u16) -> ClientNetwork {
     let [high, low] = number.to_be_bytes();
     ClientNetwork::v4([10, high, low])
 }
@@ -433,42 +429,4 @@ fn a_static_alias_leads_to_the_name_that_a_service_is_answered_with() {
         composition.answers.iter().map(|record| record.data.to_string()).collect();
     assert_eq!(targets, ["api.svc.example.test.", "v1.lb.example.net."]);
     assert_eq!(composition.given.map(|(tally, ttl)| (tally.0, ttl)), Some((0, 60)));
-}
-
-/// Also of names with much else, and of parts of a split: whoever writes many answers at once waits for
-/// none of them.
-#[test]
-fn what_is_written_has_been_brought_near_but_for_a_last_line() {
-    let scene = Scene::new(SrvAnswers::One);
-    let (from, to) = ([scene.part(0)], [scene.part(1)]);
-    for shares in [Shares::new(&from), Shares { shift: Some(half(&to)), ..Shares::new(&from) }] {
-        let table = scene.table(&shares);
-        for (name, kind) in [
-            ("api", RecordType::HTTPS),
-            ("api", RecordType::TXT),
-            ("_dns.api", RecordType::SVCB),
-            ("_http._tcp.api", RecordType::SRV),
-        ] {
-            let name = owner(name);
-            let question = Question { name: name.wire(), kind: kind.into(), client: client(1) };
-            let near = RefCell::new(BTreeSet::new());
-            let line = |octet: &u8| std::ptr::from_ref(octet).addr() / LINE_LEN;
-            let note = |octet: &u8| {
-                near.borrow_mut().insert(line(octet));
-            };
-            let mut found = None;
-            table.answers(&[question], NOW, note, || 0, |_, answer| found = Some(answer));
-            let (near, Some(Answer::Records(records))) = (near.take(), found) else {
-                panic!("{found:?}")
-            };
-            let written = &records.packed.body[..records.octets_len()];
-            let lines: BTreeSet<usize> = written.iter().map(line).collect();
-            let last = lines.last().copied().expect("a line");
-            let missing: Vec<&usize> = lines.difference(&near).collect();
-            assert!(
-                lines.len() > 1 && missing.iter().all(|it| **it == last),
-                "{kind}: {missing:?}"
-            );
-        }
-    }
 }

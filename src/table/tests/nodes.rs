@@ -1,12 +1,20 @@
 //! What one name has, where it lies.
 
+use std::{cell::RefCell, collections::BTreeSet};
+
 use hickory_proto::rr::RecordType;
 
-use super::super::{
-    node::{Node, NodeParts},
-    packed::{Audience, Body, Parts},
+use super::{
+    super::{
+        Answer, Question, Shares,
+        node::{LINE_LEN, Node, NodeParts},
+        packed::{Audience, Body, Parts},
+    },
+    NOW,
+    kinds::{Scene, client, half},
+    owner,
 };
-use crate::model::{Spread, Timing};
+use crate::model::{Spread, SrvAnswers, Timing};
 
 pub(super) fn rrset(kind: RecordType, len: usize) -> Vec<u8> {
     let (count, ttl, tally, is_lost) = (1, 60, None, false);
@@ -49,5 +57,43 @@ fn a_type_is_found_among_others_or_an_alias_that_comes_before_it() {
         }
         assert_eq!(node.parts().fixed, fixed);
         assert!(node.parts().service.is_none() && !node.has_service());
+    }
+}
+
+/// Also of names with much else, and of parts of a split: whoever writes many answers at once waits for
+/// none of them.
+#[test]
+fn what_is_written_has_been_brought_near_but_for_a_last_line() {
+    let scene = Scene::new(SrvAnswers::One);
+    let (from, to) = ([scene.part(0)], [scene.part(1)]);
+    for shares in [Shares::new(&from), Shares { shift: Some(half(&to)), ..Shares::new(&from) }] {
+        let table = scene.table(&shares);
+        for (name, kind) in [
+            ("api", RecordType::HTTPS),
+            ("api", RecordType::TXT),
+            ("_dns.api", RecordType::SVCB),
+            ("_http._tcp.api", RecordType::SRV),
+        ] {
+            let name = owner(name);
+            let question = Question { name: name.wire(), kind: kind.into(), client: client(1) };
+            let near = RefCell::new(BTreeSet::new());
+            let line = |octet: &u8| std::ptr::from_ref(octet).addr() / LINE_LEN;
+            let note = |octet: &u8| {
+                near.borrow_mut().insert(line(octet));
+            };
+            let mut found = None;
+            table.answers(&[question], NOW, note, || 0, |_, answer| found = Some(answer));
+            let (near, Some(Answer::Records(records))) = (near.take(), found) else {
+                panic!("{found:?}")
+            };
+            let written = &records.packed.body[..records.octets_len()];
+            let lines: BTreeSet<usize> = written.iter().map(line).collect();
+            let last = lines.last().copied().expect("a line");
+            let missing: Vec<&usize> = lines.difference(&near).collect();
+            assert!(
+                lines.len() > 1 && missing.iter().all(|it| **it == last),
+                "{kind}: {missing:?}"
+            );
+        }
     }
 }
